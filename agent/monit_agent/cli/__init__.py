@@ -1,0 +1,1 @@
+"""The command line: one verb a file, each imports what it needs when it is called."""

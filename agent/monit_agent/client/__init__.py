@@ -1,0 +1,1 @@
+"""How a client finds agents, asks them and folds what they say. No screen, no server."""

@@ -1,0 +1,1 @@
+"""What a user wrote, made into an `AppSpec`."""

@@ -1,0 +1,1 @@
+"""A small real app and its load, for `monit demo`; stands alone."""

@@ -1,0 +1,1 @@
+"""The agent: samples, follows logs, publishes, answers, keeps history."""

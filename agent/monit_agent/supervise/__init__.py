@@ -1,0 +1,1 @@
+"""Decisions only: state and event in, state and actions out. No clock, no operating system."""

@@ -1,0 +1,86 @@
+"""What a user wants of an app: the spec that the command line makes and the keeper obeys.
+
+Plain tuples and JSON, because the keeper may import nothing but the standard library and
+reads this from a pipe and from ``state.json``. The environment of the workers is not part
+of it: its values never reach a file.
+"""
+
+from typing import Any, NamedTuple
+
+
+class BadSpecError(ValueError):
+    """A spec that came from outside does not have the shape of this version."""
+
+
+class Policy(NamedTuple):
+    """When a worker is started again and how it is stopped (keys and defaults near pm2's)."""
+
+    autorestart: bool = True
+    min_uptime_s: float = 1.0
+    """A worker that lived this long, and was ready if readiness is asked for, is online."""
+    max_restarts: int = 16
+    """Unstable exits within `restart_window_s` that make an instance ``errored``."""
+    restart_window_s: float = 900.0
+    """Longer than the whole backoff series takes (231 s with the defaults), so that a
+    script that always dies at once does end."""
+    backoff_first_s: float = 0.1
+    backoff_cap_s: float = 30.0
+    stable_after_s: float = 30.0
+    """Online this long, the unstable count and the backoff begin anew."""
+    stop_exit_codes: tuple[int, ...] = ()
+    """Exit codes that mean: finished, do not start again."""
+    kill_timeout_s: float = 10.0
+    listen_timeout_s: float = 30.0
+    """With `AppSpec.wait_ready`: a worker not ready by then is stopped as unstable."""
+    stop_signal: int = 15
+    max_memory_bytes: int | None = None
+    cron: str | None = None
+
+
+class AppSpec(NamedTuple):
+    """One app. Paths are absolute."""
+
+    name: str
+    script: str
+    """What the user named, for people to read."""
+    argv: tuple[str, ...]
+    """What is executed; ``argv[0]`` is looked up in the workers' PATH."""
+    cwd: str
+    user: str
+    args: tuple[str, ...] = ()
+    interpreter: str | None = None
+    namespace: str = "default"
+    version: str | None = None
+    mode: str = "fork"
+    instances: int = 1
+    port: int | None = None
+    """Given to the workers as ``PORT``."""
+    watching: bool = False
+    wait_ready: bool = False
+    """Online only after ``READY=1`` (sd_notify), not by surviving ``min_uptime``."""
+    env_named: tuple[str, ...] = ()
+    """Names of the variables that ``--env`` or a config set; `save` may write only these."""
+    umask: int = 0o022
+    created_at: float = 0.0
+    policy: Policy = Policy()
+
+
+def to_json(spec: AppSpec) -> dict[str, Any]:
+    """Give ``spec`` as JSON-able values."""
+    plain = spec._asdict()
+    plain["policy"] = spec.policy._asdict()
+    return plain
+
+
+def from_json(plain: Any) -> AppSpec:
+    """Make a spec of `to_json`'s values; unknown keys are an error. Raises `BadSpecError`."""
+    try:
+        fields = {key: _tupled(value) for key, value in plain.items()}
+        policy = {key: _tupled(value) for key, value in fields.pop("policy", {}).items()}
+        return AppSpec(**fields, policy=Policy(**policy))
+    except (AttributeError, TypeError) as error:
+        raise BadSpecError(f"not a spec of this version: {error}") from error
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,35 @@
+"""Every bound on what crosses a socket, in one place, each with its reason."""
+
+PROTOCOL_VERSION = 1
+
+LOG_CHUNK_BYTES = 64 * 1024
+"""Largest payload of one log message: 1,000 messages of libzmq's high-water mark then
+bound what one stalled client can make an agent hold to 64 MiB."""
+
+LOG_RANGE_BYTES = 1024 * 1024
+"""Most that one answer to `LogRange` or `LogTail` carries; a client asks again for more."""
+
+LOG_BEHIND_BYTES = 1024 * 1024
+"""How far the publishing of a stream may lag behind its file before it skips to the end.
+The bytes skipped stay in the file and can be fetched by offset."""
+
+REQUEST_BYTES = 64 * 1024
+"""Largest request; a larger one disconnects its sender."""
+
+PUB_HIGH_WATER = 1000
+"""Messages an agent holds for one slow subscriber before it drops."""
+
+SUB_HIGH_WATER = 2000
+"""Messages a client holds before it drops: more than one agent can have in flight."""
+
+BEAT_S = 1.0
+"""Seconds between two heartbeats and between two samples."""
+
+STALE_S = 3.0
+"""Without a heartbeat for this long what a client knows of an app is stale."""
+
+RING_S = 3600
+"""Seconds of samples that an agent keeps, one a second."""
+
+HAPPENINGS = 300
+"""Events that the keeper remembers, for clients that join later."""

@@ -1,0 +1,405 @@
+"""What agents and clients say to each other. READ THIS FIRST; ``agent/PROTOCOL.md`` tells
+how the messages travel.
+
+All numbers carry their unit in the name: ``_s`` seconds, ``_ms`` milliseconds, ``_ns``
+nanoseconds, ``_bytes``, ``_percent`` (of one core for CPU). Times called ``at`` are seconds
+of the wall clock since 1970. Unknown is None, never 0.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from monit_agent.wire.limits import PROTOCOL_VERSION
+
+Status = Literal["starting", "online", "draining", "stopping", "stopped", "backoff", "errored"]
+Wanted = Literal["running", "stopped"]
+Stream = Literal["out", "err"]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Base of what is kept and sent; unknown fields of a newer agent are ignored."""
+
+
+# ---------------------------------------------------------------- what is known of an app
+
+
+class Exit(Record, kw_only=True):
+    """How a worker ended. ``code`` and ``signal`` are None when nobody could see it: a worker
+    that was adopted is not the keeper's child, so the kernel tells only that it is gone."""
+
+    code: int | None = None
+    signal: int | None = None
+    at: float
+    ran_s: float
+    asked: bool = False
+    """True when somebody asked for it (stop, restart, reload, scale, delete)."""
+
+
+class InstanceRecord(Record, kw_only=True):
+    """A slot of an app and the worker in it, as the keeper knows it."""
+
+    instance: int
+    id: int
+    """Unique over all apps of a home, as pm2's ids are."""
+    status: Status
+    wanted: Wanted
+    ready: bool
+    pid: int | None = None
+    started_at: float | None = None
+    """When the present worker was started; None without one."""
+    restarts: int = 0
+    """How many times a worker of this slot was replaced, asked for or not (pm2's ↺)."""
+    unstable_restarts: int = 0
+    """Exits before the worker was online, in a row and within the restart window."""
+    restart_times: tuple[float, ...] = ()
+    """When workers ended unasked within the last hour, newest last, at most 200."""
+    exits: tuple[Exit, ...] = ()
+    """The last exits, newest last, at most 10."""
+    next_start_at: float | None = None
+    """In ``backoff``: when the next worker is started."""
+    reason: str | None = None
+    """Why it is ``errored``, or cannot be started."""
+    adopted: bool = False
+    """True when a keeper took the worker over from one that died."""
+
+
+class Limits(Record, kw_only=True):
+    """The part of the restart policy that a person wants to see."""
+
+    autorestart: bool = True
+    min_uptime_s: float = 1.0
+    max_restarts: int = 16
+    kill_timeout_s: float = 10.0
+    listen_timeout_s: float = 30.0
+    stop_signal: str = "SIGTERM"
+    stop_exit_codes: tuple[int, ...] = ()
+    max_memory_bytes: int | None = None
+    cron: str | None = None
+
+
+class AppRecord(Record, kw_only=True):
+    """What an app is: its spec and the process that keeps it."""
+
+    name: str
+    namespace: str = "default"
+    version: str | None = None
+    """From the nearest package.json or pyproject.toml; None when there is none."""
+    mode: str = "fork"
+    script: str
+    """What the user named: a path, a module, a command."""
+    args: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
+    """What is executed."""
+    interpreter: str | None = None
+    cwd: str
+    user: str
+    port: int | None = None
+    watching: bool = False
+    wait_ready: bool = False
+    limits: Limits = Limits()
+    instances: int = 1
+    """How many slots the app has."""
+    keeper_pid: int | None = None
+    created_at: float
+
+
+class Sample(Record, kw_only=True):
+    """One second of one instance: sums over its process tree, except where said otherwise."""
+
+    at: float
+    pid: int | None = None
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    threads: int | None = None
+    fds: int | None = None
+    children: int | None = None
+    ppid: int | None = None
+    heap_size_bytes: int | None = None
+    heap_used_bytes: int | None = None
+    heap_usage_percent: float | None = None
+    loop_lag_p50_ms: float | None = None
+    loop_lag_p95_ms: float | None = None
+    loop_lag_p99_ms: float | None = None
+    loop_lag_max_ms: float | None = None
+    loop_utilization: float | None = None
+    metrics: dict[str, "Metric"] = {}
+
+
+class Metric(Record, kw_only=True):
+    """One of the app's own metrics."""
+
+    value: float
+    unit: str = ""
+
+
+class Happening(Record, kw_only=True):
+    """One line of the Events pane. ``kind`` is one of `HAPPENING_KINDS`."""
+
+    seq: int
+    """Counted by the keeper from 1, without gaps while it lives."""
+    at: float
+    kind: str
+    instance: int | None = None
+    text: str = ""
+    by: str | None = None
+    """Who asked, as ``user:pid`` of the client; None when nobody did."""
+
+
+HAPPENING_KINDS = (
+    "spawned", "ready", "exited", "backoff", "errored", "stopping", "killed", "stopped", "left_behind",
+    "asked", "scaled", "reload_started", "reload_step", "reload_done", "reload_failed",
+    "flushed", "log_lost", "log_resumed", "agent_started", "agent_exited", "adopted", "keeper_started",
+)  # fmt: skip
+
+
+class Roll(Record, kw_only=True):
+    """A rolling reload under way: which instances are done, which wait, what went wrong."""
+
+    waiting: tuple[int, ...] = ()
+    current: int | None = None
+    done: tuple[int, ...] = ()
+    failed: str | None = None
+
+
+class LogEnd(Record, kw_only=True):
+    """How far a stream reaches: logical offsets, see ``wire/timeindex.py``."""
+
+    instance: int
+    stream: Stream
+    begin: int
+    end: int
+    lost_bytes: int = 0
+    """Bytes that could not be written (full disk) since the keeper started."""
+
+
+# ---------------------------------------------------------------------- events (PUB)
+
+
+class AppChanged(Record, kw_only=True, tag="app"):
+    """The app itself changed: spec, number of slots, keeper, or a reload under way."""
+
+    app: AppRecord
+    roll: Roll | None = None
+
+
+class InstanceChanged(Record, kw_only=True, tag="instance"):
+    """One slot changed; the record is whole, not a difference."""
+
+    instance: InstanceRecord
+
+
+class InstanceGone(Record, kw_only=True, tag="gone"):
+    """The slot was scaled away."""
+
+    instance: int
+
+
+class Happened(Record, kw_only=True, tag="happened"):
+    """Something worth a line happened."""
+
+    happening: Happening
+
+
+class Bye(Record, kw_only=True, tag="bye"):
+    """The app was deleted; its agent leaves now."""
+
+
+Event = AppChanged | InstanceChanged | InstanceGone | Happened | Bye
+
+
+class Header(Record, kw_only=True, omit_defaults=True):
+    """Second frame of every PUB message."""
+
+    v: int = PROTOCOL_VERSION
+    epoch: int
+    """When the agent started (ns): another epoch means sequence numbers began anew."""
+    seq: int
+    """Per topic, from 1: a hole means that messages were dropped on the way."""
+    at_ns: int
+    offset: int | None = None
+    """Log messages: logical offset of the payload's first byte."""
+    times: tuple[tuple[int, int], ...] = ()
+    """Log messages: (logical offset, wall ns) pairs that date the payload's bytes; the
+    first is at or before ``offset``."""
+
+
+# ------------------------------------------------------------------ requests (ROUTER)
+
+
+class Snapshot(Record, kw_only=True, tag="snapshot"):
+    """Everything about the app now. Answer: `AppSnapshot`."""
+
+
+class Start(Record, kw_only=True, tag="start"):
+    """Start these stopped or errored instances (None: all). Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+
+
+class Stop(Record, kw_only=True, tag="stop"):
+    """Stop these instances; they stay listed. Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+
+
+class Restart(Record, kw_only=True, tag="restart"):
+    """Stop and start these instances, all at once. ``env`` replaces the environment that
+    workers get. Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+    env: dict[str, str] | None = None
+
+
+class Reload(Record, kw_only=True, tag="reload"):
+    """Replace these instances one after another, each ready before the next. Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+    env: dict[str, str] | None = None
+
+
+class Scale(Record, kw_only=True, tag="scale"):
+    """Make the app have ``count`` slots: new ones start, the highest numbers stop and go.
+    Answer: `Accepted`."""
+
+    count: int
+
+
+class Delete(Record, kw_only=True, tag="delete"):
+    """Stop everything, forget the app, keep its log files. Answer: `Accepted`, then `Bye`."""
+
+
+class Reset(Record, kw_only=True, tag="reset"):
+    """Set restart counters and exits of these instances to zero. Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+
+
+class SendSignal(Record, kw_only=True, tag="signal"):
+    """Send a signal (``HUP``, ``SIGHUP`` or a number as text) to the workers, or to their
+    whole process groups. Answer: `Accepted`."""
+
+    signal: str
+    instances: tuple[int, ...] | None = None
+    group: bool = False
+
+
+class Flush(Record, kw_only=True, tag="flush"):
+    """Empty the log files of these instances; offsets go on. Answer: `Accepted`."""
+
+    instances: tuple[int, ...] | None = None
+
+
+class LogRange(Record, kw_only=True, tag="log_range"):
+    """Bytes of a stream from logical offset ``start``, at most ``max_bytes``. Answer: `LogPart`."""
+
+    instance: int
+    stream: Stream
+    start: int
+    max_bytes: int = 65536
+
+
+class LogTail(Record, kw_only=True, tag="log_tail"):
+    """The last ``lines`` whole lines before logical offset ``before`` (None: the end).
+    Answer: `LogPart`."""
+
+    instance: int
+    stream: Stream
+    lines: int = 100
+    before: int | None = None
+
+
+class LogSince(Record, kw_only=True, tag="log_since"):
+    """The offset of the first line printed at or after ``at`` (wall seconds).
+    Answer: `LogPart` with no data."""
+
+    instance: int
+    stream: Stream
+    at: float
+
+
+class MetricsRange(Record, kw_only=True, tag="metrics_range"):
+    """The samples of one instance of the last ``seconds``. Answer: `MetricsPart`."""
+
+    instance: int
+    seconds: int = 300
+
+
+class Usage(Record, kw_only=True, tag="usage"):
+    """Memory that only this instance's tree has (USS), too dear to sample each second.
+    Answer: `UsagePart`."""
+
+    instance: int
+
+
+Request = (
+    Snapshot | Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
+    | LogRange | LogTail | LogSince | MetricsRange | Usage
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------- answers
+
+
+class AppSnapshot(Record, kw_only=True, tag="app_snapshot"):
+    """Everything at one moment; events with a higher ``event_seq`` come after it."""
+
+    epoch: int
+    event_seq: int
+    agent_pid: int
+    agent_version: str
+    app: AppRecord
+    roll: Roll | None = None
+    instances: tuple[InstanceRecord, ...]
+    samples: dict[int, Sample] = {}
+    """Newest sample by instance."""
+    logs: tuple[LogEnd, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    """Oldest first."""
+    keeper_alive: bool = True
+
+
+class Accepted(Record, kw_only=True, tag="accepted"):
+    """The keeper took the command; events tell how it goes. ``instances`` are those that it
+    concerns, which may be fewer than asked for: a running one is not started again."""
+
+    instances: tuple[int, ...] = ()
+
+
+class LogPart(Record, kw_only=True, tag="log_part"):
+    """Bytes of a stream. ``begin`` and ``end`` are the stream's, as in `LogEnd`."""
+
+    instance: int
+    stream: Stream
+    offset: int
+    data: bytes = b""
+    times: tuple[tuple[int, int], ...] = ()
+    begin: int
+    end: int
+
+
+class MetricsPart(Record, kw_only=True, tag="metrics_part"):
+    """Samples, oldest first."""
+
+    instance: int
+    samples: tuple[Sample, ...] = ()
+
+
+class UsagePart(Record, kw_only=True, tag="usage_part"):
+    """USS of an instance's tree; None where the kernel does not tell."""
+
+    instance: int
+    uss_bytes: int | None = None
+
+
+ErrorKind = Literal["bad_request", "no_such_instance", "refused", "keeper_gone", "failed"]
+
+
+class Refused(Record, kw_only=True, tag="refused"):
+    """The request was not carried out; ``message`` says why and what to do."""
+
+    kind: ErrorKind
+    message: str
+
+
+Answer = AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | Refused

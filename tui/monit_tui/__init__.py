@@ -1,0 +1,1 @@
+"""monit's screen: everything that imports Textual, and nothing else."""
