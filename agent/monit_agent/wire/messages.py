@@ -15,6 +15,14 @@ from monit_agent.wire.limits import PROTOCOL_VERSION
 Status = Literal["starting", "online", "draining", "stopping", "stopped", "backoff", "errored"]
 Wanted = Literal["running", "stopped"]
 Stream = Literal["out", "err"]
+HappeningKind = Literal[
+    "keeper_started", "agent_started", "agent_exited", "adopted",
+    "asked", "scaled", "flushed",
+    "spawned", "ready", "exited", "left_behind", "backoff", "errored",
+    "stopping", "killed", "stopped",
+    "reload_started", "reload_step", "reload_done", "reload_failed",
+    "log_lost", "log_resumed",
+]  # fmt: skip
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -24,7 +32,7 @@ class Record(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------- what is known of an app
 
 
-class Exit(Record, kw_only=True):
+class Exit(Record, frozen=True, kw_only=True):
     """How a worker ended. ``code`` and ``signal`` are None when nobody could see it: a worker
     that was adopted is not the keeper's child, so the kernel tells only that it is gone."""
 
@@ -36,7 +44,7 @@ class Exit(Record, kw_only=True):
     """True when somebody asked for it (stop, restart, reload, scale, delete)."""
 
 
-class InstanceRecord(Record, kw_only=True):
+class InstanceRecord(Record, frozen=True, kw_only=True):
     """A slot of an app and the worker in it, as the keeper knows it."""
 
     instance: int
@@ -64,7 +72,7 @@ class InstanceRecord(Record, kw_only=True):
     """True when a keeper took the worker over from one that died."""
 
 
-class Limits(Record, kw_only=True):
+class Limits(Record, frozen=True, kw_only=True):
     """The part of the restart policy that a person wants to see."""
 
     autorestart: bool = True
@@ -78,7 +86,7 @@ class Limits(Record, kw_only=True):
     cron: str | None = None
 
 
-class AppRecord(Record, kw_only=True):
+class AppRecord(Record, frozen=True, kw_only=True):
     """What an app is: its spec and the process that keeps it."""
 
     name: str
@@ -104,7 +112,7 @@ class AppRecord(Record, kw_only=True):
     created_at: float
 
 
-class Sample(Record, kw_only=True):
+class Sample(Record, frozen=True, kw_only=True):
     """One second of one instance: sums over its process tree, except where said otherwise."""
 
     at: float
@@ -126,34 +134,27 @@ class Sample(Record, kw_only=True):
     metrics: dict[str, "Metric"] = {}
 
 
-class Metric(Record, kw_only=True):
+class Metric(Record, frozen=True, kw_only=True):
     """One of the app's own metrics."""
 
     value: float
     unit: str = ""
 
 
-class Happening(Record, kw_only=True):
-    """One line of the Events pane. ``kind`` is one of `HAPPENING_KINDS`."""
+class Happening(Record, frozen=True, kw_only=True):
+    """One line of the Events pane."""
 
     seq: int
     """Counted by the keeper from 1, without gaps while it lives."""
     at: float
-    kind: str
+    kind: HappeningKind
     instance: int | None = None
     text: str = ""
     by: str | None = None
     """Who asked, as ``user:pid`` of the client; None when nobody did."""
 
 
-HAPPENING_KINDS = (
-    "spawned", "ready", "exited", "backoff", "errored", "stopping", "killed", "stopped", "left_behind",
-    "asked", "scaled", "reload_started", "reload_step", "reload_done", "reload_failed",
-    "flushed", "log_lost", "log_resumed", "agent_started", "agent_exited", "adopted", "keeper_started",
-)  # fmt: skip
-
-
-class Roll(Record, kw_only=True):
+class Roll(Record, frozen=True, kw_only=True):
     """A rolling reload under way: which instances are done, which wait, what went wrong."""
 
     waiting: tuple[int, ...] = ()
@@ -162,7 +163,7 @@ class Roll(Record, kw_only=True):
     failed: str | None = None
 
 
-class LogEnd(Record, kw_only=True):
+class LogEnd(Record, frozen=True, kw_only=True):
     """How far a stream reaches: logical offsets, see ``wire/timeindex.py``."""
 
     instance: int
@@ -173,42 +174,42 @@ class LogEnd(Record, kw_only=True):
     """Bytes that could not be written (full disk) since the keeper started."""
 
 
-# ---------------------------------------------------------------------- events (PUB)
+# ------------------------------------------------------------ events
 
 
-class AppChanged(Record, kw_only=True, tag="app"):
+class AppChanged(Record, frozen=True, kw_only=True, tag="app"):
     """The app itself changed: spec, number of slots, keeper, or a reload under way."""
 
     app: AppRecord
     roll: Roll | None = None
 
 
-class InstanceChanged(Record, kw_only=True, tag="instance"):
+class InstanceChanged(Record, frozen=True, kw_only=True, tag="instance"):
     """One slot changed; the record is whole, not a difference."""
 
     instance: InstanceRecord
 
 
-class InstanceGone(Record, kw_only=True, tag="gone"):
+class InstanceGone(Record, frozen=True, kw_only=True, tag="gone"):
     """The slot was scaled away."""
 
     instance: int
 
 
-class Happened(Record, kw_only=True, tag="happened"):
+class Happened(Record, frozen=True, kw_only=True, tag="happened"):
     """Something worth a line happened."""
 
     happening: Happening
 
 
-class Bye(Record, kw_only=True, tag="bye"):
+class Bye(Record, frozen=True, kw_only=True, tag="bye"):
     """The app was deleted; its agent leaves now."""
 
 
 Event = AppChanged | InstanceChanged | InstanceGone | Happened | Bye
 
 
-class Header(Record, kw_only=True, omit_defaults=True):
+class Header(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Second frame of every PUB message."""
 
     v: int = PROTOCOL_VERSION
@@ -224,26 +225,26 @@ class Header(Record, kw_only=True, omit_defaults=True):
     first is at or before ``offset``."""
 
 
-# ------------------------------------------------------------------ requests (ROUTER)
+# ------------------------------------------------------------ requests
 
 
-class Snapshot(Record, kw_only=True, tag="snapshot"):
+class Snapshot(Record, frozen=True, kw_only=True, tag="snapshot"):
     """Everything about the app now. Answer: `AppSnapshot`."""
 
 
-class Start(Record, kw_only=True, tag="start"):
+class Start(Record, frozen=True, kw_only=True, tag="start"):
     """Start these stopped or errored instances (None: all). Answer: `Accepted`."""
 
     instances: tuple[int, ...] | None = None
 
 
-class Stop(Record, kw_only=True, tag="stop"):
+class Stop(Record, frozen=True, kw_only=True, tag="stop"):
     """Stop these instances; they stay listed. Answer: `Accepted`."""
 
     instances: tuple[int, ...] | None = None
 
 
-class Restart(Record, kw_only=True, tag="restart"):
+class Restart(Record, frozen=True, kw_only=True, tag="restart"):
     """Stop and start these instances, all at once. ``env`` replaces the environment that
     workers get. Answer: `Accepted`."""
 
@@ -251,31 +252,31 @@ class Restart(Record, kw_only=True, tag="restart"):
     env: dict[str, str] | None = None
 
 
-class Reload(Record, kw_only=True, tag="reload"):
+class Reload(Record, frozen=True, kw_only=True, tag="reload"):
     """Replace these instances one after another, each ready before the next. Answer: `Accepted`."""
 
     instances: tuple[int, ...] | None = None
     env: dict[str, str] | None = None
 
 
-class Scale(Record, kw_only=True, tag="scale"):
+class Scale(Record, frozen=True, kw_only=True, tag="scale"):
     """Make the app have ``count`` slots: new ones start, the highest numbers stop and go.
     Answer: `Accepted`."""
 
     count: int
 
 
-class Delete(Record, kw_only=True, tag="delete"):
+class Delete(Record, frozen=True, kw_only=True, tag="delete"):
     """Stop everything, forget the app, keep its log files. Answer: `Accepted`, then `Bye`."""
 
 
-class Reset(Record, kw_only=True, tag="reset"):
+class Reset(Record, frozen=True, kw_only=True, tag="reset"):
     """Set restart counters and exits of these instances to zero. Answer: `Accepted`."""
 
     instances: tuple[int, ...] | None = None
 
 
-class SendSignal(Record, kw_only=True, tag="signal"):
+class SendSignal(Record, frozen=True, kw_only=True, tag="signal"):
     """Send a signal (``HUP``, ``SIGHUP`` or a number as text) to the workers, or to their
     whole process groups. Answer: `Accepted`."""
 
@@ -284,13 +285,13 @@ class SendSignal(Record, kw_only=True, tag="signal"):
     group: bool = False
 
 
-class Flush(Record, kw_only=True, tag="flush"):
+class Flush(Record, frozen=True, kw_only=True, tag="flush"):
     """Empty the log files of these instances; offsets go on. Answer: `Accepted`."""
 
     instances: tuple[int, ...] | None = None
 
 
-class LogRange(Record, kw_only=True, tag="log_range"):
+class LogRange(Record, frozen=True, kw_only=True, tag="log_range"):
     """Bytes of a stream from logical offset ``start``, at most ``max_bytes``. Answer: `LogPart`."""
 
     instance: int
@@ -299,7 +300,7 @@ class LogRange(Record, kw_only=True, tag="log_range"):
     max_bytes: int = 65536
 
 
-class LogTail(Record, kw_only=True, tag="log_tail"):
+class LogTail(Record, frozen=True, kw_only=True, tag="log_tail"):
     """The last ``lines`` whole lines before logical offset ``before`` (None: the end).
     Answer: `LogPart`."""
 
@@ -309,7 +310,7 @@ class LogTail(Record, kw_only=True, tag="log_tail"):
     before: int | None = None
 
 
-class LogSince(Record, kw_only=True, tag="log_since"):
+class LogSince(Record, frozen=True, kw_only=True, tag="log_since"):
     """The offset of the first line printed at or after ``at`` (wall seconds).
     Answer: `LogPart` with no data."""
 
@@ -318,14 +319,14 @@ class LogSince(Record, kw_only=True, tag="log_since"):
     at: float
 
 
-class MetricsRange(Record, kw_only=True, tag="metrics_range"):
+class MetricsRange(Record, frozen=True, kw_only=True, tag="metrics_range"):
     """The samples of one instance of the last ``seconds``. Answer: `MetricsPart`."""
 
     instance: int
     seconds: int = 300
 
 
-class Usage(Record, kw_only=True, tag="usage"):
+class Usage(Record, frozen=True, kw_only=True, tag="usage"):
     """Memory that only this instance's tree has (USS), too dear to sample each second.
     Answer: `UsagePart`."""
 
@@ -341,7 +342,7 @@ Request = (
 # --------------------------------------------------------------------------- answers
 
 
-class AppSnapshot(Record, kw_only=True, tag="app_snapshot"):
+class AppSnapshot(Record, frozen=True, kw_only=True, tag="app_snapshot"):
     """Everything at one moment; events with a higher ``event_seq`` come after it."""
 
     epoch: int
@@ -359,14 +360,14 @@ class AppSnapshot(Record, kw_only=True, tag="app_snapshot"):
     keeper_alive: bool = True
 
 
-class Accepted(Record, kw_only=True, tag="accepted"):
+class Accepted(Record, frozen=True, kw_only=True, tag="accepted"):
     """The keeper took the command; events tell how it goes. ``instances`` are those that it
     concerns, which may be fewer than asked for: a running one is not started again."""
 
     instances: tuple[int, ...] = ()
 
 
-class LogPart(Record, kw_only=True, tag="log_part"):
+class LogPart(Record, frozen=True, kw_only=True, tag="log_part"):
     """Bytes of a stream. ``begin`` and ``end`` are the stream's, as in `LogEnd`."""
 
     instance: int
@@ -378,14 +379,14 @@ class LogPart(Record, kw_only=True, tag="log_part"):
     end: int
 
 
-class MetricsPart(Record, kw_only=True, tag="metrics_part"):
+class MetricsPart(Record, frozen=True, kw_only=True, tag="metrics_part"):
     """Samples, oldest first."""
 
     instance: int
     samples: tuple[Sample, ...] = ()
 
 
-class UsagePart(Record, kw_only=True, tag="usage_part"):
+class UsagePart(Record, frozen=True, kw_only=True, tag="usage_part"):
     """USS of an instance's tree; None where the kernel does not tell."""
 
     instance: int
@@ -395,7 +396,7 @@ class UsagePart(Record, kw_only=True, tag="usage_part"):
 ErrorKind = Literal["bad_request", "no_such_instance", "refused", "keeper_gone", "failed"]
 
 
-class Refused(Record, kw_only=True, tag="refused"):
+class Refused(Record, frozen=True, kw_only=True, tag="refused"):
     """The request was not carried out; ``message`` says why and what to do."""
 
     kind: ErrorKind
