@@ -5,7 +5,7 @@ reads this from a pipe and from ``state.json``. The environment of the workers i
 of it: its values never reach a file.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 
 class BadSpecError(ValueError):
@@ -83,4 +83,4 @@ def from_json(plain: Any) -> AppSpec:
 
 
 def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
