@@ -1,0 +1,171 @@
+"""The house rules that a machine can hold: rooms, arrows, sizes, borders."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = (ROOT / "agent" / "monit_agent", ROOT / "tui" / "monit_tui")
+SOURCES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+MAX_FILE_LINES = 350
+MAX_FUNCTION_LINES = 50
+MAX_METHODS = 15
+MAX_NESTING = 3
+
+LARGER_WITH_A_REASON: dict[str, str] = {
+    "wire/messages.py": "the whole vocabulary on one page, declarations only",
+}
+"""Files that may exceed `MAX_FILE_LINES`."""
+
+BROAD_EXCEPT_BORDERS: dict[str, str] = {}
+"""Files in which one broad ``except`` stands at a border, and which border it is."""
+
+
+def _name(path: Path) -> str:
+    return (
+        "/".join(path.parts[path.parts.index("monit_agent") + 1 :])
+        if ("monit_agent" in path.parts)
+        else "tui/" + "/".join(path.parts[path.parts.index("monit_tui") + 1 :])
+    )
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count a function's lines without its docstring: explaining must cost nothing."""
+    first = node.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    doc = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+    return (node.end_lineno or 0) - node.lineno + 1 - doc
+
+
+BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match, ast.AsyncFor, ast.AsyncWith)
+
+
+def _nesting(node: ast.AST, depth: int = 0) -> int:
+    deepest = depth
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        for child in children:
+            if not isinstance(child, ast.AST) or isinstance(child, ast.FunctionDef):
+                continue
+            elif_branch = name == "orelse" and isinstance(child, ast.If) and len(children) == 1
+            inner = depth + (isinstance(child, BLOCKS) and not elif_branch)
+            deepest = max(deepest, _nesting(child, inner))
+    return deepest
+
+
+def test_the_arrows_between_the_rooms_hold() -> None:
+    """No room imports one that it must not know (the contracts stand in pyproject.toml)."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.name == "__init__.py"], ids=_name)
+def test_package_inits_import_nothing(path: Path) -> None:
+    """Importing a room costs only what is asked of it: its ``__init__`` imports nothing."""
+    imports = [n for n in _tree(path).body if isinstance(n, ast.Import | ast.ImportFrom)]
+
+    assert imports == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_sizes_stay_readable(path: Path) -> None:
+    """Files, functions, nesting and classes stay small enough to be read in one go."""
+    tree = _tree(path)
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    too_long = [f"{f.name}: {_length(f)} lines" for f in _functions(tree)
+                if _length(f) > MAX_FUNCTION_LINES]  # fmt: skip
+    too_deep = [f"{f.name}: nested {_nesting(f)} deep" for f in _functions(tree)
+                if _nesting(f) > MAX_NESTING]  # fmt: skip
+    too_wide = [
+        f"{c.name}: {methods} methods"
+        for c in ast.walk(tree)
+        if isinstance(c, ast.ClassDef)
+        and (methods := sum(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+                            and not n.name.startswith(("action_", "on_", "watch_", "key_"))
+                            for n in c.body)) > MAX_METHODS
+    ]  # fmt: skip
+
+    assert too_long + too_deep + too_wide == []
+    assert lines <= MAX_FILE_LINES or _name(path) in LARGER_WITH_A_REASON
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_broad_excepts_stand_only_at_borders(path: Path) -> None:
+    """Errors are swallowed nowhere: a broad ``except`` stands only at a listed border."""
+    broad = [
+        handler.lineno
+        for handler in ast.walk(_tree(path))
+        if isinstance(handler, ast.ExceptHandler)
+        and (handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"})
+    ]
+
+    assert len(broad) <= (1 if _name(path) in BROAD_EXCEPT_BORDERS else 0), broad
+
+
+def test_the_keeper_imports_only_the_standard_library() -> None:
+    """The process that may not fail loads nothing that is not shipped with Python."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import monit_agent.keep.__main__;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT / "agent")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.split())
+
+    assert "monit_agent" in loaded
+    assert loaded - set(sys.stdlib_module_names) <= {"monit_agent", "__main__", "__mp_main__"}
+    assert not loaded & {"asyncio", "subprocess", "dataclasses", "pathlib", "threading"}
+
+
+def test_no_import_package_takes_an_apps_name() -> None:
+    """Apps have their own ``agent.py`` and ``tui``: ours must never shadow or be shadowed."""
+    assert not list((ROOT / "agent").glob("__init__.py")) + list((ROOT / "tui").glob("__init__.py"))
+    assert [package.name for package in PACKAGES] == ["monit_agent", "monit_tui"]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT / "tests")))
+def test_tests_say_what_they_promise_and_wait_for_conditions(path: Path) -> None:
+    """Each test has a sentence, and none sleeps in the hope that something has happened."""
+    tree = _tree(path)
+    mute = [f.name for f in _functions(tree)
+            if f.name.startswith("test_") and not ast.get_docstring(f)]  # fmt: skip
+    sleeps = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}
+    ]
+
+    assert mute == []
+    assert sleeps == [] or path.name == "waiting.py", sleeps
+
+
+def test_nothing_names_a_machine() -> None:
+    """What is shipped holds no path of the machine that it was made on."""
+    listed = subprocess.run(
+        ["git", "grep", "-nIE", r"/(work|root|home)/[a-z]+/", "--", ".", ":!tests", ":!*.lock"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert listed.stdout == ""
