@@ -48,6 +48,17 @@ class Source(Protocol):
 
     fleet: Fleet
 
+    def wall(self) -> float:
+        """Give the seconds since 1970 that uptimes and times of day are counted from.
+
+        A replayed scene has its own clock, so ask here and never ``time.time()``.
+        """
+        ...
+
+    def monotonic(self) -> float:
+        """Give the clock of `AppView.heard_at`, for `AppView.age_s`; seconds."""
+        ...
+
     def poll(self, wait_s: float = 0.0) -> Changes:
         """Take in what has arrived, waiting at most ``wait_s`` for the first of it.
 

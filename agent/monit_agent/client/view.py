@@ -1,7 +1,8 @@
 """What a client knows of the fleet: a pure fold of snapshots, events and samples.
 
 Nothing here reads a clock or a socket: times come with the calls. One thread owns a
-`Fleet` (the screen's, or the command's); it is changed by folding and read in between.
+`Fleet` (the screen's, or the command's); it is changed by folding (``client/fold.py``)
+and read in between.
 """
 
 from collections import deque
@@ -49,12 +50,19 @@ class AppView:
         self.logs: dict[tuple[int, str], LogEnd] = {}
         self.happenings: deque[Happening] = deque(maxlen=300)
         self.agent_pid: int | None = None
+        self.agent_version: str | None = None
         self.keeper_alive = True
         self.link: LinkState = "connecting"
         self.heard_at: float | None = None
         """Monotonic time of the last message from its agent."""
         self.problem: str | None = None
-        """Why nothing is heard, in words that say what to do."""
+        """What is wrong with the link, in words that say what to do."""
+        self.bad_messages = 0
+        """What its agent said that this side could not read."""
+        self.epoch: int | None = None
+        """Which life of the agent the snapshot is of; None before the first one."""
+        self.event_seq = 0
+        """The last event that is folded in."""
 
     def age_s(self, now: float) -> float | None:
         """Seconds since the agent was last heard (``now`` is monotonic); None if never."""
