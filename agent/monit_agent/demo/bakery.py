@@ -1,0 +1,255 @@
+"""A bakery with an HTTP API: the small real app that ``monit demo`` shows.
+
+    PORT=8100 MONIT_INSTANCE=0 python bakery.py
+
+Written as a stranger would write it: standard library, no word of monit but the instance
+number in the environment. It has what real apps have: routes that are fast, slow and broken,
+warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
+oven, and the oven of instance 2 sets the place on fire every half a minute.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+PRICES = {"baguette": 180, "brioche": 390, "pretzel": 110, "rye": 420, "sourdough": 560}
+"""Cents. The croissant, which is on the menu, was forgotten: ordering one is the bug."""
+
+MENU = (*PRICES, "croissant")
+SLOW_MS = 400
+BATCH_BYTES = 2**20
+RACK_BATCHES = 48
+"""Batches that fit on the cooling rack; then it is cleared and memory falls."""
+MAX_BODY = 16 * 1024
+
+log = logging.getLogger("bakery")
+
+
+class Asked(NamedTuple):
+    """One HTTP request."""
+
+    method: str
+    path: str
+    body: bytes
+
+
+class Reply(NamedTuple):
+    """One HTTP response, its body as JSON-able values."""
+
+    status: HTTPStatus
+    value: Any
+
+
+class BadRequestError(ValueError):
+    """What came in is not HTTP as this server speaks it."""
+
+
+class OvenFireError(RuntimeError):
+    """The oven is beyond control; nothing but a new process helps."""
+
+
+class Bakery:
+    """The state of one instance and its routes."""
+
+    def __init__(self, instance: int, chance: random.Random) -> None:
+        self.instance = instance
+        self.chance = chance
+        self.orders: dict[int, dict[str, Any]] = {}
+        self.rack: list[bytearray] = []
+        self.oven_is_cold = instance % 3 == 1
+        self.oven_is_faulty = instance % 3 == 2
+        self.routes: dict[tuple[str, str], Callable[[Asked], Awaitable[Reply]]] = {
+            ("GET", ""): self.about,
+            ("GET", "health"): self.about,
+            ("GET", "breads"): self.breads,
+            ("GET", "accounts"): self.accounts,
+            ("GET", "orders"): self.order,
+            ("POST", "orders"): self.take_order,
+            ("POST", "bake"): self.bake,
+        }
+
+    async def answer(self, asked: Asked) -> Reply:
+        """Give the reply of the route that ``asked`` names; an error in it becomes a 500."""
+        first = asked.path.strip("/").partition("/")[0]
+        route = self.routes.get((asked.method, first))
+        if route is None:
+            return Reply(HTTPStatus.NOT_FOUND, {"error": f"no route {asked.method} {asked.path}"})
+        try:
+            return await route(asked)
+        except Exception:
+            log.exception("request failed: %s %s", asked.method, asked.path)
+            return Reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "something went wrong"})
+
+    async def about(self, _: Asked) -> Reply:
+        """Say which bakery this is."""
+        return Reply(
+            HTTPStatus.OK,
+            {"bakery": self.instance, "pid": os.getpid(), "orders": len(self.orders)},
+        )
+
+    async def breads(self, asked: Asked) -> Reply:
+        """Give the menu, or one bread of it."""
+        name = asked.path.strip("/").partition("/")[2]
+        if not name:
+            return Reply(HTTPStatus.OK, list(MENU))
+        if name not in PRICES:
+            return Reply(HTTPStatus.NOT_FOUND, {"error": f"no bread is called {name}"})
+        return Reply(HTTPStatus.OK, {"bread": name, "cents": PRICES[name]})
+
+    async def take_order(self, asked: Asked) -> Reply:
+        """Take an order, and print it as a line of JSON."""
+        wish = json.loads(asked.body)
+        order = {
+            "level": "info",
+            "event": "order",
+            "id": len(self.orders) + 1,
+            "bread": wish["bread"],
+            "count": wish["count"],
+            "cents": PRICES[wish["bread"]] * wish["count"],
+        }
+        self.orders[len(self.orders) + 1] = order
+        print(json.dumps(order), flush=True)
+        return Reply(HTTPStatus.CREATED, order)
+
+    async def order(self, asked: Asked) -> Reply:
+        """Give one order by its number."""
+        number = asked.path.strip("/").partition("/")[2]
+        order = self.orders.get(int(number)) if number.isdecimal() else None
+        if order is None:
+            return Reply(HTTPStatus.NOT_FOUND, {"error": f"no order {number}"})
+        return Reply(HTTPStatus.OK, order)
+
+    async def bake(self, _: Asked) -> Reply:
+        """Bake a batch: takes its time, and room on the rack."""
+        await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
+        self.rack.append(bytearray(os.urandom(64) * (BATCH_BYTES // 64)))
+        if len(self.rack) >= RACK_BATCHES:
+            log.info("rack is full, %d batches go to the shop", len(self.rack))
+            self.rack.clear()
+        return Reply(HTTPStatus.OK, {"batches": len(self.rack)})
+
+    async def accounts(self, _: Asked) -> Reply:
+        """Do the accounts, on the event loop as one should not: everybody waits."""
+        rounds = self.chance.randrange(20_000, 120_000)
+        seal = hashlib.pbkdf2_hmac("sha256", b"flour", b"salt", rounds)
+        return Reply(HTTPStatus.OK, {"seal": seal.hex(), "rounds": rounds})
+
+    async def watch_oven(self) -> None:
+        """Look at the oven for ever. Raises `OvenFireError` when it is a faulty one."""
+        minutes = 0
+        while not self.oven_is_faulty:
+            await asyncio.sleep(20)
+            log.info("oven at %d °C, %d batches cooling", 228 + minutes % 7, len(self.rack))
+            minutes += 1
+        await asyncio.sleep(self.chance.uniform(14, 34))
+        for degrees in (260, 310, 390):
+            log.warning("oven at %d °C and rising", degrees)
+            await asyncio.sleep(0.8)
+        raise OvenFireError("oven at 480 °C, the croissants are burning")
+
+
+async def read_request(reader: asyncio.StreamReader) -> Asked | None:
+    """Read one request; None when the caller went away first. Raises `BadRequestError`."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if len(parts) != 3:
+        raise BadRequestError(f"not a request line: {first[:60]!r}")
+    fields = {
+        key.strip().lower(): value.strip() for key, _, value in (x.partition(":") for x in lines)
+    }
+    length = fields.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY:
+        raise BadRequestError(f"no body of {length[:20]!r} bytes is taken")
+    return Asked(parts[0], parts[1], await reader.readexactly(int(length)))
+
+
+def encode(reply: Reply) -> bytes:
+    """Give ``reply`` as bytes; every answer closes its connection."""
+    body = json.dumps(reply.value).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def serve_one(
+    bakery: Bakery, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer one connection and log it."""
+    began = time.perf_counter()
+    try:
+        asked = await read_request(reader)
+        if asked is None:
+            return
+        reply = await bakery.answer(asked)
+        writer.write(encode(reply))
+        await writer.drain()
+        took = (time.perf_counter() - began) * 1000
+        level = logging.WARNING if took > SLOW_MS else logging.INFO
+        said = "slow request " if took > SLOW_MS else ""
+        log.log(level, "%s%s %s %d %.1f ms", said, asked.method, asked.path, reply.status, took)
+    except BadRequestError as error:
+        log.warning("%s", error)
+        writer.write(encode(Reply(HTTPStatus.BAD_REQUEST, {"error": str(error)})))
+    except (ConnectionError, asyncio.IncompleteReadError) as error:
+        log.warning("caller left: %s", error)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def run(instance: int, port: int) -> None:
+    """Serve on ``port`` until SIGTERM, or until the oven burns (`OvenFireError`)."""
+    bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
+    server = await asyncio.start_server(
+        lambda reader, writer: serve_one(bakery, reader, writer), "127.0.0.1", port
+    )
+    closing = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, closing.set)
+    log.info("bakery %d opens on http://127.0.0.1:%d", instance, port)
+    oven = asyncio.create_task(bakery.watch_oven())
+    waiting = asyncio.create_task(closing.wait())
+    async with server:
+        await asyncio.wait((oven, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if oven.done():
+        oven.result()
+    oven.cancel()
+    log.info("bakery %d closes, %d orders taken", instance, len(bakery.orders))
+
+
+def set_up_logging() -> None:
+    """Send warnings and errors to standard error and the rest to standard output."""
+    out = logging.StreamHandler(sys.stdout)
+    out.addFilter(lambda record: record.levelno < logging.WARNING)
+    err = logging.StreamHandler(sys.stderr)
+    err.setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", handlers=[out, err])
+
+
+def main() -> None:
+    """Open on the port ``PORT`` + ``MONIT_INSTANCE``: each instance has its own."""
+    set_up_logging()
+    instance = int(os.environ.get("MONIT_INSTANCE", "0"))
+    asyncio.run(run(instance, int(os.environ.get("PORT", "8100")) + instance))
+
+
+if __name__ == "__main__":
+    main()
