@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 .PHONY: demo test check bench format screenshots clean
 
 demo: $(READY)
-	$(BIN)/monit demo
+	@$(BIN)/monit demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -29,12 +29,13 @@ screenshots: $(READY)
 	$(BIN)/python screenshots/make.py
 
 $(READY): pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "monit needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m compileall -q agent tui
-	touch $(READY)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "monit needs Python 3.11 or newer; say which: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Making $(VENV) (once, well under a minute)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No venv module here; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m compileall -q agent tui
+	@touch $(READY)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage* dist build
