@@ -24,11 +24,22 @@ _event = msgspec.msgpack.Decoder(Event)
 _request = msgspec.msgpack.Decoder(Request)
 _answer = msgspec.msgpack.Decoder(Answer)
 _sample = msgspec.msgpack.Decoder(Sample)
+_beat = msgspec.msgpack.Decoder(int)
 
 
 def encode(message: Header | Event | Request | Answer | Sample) -> bytes:
     """Give the msgpack bytes of ``message``."""
     return _encoder.encode(message)
+
+
+def encode_beat(event_seq: int) -> bytes:
+    """Give the payload of a ``beat.…`` message: how far the app's events have come."""
+    return _encoder.encode(event_seq)
+
+
+def decode_beat(raw: bytes) -> int:
+    """Give the sequence number of the newest event, as a heartbeat's payload tells it."""
+    return _decode(_beat, raw)
 
 
 def decode_header(raw: bytes) -> Header:

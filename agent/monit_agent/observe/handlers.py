@@ -1,0 +1,197 @@
+"""What the agent does with each request: what it knows it tells, the rest the keeper does."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import NamedTuple, cast, get_args
+
+from monit_agent import __version__
+from monit_agent.observe.answer import Handler, RefusedError, Reply
+from monit_agent.observe.history import History
+from monit_agent.observe.keeperlink import KeeperLink
+from monit_agent.observe.keeperwords import KeeperAnswer
+from monit_agent.observe.known import Known
+from monit_agent.observe.logfile import Part, StreamFile
+from monit_agent.wire.limits import LOG_RANGE_BYTES, RING_S
+from monit_agent.wire.messages import (
+    Accepted,
+    AppSnapshot,
+    Delete,
+    ErrorKind,
+    Flush,
+    LogPart,
+    LogRange,
+    LogSince,
+    LogTail,
+    MetricsPart,
+    MetricsRange,
+    Refused,
+    Reload,
+    Request,
+    Reset,
+    Restart,
+    Scale,
+    SendSignal,
+    Snapshot,
+    Start,
+    Stop,
+    Usage,
+    UsagePart,
+)
+from monit_agent.wire.places import AppPlaces
+
+LINES_MAX = 100_000
+"""More lines than any answer holds."""
+
+_KINDS: frozenset[str] = frozenset(get_args(ErrorKind))
+
+Command = Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
+LogRequest = LogRange | LogTail | LogSince
+
+
+class Identity(NamedTuple):
+    """What a snapshot says of the agent itself."""
+
+    epoch: int
+    agent_pid: int
+
+
+class Handlers:
+    """The handlers of one agent. ``known`` gives the app's state, None before the keeper's
+    first snapshot; ``event_seq`` the number of the newest event."""
+
+    def __init__(
+        self,
+        places: AppPlaces,
+        identity: Identity,
+        link: KeeperLink,
+        history: History,
+        *,
+        known: Callable[[], Known | None],
+        event_seq: Callable[[], int],
+    ) -> None:
+        self._places = places
+        self._identity = identity
+        self._link = link
+        self._history = history
+        self._known = known
+        self._event_seq = event_seq
+
+    def table(self) -> dict[type[Request], Handler]:
+        """Give the handler of every kind of request."""
+        commands = (Start, Stop, Restart, Reload, Scale, Delete, Reset, SendSignal, Flush)
+        return {
+            **dict.fromkeys(commands, self._command),
+            Snapshot: self._snapshot,
+            LogRange: self._log,
+            LogTail: self._log,
+            LogSince: self._log,
+            MetricsRange: self._metrics,
+            Usage: self._usage,
+        }
+
+    def _app(self) -> Known:
+        known = self._known()
+        if known is None:
+            raise RefusedError(
+                "keeper_gone",
+                "the app's keeper does not answer yet; see keeper.log in "
+                f"{self._places.folder} if this lasts",
+            )
+        return known
+
+    def _check(self, instances: Collection[int]) -> None:
+        known = self._app().instances
+        missing = sorted(set(instances) - known.keys())
+        if missing:
+            names = ", ".join(f"{self._places.name}/{number}" for number in missing[:5])
+            there = f"0 to {max(known)}" if known else "none"
+            raise RefusedError("no_such_instance", f"there is no {names}; instances: {there}")
+
+    def _snapshot(self, _request: Snapshot, _by: str, reply: Reply) -> None:
+        known = self._app()
+        reply(
+            AppSnapshot(
+                epoch=self._identity.epoch,
+                event_seq=self._event_seq(),
+                agent_pid=self._identity.agent_pid,
+                agent_version=__version__,
+                app=known.app,
+                roll=known.roll,
+                instances=tuple(known.instances.values()),
+                samples=dict(self._history.newest),
+                logs=tuple(known.logs.values()),
+                happenings=tuple(known.happenings),
+                keeper_alive=known.keeper_alive,
+            )
+        )
+
+    # ------------------------------------------------------------ what the keeper does
+
+    def _command(self, request: Command, by: str, reply: Reply) -> None:
+        fields: dict[str, object] = {"by": by}
+        if isinstance(request, Scale):
+            fields["count"] = request.count
+        elif not isinstance(request, Delete):
+            self._check(request.instances or ())
+            fields["instances"] = request.instances
+        if isinstance(request, Restart | Reload):
+            fields["env"] = request.env
+            fields["why"] = None
+        if isinstance(request, SendSignal):
+            fields["signal"] = request.signal
+            fields["group"] = request.group
+        do = cast("str", request.__struct_config__.tag)
+        self._link.ask(do, lambda answer: reply(_from_keeper(answer)), **fields)
+
+    # ------------------------------------------------------------ what the files say
+
+    def _log(self, request: LogRequest, _by: str, reply: Reply) -> None:
+        self._check((request.instance,))
+        file = StreamFile(
+            self._places.log(request.instance, request.stream),
+            self._places.index(request.instance, request.stream),
+        )
+        part = _read(file, request)
+        reply(
+            LogPart(
+                instance=request.instance,
+                stream=request.stream,
+                offset=part.offset,
+                data=part.data,
+                times=file.times(part.offset, part.offset + len(part.data)),
+                begin=part.begin,
+                end=part.end,
+            )
+        )
+
+    # ------------------------------------------------------------ what was measured
+
+    def _metrics(self, request: MetricsRange, _by: str, reply: Reply) -> None:
+        self._check((request.instance,))
+        since = time.time() - min(max(request.seconds, 0), RING_S)
+        samples = self._history.since(request.instance, since)
+        reply(MetricsPart(instance=request.instance, samples=samples))
+
+    def _usage(self, request: Usage, _by: str, reply: Reply) -> None:
+        self._check((request.instance,))
+        pid = self._app().instances[request.instance].pid
+        uss = None if pid is None else self._history.reader.uss_bytes(pid)
+        reply(UsagePart(instance=request.instance, uss_bytes=uss))
+
+
+def _read(file: StreamFile, request: LogRequest) -> Part:
+    match request:
+        case LogRange():
+            return file.range(request.start, min(request.max_bytes, LOG_RANGE_BYTES))
+        case LogTail():
+            return file.tail(min(request.lines, LINES_MAX), request.before)
+        case LogSince():
+            return file.since(int(request.at * 1e9))
+
+
+def _from_keeper(answer: KeeperAnswer) -> Accepted | Refused:
+    if answer.ok:
+        return Accepted(instances=answer.instances or ())
+    # a newer keeper may know kinds that this protocol version has no word for
+    kind = cast("ErrorKind", answer.kind) if answer.kind in _KINDS else "failed"
+    return Refused(kind=kind, message=answer.message)

@@ -1,0 +1,72 @@
+"""Samples every second, the newest of each instance and an hour of them all."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from monit_agent.observe.loop import Loop
+from monit_agent.observe.proctree import TreeReader
+from monit_agent.observe.ring import Ring
+from monit_agent.observe.sample import Sampler
+from monit_agent.wire.limits import BEAT_S
+from monit_agent.wire.messages import InstanceRecord, Sample
+
+FIRST_S = 0.2
+"""A new worker is looked at at once and this much later, so that its CPU is known within a
+second of its start."""
+
+
+class History:
+    """Samples the instances that ``instances`` gives; hands each sample to ``sampled``."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        reader: TreeReader,
+        instances: Callable[[], Mapping[int, InstanceRecord]],
+        sampled: Callable[[int, Sample], None],
+    ) -> None:
+        self.reader = reader
+        self.newest: dict[int, Sample] = {}
+        """The last sample by instance."""
+        self._loop = loop
+        self._instances = instances
+        self._sampled = sampled
+        self._sampler = Sampler(reader)
+        self._rings: dict[int, Ring] = {}
+        self._pids: dict[int, int | None] = {}
+        loop.every(BEAT_S, self._tick)
+
+    def changed(self, record: InstanceRecord) -> None:
+        """Note that a slot changed; a new worker in it is looked at now and shortly after."""
+        if record.pid == self._pids.get(record.instance):
+            return
+        self._pids[record.instance] = record.pid
+        self._take(record)
+        if record.pid is not None:
+            self._loop.after(FIRST_S, lambda: self._again(record))
+
+    def forget(self, instance: int) -> None:
+        """Drop what is known of a slot that is gone."""
+        self._sampler.forget(instance)
+        for by_instance in (self.newest, self._rings, self._pids):
+            by_instance.pop(instance, None)
+
+    def since(self, instance: int, at: float) -> tuple[Sample, ...]:
+        """Give the instance's samples taken at or after ``at`` (wall seconds), oldest first."""
+        ring = self._rings.get(instance)
+        return ring.since(at) if ring else ()
+
+    def _tick(self) -> None:
+        for record in list(self._instances().values()):
+            self._take(record)
+            ring = self._rings.setdefault(record.instance, Ring())
+            ring.append(self.newest[record.instance])
+
+    def _again(self, record: InstanceRecord) -> None:
+        if self._pids.get(record.instance) == record.pid:
+            self._take(record)
+
+    def _take(self, record: InstanceRecord) -> None:
+        sample = self._sampler.sample(record.instance, record.pid, time.time(), time.monotonic())
+        self.newest[record.instance] = sample
+        self._sampled(record.instance, sample)
