@@ -41,13 +41,13 @@ class Street:
         bread = self.chance.choice(MENU)
         order = {"bread": bread, "count": self.chance.randint(1, 6)}
         wishes: list[tuple[int, tuple[str, str, object]]] = [
-            (38, ("GET", "/breads", None)),
+            (36, ("GET", "/breads", None)),
             (17, ("GET", f"/breads/{bread}", None)),
             (25, ("POST", "/orders", order)),
             (2, ("POST", "/orders", {"bread": "croissant", "count": 2})),
             (13, ("POST", "/bake", {})),
             (3, ("GET", "/orders/7", None)),
-            (2, ("GET", "/accounts", None)),
+            (4, ("GET", "/accounts", None)),
         ]
         (_, chosen) = self.chance.choices(wishes, [weight for weight, _ in wishes])[0]
         return chosen
@@ -61,7 +61,7 @@ class Street:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                status = await request(port, method, path, body)
+                status, _ = await request(port, method, path, body)
         except (OSError, TimeoutError, ValueError) as error:
             self.failed += 1
             log.warning("nobody serves at port %d: %s", port, error or "no answer")
@@ -115,16 +115,17 @@ class Street:
 
 
 async def is_open(port: int) -> bool:
-    """Tell whether the bakery at ``port`` says that it is well."""
+    """Tell whether ``port`` is a bakery's and it says that it is well."""
     try:
         async with asyncio.timeout(1.0):
-            return await request(port, "GET", "/health", None) == 200
+            status, body = await request(port, "GET", "/health", None)
     except (OSError, TimeoutError, ValueError):
         return False
+    return status == 200 and b'"bakery"' in body
 
 
-async def request(port: int, method: str, path: str, body: object) -> int:
-    """Send one request and give the status. Raises `OSError`, or `ValueError` for nonsense."""
+async def request(port: int, method: str, path: str, body: object) -> tuple[int, bytes]:
+    """Send one request, give status and body. Raises `OSError`, or `ValueError` for nonsense."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         data = b"" if body is None else json.dumps(body).encode()
@@ -133,10 +134,11 @@ async def request(port: int, method: str, path: str, body: object) -> int:
         answer = await reader.read()
     finally:
         writer.close()
-    words = answer.split(b" ", 2)
+    head_in, _, body_in = answer.partition(b"\r\n\r\n")
+    words = head_in.split(b" ", 2)
     if len(words) < 3:
         raise ValueError("hung up without an answer")
-    return int(words[1])
+    return int(words[1]), body_in
 
 
 async def run(ports: range) -> None:

@@ -1,0 +1,128 @@
+"""How much slower an app gets when it prints flat out, against ``> file``.
+
+The same script runs three times at once: into a file, under monit, under pm2. They flood in
+turn, and every byte has to stand in the file, in order, before the next one begins.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from functools import partial
+
+from common import (
+    PROGRAMS,
+    BenchmarkError,
+    Figure,
+    Manager,
+    alternate,
+    both,
+    clean_environment,
+    say,
+    wait_for,
+)
+from programs.flood import line
+
+LINES = 500_000
+MODES = {
+    "print": "print() as the manager sets Python up",
+    "buffered": "through an 8 KiB buffer",
+    "each": "a write a line",
+}
+
+
+class Flooder:
+    """One running flood script and the file that its lines end up in."""
+
+    def __init__(self, folder: str, log_file: str, lines: int) -> None:
+        self.folder = folder
+        self.log_file = log_file
+        self.lines = lines
+        self.turn = 0
+        self.checked = 0
+
+    def flood(self) -> float:
+        """Make it print once; give the seconds its printing took. Raises `BenchmarkError`."""
+        done = os.path.join(self.folder, f"done.{self.turn}")
+        with open(os.path.join(self.folder, f"go.{self.turn}"), "w", encoding="ascii"):
+            pass
+        wait_for(partial(os.path.exists, done), f"the end of the flood {done}")
+        with open(done, encoding="ascii") as file:
+            took = float(file.read())
+        self.check()
+        self.turn += 1
+        return took
+
+    def check(self) -> None:
+        """Compare what arrived with what was printed, byte for byte."""
+        expected = "".join(line(self.turn, index) for index in range(self.lines)).encode()
+        end = self.checked + len(expected)
+        wait_for(lambda: os.path.getsize(self.log_file) >= end, f"all bytes in {self.log_file}")
+        with open(self.log_file, "rb") as file:
+            file.seek(self.checked)
+            arrived = file.read()
+        if arrived != expected:
+            raise BenchmarkError(f"{self.log_file}: lines were lost, doubled or reordered")
+        self.checked = end
+
+
+@contextlib.contextmanager
+def straight(lines: int, mode: str) -> Generator[Flooder, None, None]:
+    """Run the script into a file, with nobody in between."""
+    with tempfile.TemporaryDirectory(prefix="b") as folder:
+        log_file = os.path.join(folder, "out.log")
+        script = os.path.join(PROGRAMS, "flood.py")
+        with open(log_file, "wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, script, folder, str(lines), mode],
+                stdout=out,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+        try:
+            yield Flooder(folder, log_file, lines)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def managed(manager: Manager, lines: int, mode: str) -> Generator[Flooder, None, None]:
+    """Run the script under a manager."""
+    with tempfile.TemporaryDirectory(prefix="b") as folder:
+        name = f"flood-{mode}"
+        manager.start(name, "flood.py", folder, str(lines), mode)
+        yield Flooder(folder, manager.log_file(name), lines)
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Give the seconds and the slow-downs, for buffered output and for a write a line."""
+    rounds = 3 if quick else 7
+    figures: list[Figure] = []
+    for mode, words in MODES.items():
+        say(f"  {LINES:,} lines, {words}: {rounds} rounds")
+        seconds = _flood_side_by_side(mode, rounds)
+        what = f"printing {LINES:,} lines, {words}"
+        figures.append(Figure(what, "s", seconds))
+        slower = {
+            who: [a / b for a, b in zip(values, seconds["> file"], strict=True)]
+            for who, values in seconds.items()
+            if who != "> file"
+        }
+        figures.append(Figure(f"{what}: slow-down against > file", "times", slower))
+    return figures
+
+
+def _flood_side_by_side(mode: str, rounds: int) -> dict[str, list[float]]:
+    with contextlib.ExitStack() as stack:
+        flooders: dict[str, Callable[[], float]] = {
+            "> file": stack.enter_context(straight(LINES, mode)).flood
+        }
+        for manager in stack.enter_context(both()):
+            flooder = stack.enter_context(managed(manager, LINES, mode))
+            flooders[manager.name] = flooder.flood
+        for flood in flooders.values():
+            flood()  # warm: files exist, pipes have their size, pages are there
+        return alternate(rounds, flooders)

@@ -1,0 +1,50 @@
+"""What the managers themselves take of memory, with one app and with ten."""
+
+import time
+
+import psutil
+from common import Figure, Manager, both, say
+
+SETTLE_S = 5.0
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Give resident and proportional memory in MB, by kind of process and in all."""
+    figures: list[Figure] = []
+    for apps in (1,) if quick else (1, 10):
+        say(f"  {apps} app(s)")
+        figures += _of(apps)
+    return figures
+
+
+def _of(apps: int) -> list[Figure]:
+    resident: dict[str, dict[str, list[float]]] = {}
+    total: dict[str, list[float]] = {}
+    with both() as managers:
+        for manager in managers:
+            resident[manager.name], total[manager.name] = _weigh(manager, apps)
+    count = f"{apps} app" if apps == 1 else f"{apps} apps"
+    figures = [
+        Figure(f"{count}: RSS of one {kind}", "MB", {who: values})
+        for who, kinds in resident.items()
+        for kind, values in kinds.items()
+    ]
+    return [*figures, Figure(f"{count}: PSS of all that manages", "MB", total)]
+
+
+def _weigh(manager: Manager, apps: int) -> tuple[dict[str, list[float]], list[float]]:
+    for number in range(apps):
+        manager.start(f"idle-{number}", "idle.py")
+    time.sleep(SETTLE_S)
+    kinds = manager.managers()
+    resident = {
+        kind: [process.memory_info().rss / 1e6 for process in processes]
+        for kind, processes in kinds.items()
+    }
+    total = sum(_pss(process) for processes in kinds.values() for process in processes)
+    return resident, [total]
+
+
+def _pss(process: psutil.Process) -> float:
+    """Give the proportional set size in MB: shared pages are divided by who shares them."""
+    return process.memory_full_info().pss / 1e6

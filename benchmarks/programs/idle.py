@@ -1,0 +1,5 @@
+"""Does nothing until it is ended."""
+
+import signal
+
+signal.pause()

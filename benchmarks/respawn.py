@@ -1,0 +1,48 @@
+"""How long after ``kill -9`` of a worker the process that replaces it exists."""
+
+import os
+import signal
+import time
+from functools import partial
+
+import psutil
+from common import BenchmarkError, Figure, Manager, alternate, both, say
+
+LIVED_S = 1.3
+"""A worker killed younger than min_uptime (1 s in both) would be punished with backoff."""
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Give the milliseconds until the new process exists."""
+    rounds = 5 if quick else 20
+    say(f"  {rounds} kills each")
+    with both() as managers:
+        for manager in managers:
+            manager.start("idle", "idle.py")
+        samples = alternate(rounds, {one.name: partial(kill_and_wait, one) for one in managers})
+    return [Figure("kill -9 of a worker until the next one's process exists", "ms", samples)]
+
+
+def kill_and_wait(manager: Manager) -> float:
+    """Kill the worker; give the milliseconds until its parent has another child."""
+    worker = psutil.Process(manager.worker("idle"))
+    parent = worker.ppid()
+    time.sleep(max(0.0, LIVED_S - (time.time() - worker.create_time())))
+    before = children(parent)
+    if worker.pid not in before:
+        raise BenchmarkError(f"{manager.name}: worker {worker.pid} is no child of {parent}")
+    began = time.perf_counter()
+    os.kill(worker.pid, signal.SIGKILL)
+    while not children(parent) - before:
+        if time.perf_counter() - began > 20:
+            raise BenchmarkError(f"{manager.name}: nothing replaced worker {worker.pid}")
+    return (time.perf_counter() - began) * 1000
+
+
+def children(pid: int) -> set[int]:
+    """Give the children of all threads of ``pid``; one small file a thread, so it can be polled."""
+    found: set[int] = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+            found.update(map(int, file.read().split()))
+    return found

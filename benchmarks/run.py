@@ -1,0 +1,127 @@
+"""Measures monit beside pm2 in one run and writes the table: ``run.py [--quick] [NAME…]``.
+
+Every figure is taken in alternating rounds on the same machine within the same minutes; the
+ratio is the median of the ratios round by round. What is measured is listed in `BENCHMARKS`.
+"""
+
+import argparse
+import compileall
+import datetime as dt
+import importlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import psutil
+from common import PM2_VERSION, ROOT, BenchmarkError, Figure, install_pm2, say
+
+BENCHMARKS = ("log_flood", "respawn", "list_wall", "screen", "memory")
+RESULTS = os.path.join(ROOT, "benchmarks", "RESULTS.md")
+
+
+def main() -> int:
+    """Run what the command line names (all by default); give the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few rounds, no file written")
+    parser.add_argument("--list", action="store_true", help="say what there is and end")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    given = parser.parse_args()
+    if given.list:
+        print("\n".join(BENCHMARKS))
+        return 0
+    unknown = sorted(set(given.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, _leave)
+    for package in ("agent", "tui"):
+        compileall.compile_dir(os.path.join(ROOT, package), quiet=1)
+    if install_pm2() is None:
+        say("no npm here: monit is measured alone")
+    return _run(given.names or BENCHMARKS, given.quick)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _run(names: Sequence[str], quick: bool) -> int:
+    figures: list[Figure] = []
+    failed = 0
+    for name in names:
+        say(f"{name} …")
+        try:
+            figures += importlib.import_module(name).measure(quick)
+        except BenchmarkError as error:
+            say(f"{name} failed: {error}")
+            failed += 1
+    if not figures:
+        return 1
+    text = report(figures)
+    print(text)
+    if not quick and not failed and list(names) == list(BENCHMARKS):
+        with open(RESULTS, "w", encoding="utf-8") as file:
+            file.write(text)
+        say(f"written to {os.path.relpath(RESULTS)}")
+    return 1 if failed else 0
+
+
+def report(figures: Sequence[Figure]) -> str:
+    """Give the figures as a page of Markdown."""
+    lines = [
+        "# Measured beside pm2",
+        "",
+        f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, {_machine()}; {_versions()}.",
+        "Median (least to most) of each; less is better everywhere. Both ran in the same run, in",
+        "turns; the ratio is the median over the rounds. Made by `make bench`.",
+        "",
+        "| what | unit | straight | monit | pm2 | monit : pm2 |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for figure in figures:
+        ratio = figure.ratio()
+        cells = [
+            figure.what.replace("|", "/"),
+            figure.unit,
+            *(spread(figure.samples.get(who, ())) for who in ("> file", "monit", "pm2")),
+            "" if ratio is None else f"{ratio:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Give median, least and most in three figures."""
+    if not values:
+        return ""
+    ordered = sorted(values)
+    middle = Figure("", "", {"it": ordered}).median("it")
+    if len(ordered) == 1:
+        return _three(ordered[0])
+    return f"{_three(middle or 0.0)} ({_three(ordered[0])} to {_three(ordered[-1])})"
+
+
+def _three(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _machine() -> str:
+    memory = round(psutil.virtual_memory().total / 2**30)
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {memory} GB"
+
+
+def _versions() -> str:
+    said = [f"Python {platform.python_version()}"]
+    if install_pm2() is not None:
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
+        said += [f"pm2 {PM2_VERSION} on Node {node.stdout.strip().lstrip('v')}"]
+    return ", ".join(said)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
