@@ -77,6 +77,8 @@ def _change(app: AppView, event: Event) -> Outcome:
         case AppChanged():
             app.record = event.app
             app.roll = event.roll
+            # an agent that lost its keeper says so by a record without one
+            app.keeper_alive = event.app.keeper_pid is not None
         case InstanceChanged():
             _change_instance(app, event.instance)
         case InstanceGone():
@@ -110,10 +112,14 @@ def apply_sample(app: AppView, epoch: int, instance: int, sample: Sample, now: f
     return "applied"
 
 
-def apply_beat(app: AppView, epoch: int, now: float) -> Outcome:
-    """Take note that the agent lives."""
+def apply_beat(app: AppView, epoch: int, event_seq: int, now: float) -> Outcome:
+    """Take note that the agent lives and that its events have come to ``event_seq``.
+
+    An event that was missed with none after it shows here.
+    """
     hear(app, now)
-    return "applied" if app.epoch == epoch else "needs_snapshot"
+    missed = app.epoch != epoch or event_seq > app.event_seq
+    return "needs_snapshot" if missed else "applied"
 
 
 def extend_log(app: AppView, instance: int, stream: Stream, end: int) -> None:
@@ -173,7 +179,6 @@ def mark_bad(app: AppView, why: str) -> None:
     """Count a message that could not be read; the rest of the app goes on."""
     app.bad_messages += 1
     app.problem = (
-        f"{app.name}: its agent said what this monit cannot read "
-        f"({app.bad_messages} so far, last: {why}); `monit restart {app.name}` after an upgrade, "
-        "or use the monit that started it"
+        f"{app.name}: cannot read what its agent says ({app.bad_messages} messages so far, "
+        f"the last: {why}); was it started by another version of monit?"
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
 from monit_agent.client import fold
+from monit_agent.client.gather import Gathering
 from monit_agent.client.plays import obey
 from monit_agent.client.replay_app import Play, Printed, ReplayedApp
 from monit_agent.client.replay_log import ReplayedLog
@@ -20,7 +21,6 @@ from monit_agent.wire.messages import (
     Answer,
     Event,
     Happened,
-    Happening,
     LogRange,
     LogSince,
     LogTail,
@@ -53,16 +53,9 @@ class ReplaySource:
         self._agenda: list[tuple[float, int, Play]] = []
         self._waiting: list[tuple[float, str, Request, Callable[[Answer], None]]] = []
         self._followed: frozenset[Identity] = frozenset()
-        self._forget()
+        self._gathered = Gathering()
         for app in apps:
             self.enter(app)
-
-    def _forget(self) -> None:
-        self._apps: set[str] = set()
-        self._sampled: set[str] = set()
-        self._logs: list[LogChunk] = []
-        self._happened: list[tuple[str, Happening]] = []
-        self._unread = 0
 
     # ------------------------------------------------------------ the stage
 
@@ -108,14 +101,7 @@ class ReplaySource:
         if self._real_since is not None:
             self._catch_up(wait_s)
         self._answer_all()
-        changes = Changes(
-            frozenset(self._apps),
-            frozenset(self._sampled),
-            tuple(self._logs),
-            tuple(self._happened),
-        )
-        self._forget()
-        return changes
+        return self._gathered.take()
 
     def ask(
         self, app: str, request: Request, then: Callable[[Answer], None], timeout_s: float = 5.0
@@ -180,7 +166,7 @@ class ReplaySource:
         if app.silent or view is None:
             return
         if view.link != "live":
-            self._apps.add(name)
+            self._gathered.apps.add(name)
         if isinstance(what, Printed):
             self._hear_log(name, what)
             return
@@ -195,13 +181,13 @@ class ReplaySource:
     ) -> fold.Outcome:
         now = self.monotonic()
         if what is None:
-            return fold.apply_beat(view, epoch, now)
+            return fold.apply_beat(view, epoch, self.stage[view.name].event_seq, now)
         if isinstance(what, Sample):
-            self._sampled.add(view.name)
+            self._gathered.sampled.add(view.name)
             return fold.apply_sample(view, epoch, number, what, now)
-        self._apps.add(view.name)
+        self._gathered.apps.add(view.name)
         if isinstance(what, Happened):
-            self._happened.append((view.name, what.happening))
+            self._gathered.happened.append((view.name, what.happening))
         return fold.apply_event(view, epoch, number, what, now)
 
     def _hear_log(self, name: str, printed: Printed) -> None:
@@ -211,23 +197,22 @@ class ReplaySource:
         fold.extend_log(view, printed.instance, printed.stream, printed.offset + len(printed.data))
         for at in range(0, len(printed.data), LOG_CHUNK_BYTES):
             data = printed.data[at : at + LOG_CHUNK_BYTES]
-            if self._unread + len(data) > UNREAD_BYTES:
+            if self._gathered.log_bytes + len(data) > UNREAD_BYTES:
                 return
-            self._unread += len(data)
             chunk = LogChunk(
                 name, printed.instance, printed.stream, printed.offset + at, data, (printed.time,)
             )
-            self._logs.append(chunk)
+            self._gathered.add_log(chunk)
 
     def _take_snapshot(self, app: ReplayedApp) -> None:
         name = app.record.name
         fold.apply_snapshot(self.fleet.apps[name], app.snapshot(), self.monotonic())
-        self._apps.add(name)
+        self._gathered.apps.add(name)
 
     def _mark_silence(self) -> None:
         for name, view in self.fleet.apps.items():
             if fold.mark_silence(view, self._played_s):
-                self._apps.add(name)
+                self._gathered.apps.add(name)
 
 
 def _pulses(app: ReplayedApp) -> Play:
