@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 import psutil
@@ -201,7 +202,7 @@ def both() -> Generator[list[Manager], None, None]:
 @contextlib.contextmanager
 def monit() -> Generator[Monit, None, None]:
     """Give a monit that leaves nothing behind."""
-    with _home("MONIT_HOME") as home:
+    with temporary_home("MONIT_HOME") as home:
         manager = Monit(home)
         try:
             yield manager
@@ -217,7 +218,7 @@ def pm2() -> Generator[Pm2 | None, None, None]:
     if program is None:
         yield None
         return
-    with _home("PM2_HOME") as home:
+    with temporary_home("PM2_HOME") as home:
         manager = Pm2(home, program)
         try:
             yield manager
@@ -243,7 +244,7 @@ def install_pm2() -> str | None:
 
 
 @contextlib.contextmanager
-def _home(variable: str) -> Generator[str, None, None]:
+def temporary_home(variable: str) -> Generator[str, None, None]:
     """Give a short private folder; kill in the end what has it as its ``variable``."""
     folder = tempfile.mkdtemp(prefix="b", dir="/tmp")
     try:
@@ -275,6 +276,16 @@ def _has(process: psutil.Process, variable: str, folder: str) -> bool:
         return alive and process.environ().get(variable) == folder
     except psutil.Error:
         return False
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM and SIGHUP end the benchmark as Ctrl-C does, with everything cleared away."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
 def say(text: str) -> None:

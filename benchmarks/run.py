@@ -10,14 +10,12 @@ import datetime as dt
 import importlib
 import os
 import platform
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import psutil
-from common import PM2_VERSION, ROOT, BenchmarkError, Figure, install_pm2, say
+from common import PM2_VERSION, ROOT, BenchmarkError, Figure, end_on_signals, install_pm2, say
 
 BENCHMARKS = ("log_flood", "respawn", "list_wall", "screen", "memory")
 RESULTS = os.path.join(ROOT, "benchmarks", "RESULTS.md")
@@ -36,16 +34,12 @@ def main() -> int:
     unknown = sorted(set(given.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    signal.signal(signal.SIGTERM, _leave)
+    end_on_signals()
     for package in ("agent", "tui"):
         compileall.compile_dir(os.path.join(ROOT, package), quiet=1)
     if install_pm2() is None:
         say("no npm here: monit is measured alone")
     return _run(given.names or BENCHMARKS, given.quick)
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _run(names: Sequence[str], quick: bool) -> int:

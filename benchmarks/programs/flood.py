@@ -3,8 +3,8 @@
 Waits for ``FOLDER/go.N`` (N = 0, 1, …), prints, and writes to ``FOLDER/done.N`` how many seconds
 its own printing took. ``print`` prints as any script does, so that ``PYTHONUNBUFFERED``, if the
 manager sets it, has its effect. The others do the same whatever the environment: ``buffered``
-writes through 8 KiB as Python does into a pipe or a file, ``each`` makes one write a line as loggers
-do.
+writes through 8 KiB as Python does into a pipe or a file, ``each`` makes one write a line as
+loggers do.
 """
 
 import itertools

@@ -18,7 +18,7 @@ import monit_agent.demo
 from monit_agent.cli import output
 from monit_agent.cli.demo_guard import monit_command
 from monit_agent.cli.outcome import CommandError, Exit
-from monit_agent.cli.screen import show
+from monit_agent.cli.screen import screen
 from monit_agent.cli.terminal import has_screen, is_dumb
 
 PORTS = 8
@@ -45,7 +45,8 @@ LAST_LINES = "12"
     help="How many bakeries.",
 )
 @click.option("--read-only", is_flag=True, help="Leave out every key that changes something.")
-def demo(seconds: float, instances: int, read_only: bool) -> None:
+@click.pass_context
+def demo(context: click.Context, seconds: float, instances: int, read_only: bool) -> None:
     """Watch a small real app under load; nothing of it stays.
 
     Starts bakeries, customers who send them requests, and the screen, all in a temporary home of
@@ -58,7 +59,7 @@ def demo(seconds: float, instances: int, read_only: bool) -> None:
         os.environ["MONIT_HOME"] = home
         _start_apps(instances)
         if has_screen() and not is_dumb():
-            show(home, (), read_only)
+            context.invoke(screen, targets=(), read_only=read_only)
         else:
             _run_blind(seconds)
 

@@ -1,0 +1,139 @@
+"""`monit demo` shows itself with and without a terminal, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import psutil
+import pytest
+
+from running import processes_of
+from waiting import wait_until
+
+DEMO = [sys.executable, "-P", "-m", "monit_agent", "demo"]
+
+
+def home_of(demo_pid: int) -> str | None:
+    """Give the home of a running demo: it stands in the command line of the demo's guard."""
+    for child in psutil.Process(demo_pid).children():
+        words = child.cmdline()
+        if "monit_agent.cli.demo_guard" in words:
+            return words[-1]
+    return None
+
+
+def nothing_left(home: str) -> bool:
+    """Whether the demo's processes and files are gone."""
+    return not os.path.exists(home) and not processes_of(home)
+
+
+def test_without_a_terminal_it_shows_the_list_and_the_logs_and_ends():
+    """Without a terminal: some seconds, the list, the last lines, exit code 0, nothing left."""
+    done = subprocess.run(
+        [*DEMO, "--seconds", "3", "--instances", "2"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bakery" in done.stdout
+    assert "customers" in done.stdout
+    assert done.stdout.count("online") == 3
+    assert "http://127.0.0.1:" in done.stdout
+    assert "Nothing of it is left" in done.stderr
+
+
+@contextmanager
+def demo_without_terminal() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a long demo without a terminal; give it and its home when its apps serve."""
+    demo = subprocess.Popen(
+        [*DEMO, "--seconds", "300"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        home = wait_until(lambda: home_of(demo.pid), what="the demo's home")
+        assert home is not None
+        wait_until(lambda: named(home, "bakery.py") == 3, deadline_s=30, what="three bakeries")
+        yield demo, home
+    finally:
+        demo.kill()
+        demo.wait()
+
+
+def named(home: str, word: str) -> int:
+    """Count the demo's processes that have ``word`` in their command line."""
+    return sum(1 for each in processes_of(home) if word in " ".join(each.cmdline()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_leaves_nothing_behind(number: signal.Signals):
+    """However the demo is ended, all that it started ends and its home is removed."""
+    with demo_without_terminal() as (demo, home):
+        assert os.stat(home).st_mode & 0o777 == 0o700
+        demo.send_signal(number)
+        demo.wait(timeout=60)
+        wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
+
+
+def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
+    """Keepers and agents that do not answer are killed with everything below them."""
+    with demo_without_terminal() as (demo, home):
+        for process in processes_of(home):
+            if process.cmdline()[-2].endswith(("keep/__main__.py", "observe/__main__.py")):
+                process.suspend()
+        demo.terminate()
+        demo.wait(timeout=100)
+        wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
+
+
+@pytest.fixture(name="terminal")
+def _in_a_terminal() -> Iterator["pexpect.spawn[bytes]"]:
+    """Give the demo in a terminal of 120 by 35, its screen full of data."""
+    child = pexpect.spawn(
+        DEMO[0],
+        DEMO[1:],
+        dimensions=(35, 120),
+        timeout=60,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )
+    child.expect(b"online")
+    yield child
+    child.close(force=True)
+
+
+@pytest.mark.parametrize("key", ["q", "\x03"])
+def test_quitting_the_screen_ends_the_demo(terminal: "pexpect.spawn[bytes]", key: str):
+    """`q` and Ctrl-C leave the screen; then everything stops, and the terminal is told so."""
+    home = home_of(terminal.pid)
+    assert home is not None
+    terminal.send(key)
+    terminal.expect(b"Nothing of it is left")
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert terminal.exitstatus == 0
+    assert nothing_left(home)
+
+
+def test_a_terminal_that_hangs_up_ends_the_demo(terminal: "pexpect.spawn[bytes]"):
+    """The window is closed or the line drops: nothing goes on in the dark."""
+    home = home_of(terminal.pid)
+    assert home is not None
+    os.close(terminal.child_fd)
+    wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_screen_that_dies_ends_the_demo(terminal: "pexpect.spawn[bytes]", number: signal.Signals):
+    """Whatever becomes of the screen, the apps of the demo do not outlive it."""
+    home = home_of(terminal.pid)
+    assert home is not None
+    terminal.kill(number)
+    wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")

@@ -1,0 +1,97 @@
+"""Helpers for tests that type commands: the real `monit`, in the home that the test was given."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from waiting import wait_until
+
+
+def monit(*words: str, cwd: Path | None = None, code: int = 0) -> str:
+    """Run a command, check its exit code, give what it printed on standard output."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "monit_agent", *words],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = f"monit {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, said
+    return done.stdout
+
+
+def rows(app: str | None = None) -> list[dict[str, Any]]:
+    """Give what `monit list --json` says of an app, or of all."""
+    listed = json.loads(monit("list", "--json"))
+    return [row for row in listed if app in (None, row["app"])]
+
+
+def row(app: str, instance: int = 0) -> dict[str, Any]:
+    """Give what `monit list --json` says of one instance."""
+    (found,) = (each for each in rows(app) if each["instance"] == instance)
+    return found
+
+
+def logs(app: str) -> str:
+    """Give what `monit logs` has of an app."""
+    return monit("logs", app, "--no-follow", "-n", "200")
+
+
+def measured(app: str) -> dict[str, Any]:
+    """Wait until the app is online and its CPU and memory are known; give its row."""
+
+    def known() -> dict[str, Any] | None:
+        now = row(app)
+        has_numbers = now["cpu_percent"] is not None and now["rss_bytes"]
+        return now if now["status"] == "online" and has_numbers else None
+
+    found = wait_until(known, what=f"{app} is online with CPU and memory")
+    assert found is not None
+    return found
+
+
+def printed(app: str, text: str) -> str:
+    """Wait until ``text`` stands in the app's log; give the log."""
+    return wait_until(
+        lambda: said if text in (said := logs(app)) else "", what=f"{text!r} in the log of {app}"
+    )
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody on this machine accepts connections at ``port``."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """Give a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def processes_of(home: str | os.PathLike[str]) -> list[psutil.Process]:
+    """Give the living processes that were started for a MONIT_HOME, the test's own left out."""
+    me = psutil.Process()
+    family = {me.pid, *(parent.pid for parent in me.parents())}
+    return [each for each in psutil.process_iter() if each.pid not in family and _of(each, home)]
+
+
+def _of(process: psutil.Process, home: str | os.PathLike[str]) -> bool:
+    folder = os.fspath(home)
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        in_command = any(folder in word for word in process.cmdline())
+        return in_command or process.environ().get("MONIT_HOME") == folder
+    except psutil.Error:
+        return False
