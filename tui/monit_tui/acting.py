@@ -1,0 +1,86 @@
+"""Doing what the user asked for: question, request, and a word about how it went."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from textual.notifications import SeverityLevel
+
+from monit_agent.client.source import Source
+from monit_agent.wire.messages import Answer, Happening, Refused, Request
+from monit_tui.asking import Asking, Explained, Verb, ask, replaced_since, scale
+from monit_tui.rows import RowKey
+
+SLOW_S = 15.0
+"""How long a command's answer may take: agents are asked while their machine suffers."""
+
+
+class Dialogs(Protocol):
+    """What `Acting` needs of the screen."""
+
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
+        """Show a line for some seconds."""
+        ...
+
+    def confirm(self, asking: Asking, then: Callable[[], None]) -> None:
+        """Ask, and call ``then`` on yes."""
+        ...
+
+    def how_many(self, app: str, now: int, then: Callable[[int], None]) -> None:
+        """Ask for a number of instances."""
+        ...
+
+
+class Acting:
+    """Turns keys into requests; the apps answer through the source."""
+
+    def __init__(self, source: Source, dialogs: Dialogs) -> None:
+        self._source, self._dialogs = source, dialogs
+
+    def act(self, verb: Verb, keys: tuple[RowKey, ...]) -> None:
+        """Ask for confirmation where that is due, then do it."""
+        self._offer(ask(verb, keys, self._source.fleet))
+
+    def scale(self, key: RowKey) -> None:
+        """Ask for a number, then scale the app of this row."""
+        app = self._source.fleet.apps.get(key.app)
+        if app is not None:
+            self._dialogs.how_many(
+                app.name, len(app.instances), lambda count: self._offer(scale(app, count))
+            )
+
+    def happened(self, app: str, happening: Happening) -> None:
+        """Say aloud what must not be missed: a reload that failed, an instance that gave up."""
+        who = app if happening.instance is None else f"{app}/{happening.instance}"
+        if happening.kind == "reload_failed":
+            self._dialogs.say(f"{app}: reload failed. {happening.text}", "error")
+        elif happening.kind == "errored":
+            self._dialogs.say(f"{who} gave up. {happening.text}", "error")
+        elif happening.kind == "reload_done":
+            self._dialogs.say(f"{app}: reload done.")
+
+    def _offer(self, asking: Asking | Explained) -> None:
+        if isinstance(asking, Explained):
+            self._dialogs.say(asking.text)
+        elif asking.confirm:
+            self._dialogs.confirm(asking, lambda: self._do(asking))
+        else:
+            self._do(asking)
+
+    def _do(self, asking: Asking) -> None:
+        replaced = replaced_since(asking, self._source.fleet)
+        if replaced:
+            text = f"Nothing was sent: {', '.join(replaced)} is not there any more."
+            self._dialogs.say(text, "warning")
+            return
+        for app, request in asking.requests:
+            self._source.ask(app, request, self._report(app, request), SLOW_S)
+
+    def _report(self, app: str, request: Request) -> Callable[[Answer], None]:
+        def then(answer: Answer) -> None:
+            if isinstance(answer, Refused):
+                self._dialogs.say(f"{app}: {answer.message}", "error")
+            else:
+                word = type(request).__name__.replace("SendSignal", "Signal").lower()
+                self._dialogs.say(f"{app}: {word} is under way.")
+
+        return then

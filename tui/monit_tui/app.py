@@ -1,0 +1,141 @@
+"""The screen as one Textual app: it composes, routes, and ends; all else is in its rooms."""
+
+import os
+from collections.abc import Iterable
+from typing import ClassVar
+
+from monit_tui import terminal
+
+terminal.set_up(os.environ)  # Textual reads these variables while it is imported
+
+# ruff: noqa: E402
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.events import AppBlur, AppFocus, Key
+from textual.screen import Screen
+
+from monit_agent.client.source import Changes, Source
+from monit_tui.actions import Action
+from monit_tui.bindings import key_name
+from monit_tui.clock import Clock
+from monit_tui.feed import Feed
+from monit_tui.registry import PLACE_NAMES, allowed
+from monit_tui.screens.overview import OverviewScreen
+from monit_tui.terminal import Terminal
+from monit_tui.theme import THEME, Look, look
+
+
+class MonitApp(App[None]):
+    """Shows a `Source`. Needs a fresh one, and does not close it."""
+
+    TITLE = "monit"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self, source: Source, *, clock: Clock | None = None, read_only: bool = False,
+        targets: tuple[str, ...] = (), at: Terminal | None = None,
+    ) -> None:  # fmt: skip
+        no_color = bool(os.environ.get("NO_COLOR"))
+        super().__init__()
+        self.at = at or Terminal()
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self.clock = clock or Clock()
+        self.source = source
+        self.read_only = read_only
+        self.look = self._choose_look(no_color=no_color)
+        self.overview = OverviewScreen(
+            source, self.look, self.clock, read_only=read_only, targets=targets
+        )
+        self.feed = Feed(source, self.clock, self._deliver, over_ssh=self.at.over_ssh)
+
+    def _choose_look(self, *, no_color: bool) -> Look:
+        colours = {"truecolor": 1 << 24, "256": 256, "standard": 16}
+        known = colours.get(self.console.color_system or "", 0)
+        return look(utf8=self.at.utf8, colours=known, no_color=no_color)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the overview, so that the first frame is the one with data."""
+        return self.overview
+
+    def on_mount(self) -> None:
+        """Take in what is there before the first frame, then keep doing so."""
+        self.feed.flush()
+        self.set_interval(1 / self.feed.hz, self.feed.tick)
+
+    def _deliver(self, changes: Changes) -> None:
+        if self.overview.is_mounted:
+            self.overview.deliver(changes)
+
+    def on_app_blur(self, event: AppBlur) -> None:
+        """Nobody looks: slow down."""
+        self.feed.blurred = True
+
+    def on_app_focus(self, event: AppFocus) -> None:
+        """Somebody looks again."""
+        self.feed.blurred = False
+        self.feed.wake()
+
+    def on_key(self, event: Key) -> None:
+        """Somebody is here."""
+        self.feed.wake()
+
+    # ------------------------------------------------------------ palette
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer every action of the registry by its name."""
+        for action in allowed(read_only=self.read_only):
+            keys = " ".join(key_name(key) for key in action.keys)
+            title = f"{action.label}  ({PLACE_NAMES[action.place]}: {keys})"
+            yield SystemCommand(title, action.help, self._runner(action))
+
+    def _runner(self, action: Action):
+        async def run() -> None:
+            await self.run_action(action.handler, self.overview.target_of(action))
+
+        return run
+
+    # ------------------------------------------------------------ keys of everywhere
+
+    def action_leave(self) -> None:
+        """Copy what is selected, else quit."""
+        selected = self.screen.get_selected_text()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+        else:
+            self.exit()
+
+
+def run(home: str, targets: list[str], read_only: bool = False) -> int:
+    """Show the apps of ``home`` until the user leaves; give the exit code.
+
+    ``targets`` limits the list, as on the command line. 2 when this terminal cannot show it.
+    """
+    refused = terminal.refusal(os.environ)
+    if refused is not None:
+        terminal.say(refused)
+        return 2
+    from monit_agent.client.live import LiveSource
+
+    return show(LiveSource(home), tuple(targets), read_only=read_only)
+
+
+def show(
+    source: Source, targets: tuple[str, ...] = (), *, read_only: bool = False,
+    clock: Clock | None = None,
+) -> int:  # fmt: skip
+    """Run the app on ``source``, close it afterwards, and say that the apps go on."""
+    terminal.leave_with_the_terminal()
+    at = terminal.describe(os.environ)
+    app = MonitApp(source, clock=clock, read_only=read_only, targets=targets, at=at)
+    try:
+        app.run(mouse=not at.mosh)
+    finally:
+        apps = sum(one.link != "gone" for one in source.fleet.apps.values())
+        source.close()
+    if not app.return_code:
+        goes_on = "app goes on" if apps == 1 else "apps go on"
+        terminal.say(f"monit: viewer closed, {apps} {goes_on}")
+    return app.return_code or 0

@@ -1,0 +1,82 @@
+"""The one timer that takes in data and lets it be painted.
+
+Data is drained at a steady rate into the source's rings; one flush hands it on. Ten times a
+second on this machine, five times over ssh, once when the terminal has lost the focus or nothing
+happens at all.
+"""
+
+from collections.abc import Callable
+
+from monit_agent.client.source import Changes, Source
+from monit_tui.clock import Clock
+
+LOCAL_HZ, SSH_HZ, IDLE_HZ = 10.0, 5.0, 1.0
+
+IDLE_AFTER_S = 5.0
+"""Without anything new for this long the fleet counts as idle."""
+
+HELD_BYTES = 4 * 1024 * 1024
+"""Log bytes kept while the display is frozen; the oldest go first, and can be fetched again."""
+
+
+class Feed:
+    """Polls when it is time and delivers what came."""
+
+    def __init__(
+        self, source: Source, clock: Clock, deliver: Callable[[Changes], None], *, over_ssh: bool
+    ) -> None:
+        self._source, self._clock, self._deliver = source, clock, deliver
+        self.hz = SSH_HZ if over_ssh else LOCAL_HZ
+        """The fastest rate."""
+        self.blurred = False
+        self._frozen = False
+        self._held = Changes()
+        self._polled_at = float("-inf")
+        self._heard_at = clock.monotonic()
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether what comes is held back from the screen."""
+        return self._frozen
+
+    def tick(self) -> None:
+        """Poll if it is time; called at the fastest rate."""
+        now = self._clock.monotonic()
+        quiet = self.blurred or now - self._heard_at >= IDLE_AFTER_S
+        if quiet and now - self._polled_at < 1 / IDLE_HZ:
+            return
+        self.flush()
+
+    def flush(self) -> None:
+        """Poll now and deliver, or hold while frozen. An empty `Changes` is delivered, too:
+        ages grow while nothing happens."""
+        changes = self._source.poll(0)
+        self._polled_at = self._clock.monotonic()
+        if changes:
+            self._heard_at = self._polled_at
+        if self._frozen:
+            self._held = _joined(self._held, changes)
+        else:
+            self._deliver(changes)
+
+    def wake(self) -> None:
+        """Somebody is here: go back to the fastest rate."""
+        self._heard_at = self._clock.monotonic()
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold back what comes, or deliver all that was held."""
+        self._frozen = frozen
+        if not frozen:
+            held, self._held = self._held, Changes()
+            self._deliver(held)
+
+
+def _joined(one: Changes, other: Changes) -> Changes:
+    logs = [*one.logs, *other.logs]
+    held = sum(len(chunk.data) for chunk in logs)
+    while held > HELD_BYTES:
+        held -= len(logs.pop(0).data)
+    return Changes(
+        one.apps | other.apps, one.sampled | other.sampled, tuple(logs),
+        (*one.happened, *other.happened)[-1000:],
+    )  # fmt: skip

@@ -1,0 +1,258 @@
+"""The process table without a screen: which rows, in which order, with which facts.
+
+Pure: times come with the calls. A row is named by its `RowKey`, never by its number.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple, TypeVar
+
+from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
+from monit_tui.condition import Condition, Now, app_condition, instance_condition
+
+N = TypeVar("N", int, float)
+
+
+class RowKey(NamedTuple):
+    """What a row shows: an instance, or with ``instance`` None a whole app."""
+
+    app: str
+    instance: int | None = None
+
+
+SortColumn = Literal["name", "state", "cpu", "memory", "lag", "restarts", "uptime"]
+
+SORT_COLUMNS: dict[SortColumn, str] = {
+    "name": "name",
+    "state": "state, worst first",
+    "cpu": "CPU, highest first",
+    "memory": "memory, highest first",
+    "lag": "event loop lag p95, highest first",
+    "restarts": "restarts, most first",
+    "uptime": "uptime, youngest first",
+}
+
+
+class Arrangement(NamedTuple):
+    """How the user wants to see the fleet."""
+
+    sort: SortColumn = "name"
+    reverse: bool = False
+    flat: bool = False
+    filter: str = ""
+    folded: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
+    """Only these, as given on the command line: ``web``, ``web/0``, ``@namespace``, globs."""
+
+
+class Facts(NamedTuple):
+    """What a row says. Unknown is None."""
+
+    name: str
+    depth: int
+    condition: Condition
+    cpu_percent: float | None
+    rss_bytes: int | None
+    lag_ms: float | None
+    restarts: int
+    uptime_s: float | None
+    pid: int | None
+    heap_percent: float | None
+    threads: int | None
+    fds: int | None
+    note: str
+
+
+def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
+    """Give the rows of the table from top to bottom."""
+    kept = _kept(fleet, how, now)
+    if how.flat:
+        keys = [key for keys in kept.values() for key in keys or ()]
+        keys += [RowKey(app) for app, inner in kept.items() if not fleet.apps[app].instances]
+        return tuple(_sorted(keys, fleet, how, now))
+    rows: list[RowKey] = []
+    for app_key in _sorted([RowKey(app) for app in kept], fleet, how, now):
+        inner = kept[app_key.app]
+        if len(fleet.apps[app_key.app].instances) == 1:
+            rows += inner
+            continue
+        rows.append(app_key)
+        if app_key.app not in how.folded:
+            rows += _sorted(inner, fleet, how, now)
+    return tuple(rows)
+
+
+def matches_target(app: AppView, instance: int | None, target: str) -> bool:
+    """Tell whether ``web``, ``web/0``, ``@namespace``, ``all`` or a glob names this."""
+    if target == "all":
+        return True
+    if target.startswith("@"):
+        return app.record is not None and app.record.namespace == target[1:]
+    if fnmatchcase(app.name, target):
+        return True
+    return instance is not None and fnmatchcase(f"{app.name}/{instance}", target)
+
+
+def _kept(fleet: Fleet, how: Arrangement, now: Now) -> dict[str, list[RowKey]]:
+    words = how.filter.casefold().split()
+    kept: dict[str, list[RowKey]] = {}
+    for name in sorted(fleet.apps):
+        app = fleet.apps[name]
+        keys = [
+            RowKey(name, number)
+            for number, view in app.instances.items()
+            if _targeted(app, number, how.targets)
+            and (not words or _matches(app, view, words, now))
+        ]
+        bare = not app.instances and _targeted(app, None, how.targets)
+        if keys or (bare and all(_says(name, app, word) for word in words)):
+            kept[name] = keys
+    return kept
+
+
+def _targeted(app: AppView, instance: int | None, targets: tuple[str, ...]) -> bool:
+    return not targets or any(matches_target(app, instance, target) for target in targets)
+
+
+def _matches(app: AppView, view: InstanceView, words: list[str], now: Now) -> bool:
+    text = f"{app.name}/{view.identity.instance} {instance_condition(app, view, now).word}"
+    if view.record.pid is not None:
+        text += f" {view.record.pid}"
+    return all(_says(text, app, word) for word in words)
+
+
+def _says(text: str, app: AppView, word: str) -> bool:
+    if word.startswith("!") and len(word) > 1:
+        return not _says(text, app, word[1:])
+    if word.startswith("@"):
+        return app.record is not None and app.record.namespace.casefold().startswith(word[1:])
+    return word in text.casefold()
+
+
+def _sorted(keys: list[RowKey], fleet: Fleet, how: Arrangement, now: Now) -> list[RowKey]:
+    if how.sort == "name":
+        return sorted(keys, key=_by_name, reverse=how.reverse)
+    known: list[tuple[float, RowKey]] = []
+    unknown: list[RowKey] = []
+    for key in sorted(keys, key=_by_name):
+        value = _measure(facts(fleet, key, now), how.sort)
+        if value is None:
+            unknown.append(key)
+        else:
+            known.append((value, key))
+    known.sort(key=lambda pair: pair[0], reverse=how.reverse)
+    return [key for _, key in known] + unknown
+
+
+def _by_name(key: RowKey) -> tuple[str, int]:
+    return key.app.casefold(), -1 if key.instance is None else key.instance
+
+
+def _measure(row: Facts | None, column: SortColumn) -> float | None:
+    """Give what the rows are sorted by, so that the most interesting is the lowest."""
+    if row is None:
+        return None
+    if column == "state":
+        return -row.condition.severity
+    if column == "uptime":
+        return row.uptime_s
+    values: dict[str, float | None] = {
+        "cpu": row.cpu_percent, "memory": row.rss_bytes,
+        "lag": row.lag_ms, "restarts": row.restarts,
+    }  # fmt: skip
+    value = values[column]
+    return None if value is None else -value
+
+
+# ------------------------------------------------------------------ facts of a row
+
+
+def facts(fleet: Fleet, key: RowKey, now: Now, *, flat: bool = True) -> Facts | None:
+    """Give what the row called ``key`` says now; None when there is no such thing any more.
+
+    ``flat`` writes an instance's whole name, otherwise only its number below its app.
+    """
+    app = fleet.apps.get(key.app)
+    if app is None:
+        return None
+    if key.instance is None:
+        return _app_facts(app, now)
+    view = app.instances.get(key.instance)
+    return None if view is None else _instance_facts(app, view, now, flat=flat)
+
+
+def identities(fleet: Fleet, key: RowKey) -> tuple[Identity, ...]:
+    """Give the instances that a row stands for."""
+    if key.instance is not None:
+        return (Identity(key.app, key.instance),)
+    app = fleet.apps.get(key.app)
+    return () if app is None else tuple(view.identity for view in app.instances.values())
+
+
+def _instance_facts(app: AppView, view: InstanceView, now: Now, *, flat: bool) -> Facts:
+    record, sample = view.record, view.sample
+    alone = len(app.instances) == 1
+    name = app.name if alone else f"{app.name}/{record.instance}"
+    started = record.started_at
+    running = record.pid is not None
+    return Facts(
+        name=name if flat or alone else str(record.instance),
+        depth=0 if flat or alone else 1,
+        condition=instance_condition(app, view, now),
+        cpu_percent=sample.cpu_percent if sample and running else None,
+        rss_bytes=sample.rss_bytes if sample and running else None,
+        lag_ms=sample.loop_lag_p95_ms if sample and running else None,
+        restarts=record.restarts,
+        uptime_s=None if started is None or not running else max(0.0, now.wall - started),
+        pid=record.pid,
+        heap_percent=sample.heap_usage_percent if sample and running else None,
+        threads=sample.threads if sample and running else None,
+        fds=sample.fds if sample and running else None,
+        note=_note(app, view),
+    )
+
+
+def _app_facts(app: AppView, now: Now) -> Facts:
+    inner = [_instance_facts(app, view, now, flat=True) for view in app.instances.values()]
+    return Facts(
+        name=app.name,
+        depth=0,
+        condition=app_condition(app, now),
+        cpu_percent=_total([row.cpu_percent for row in inner]),
+        rss_bytes=_total([row.rss_bytes for row in inner]),
+        lag_ms=max((row.lag_ms for row in inner if row.lag_ms is not None), default=None),
+        restarts=sum(row.restarts for row in inner),
+        uptime_s=max((row.uptime_s for row in inner if row.uptime_s is not None), default=None),
+        pid=None,
+        heap_percent=None,
+        threads=_total([row.threads for row in inner]),
+        fds=_total([row.fds for row in inner]),
+        note=_app_note(app),
+    )
+
+
+def _total(values: list[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _note(app: AppView, view: InstanceView) -> str:
+    if app.link in {"stale", "gone"} and app.problem:
+        return app.problem
+    record = view.record
+    if record.reason:
+        return record.reason
+    last = record.exits[-1] if record.exits else None
+    if last is None or last.asked:
+        return ""
+    how = "ended unseen"
+    if last.signal is not None:
+        how = f"signal {last.signal}"
+    elif last.code is not None:
+        how = f"exit {last.code}"
+    return f"{how} after {last.ran_s:.1f} s"
+
+
+def _app_note(app: AppView) -> str:
+    if app.roll is not None and app.roll.failed:
+        return app.roll.failed
+    return app.problem or ""

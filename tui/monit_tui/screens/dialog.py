@@ -1,0 +1,48 @@
+"""What all dialogs share: a box in the middle, h and l to go between buttons, Esc to leave."""
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T]):
+    """A box over the overview; leaving it gives None."""
+
+    CSS = """
+    Dialog { align: center middle; background: transparent; }
+    Dialog > .box {
+        width: auto; max-width: 72; min-width: 24; height: auto; max-height: 100%;
+        border: round ansi_cyan; padding: 0 2; background: ansi_default;
+    }
+    Dialog.-ascii > .box { border: ascii ansi_cyan; }
+    Dialog .title { text-style: bold; width: auto; max-width: 66; }
+    Dialog .quiet { text-style: dim; width: auto; max-width: 66; }
+    Dialog .plain { width: auto; max-width: 66; }
+    Dialog .buttons { height: 1; width: auto; margin-top: 1; }
+    Dialog Button {
+        height: 1; min-width: 10; border: none; margin-right: 2; background: ansi_default;
+        color: ansi_default; text-style: none;
+    }
+    Dialog Button:focus { text-style: reverse bold; }
+    Dialog Button:disabled { text-style: dim; }
+    Dialog Input { border: none; height: 1; width: 30; padding: 0; background: ansi_default; text-style: underline; }
+    Dialog.-tight > .box { border: none; padding: 0; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "leave", show=False),
+        Binding("ctrl+c,ctrl+q", "app.leave", "quit", show=False, priority=True),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def action_leave(self) -> None:
+        """Leave without doing anything."""
+        self.dismiss(None)
+
+    def on_resize(self) -> None:
+        """Drop the frame where there is no room for it."""
+        self.set_class(self.app.size.height < 12 or self.app.size.width < 40, "-tight")

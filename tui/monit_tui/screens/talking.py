@@ -1,0 +1,44 @@
+"""The overview's dialogs and toasts."""
+
+from collections.abc import Callable
+
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from monit_agent.client.source import Source
+from monit_tui.acting import Acting
+from monit_tui.asking import Asking
+from monit_tui.format import printable
+from monit_tui.rows import SortColumn
+
+
+class Talking(Screen[None]):
+    """The base of the overview: how it asks and answers. Dialogs are imported when first shown."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.acting = Acting(source, self)
+
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
+        """Show a line for some seconds."""
+        self.notify(printable(text), severity=severity, markup=False)
+
+    def confirm(self, asking: Asking, then: Callable[[], None]) -> None:
+        """Ask, and call ``then`` on yes."""
+        from monit_tui.screens.confirm import ConfirmScreen
+
+        self.app.push_screen(ConfirmScreen(asking), lambda yes: then() if yes else None)
+
+    def how_many(self, app: str, now: int, then: Callable[[int], None]) -> None:
+        """Ask for a number of instances."""
+        from monit_tui.screens.prompt import ScalePrompt
+
+        self.app.push_screen(
+            ScalePrompt(app, now), lambda count: None if count is None else then(count)
+        )
+
+    def choose_sort(self, now: SortColumn, then: Callable[[SortColumn], None]) -> None:
+        """Let the user pick a column."""
+        from monit_tui.screens.prompt import SortMenu
+
+        self.app.push_screen(SortMenu(now), lambda column: then(column) if column else None)

@@ -1,0 +1,186 @@
+"""History of metrics in steps of time, counted up as samples come. Pure.
+
+A step holds the highest value of its seconds, so that a short peak is not averaged away; over
+several instances values are added up or, for delays, the worst is taken. Steps are
+aligned to the clock: the picture moves once a step, not once a second.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from monit_agent.client.view import Identity, InstanceView
+from monit_agent.wire.messages import Sample
+from monit_tui import format as say
+
+SPANS: tuple[int, ...] = (60, 300, 900, 3600)
+"""Seconds that a plot can show."""
+
+
+class Kind(NamedTuple):
+    """One metric: how it is read, added up, and said."""
+
+    name: str
+    label: str
+    help: str
+    read: Callable[[Sample], float | None]
+    text: Callable[[float | None], str]
+    across: Literal["sum", "max"] = "sum"
+    probe: bool = False
+    """True when only the probe inside the worker can know it."""
+    behind: str | None = None
+    """The metric that is drawn behind this one, on the same scale."""
+
+
+def _size(value: float | None) -> str:
+    return say.size(None if value is None else int(value))
+
+
+def _count(value: float | None) -> str:
+    return say.count(None if value is None else int(value))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("cpu", "CPU", "Share of one core, all its processes; 100% and more for long: it cannot keep up.",
+         lambda s: s.cpu_percent, say.percent),
+    Kind("memory", "memory", "Resident memory of its processes; a steady climb is a leak.",
+         lambda s: s.rss_bytes, _size),
+    Kind("heap", "heap used", "Heap in use, behind it the heap's size; close to it: collection runs often.",
+         lambda s: s.heap_used_bytes, _size, probe=True, behind="heap size"),
+    Kind("heap size", "heap size", "What the heap has taken from the system.",
+         lambda s: s.heap_size_bytes, _size, probe=True),
+    Kind("lag", "loop lag", "How late the event loop comes, p95, behind it the worst; over 50 ms users wait.",
+         lambda s: s.loop_lag_p95_ms, say.milliseconds, across="max", probe=True, behind="lag max"),
+    Kind("lag max", "lag max", "The longest the event loop kept anybody waiting.",
+         lambda s: s.loop_lag_max_ms, say.milliseconds, across="max", probe=True),
+    Kind("busy", "loop busy", "Share of time the event loop works; near 100% it is saturated.",
+         lambda s: None if s.loop_utilization is None else s.loop_utilization * 100, say.percent,
+         across="max", probe=True),
+    Kind("threads", "threads", "Threads of its processes; a steady climb is a leak.",
+         lambda s: s.threads, _count),
+    Kind("fds", "open files", "Open file descriptors; a steady climb ends in 'too many open files'.",
+         lambda s: s.fds, _count),
+    Kind("children", "children", "Processes that the worker started.",
+         lambda s: s.children, _count),
+)  # fmt: skip
+
+_SHOWN_BEHIND = {kind.behind for kind in KINDS if kind.behind}
+
+
+def own_kind(name: str) -> Kind:
+    """Give the kind of one of the app's own metrics."""
+
+    def read(sample: Sample) -> float | None:
+        metric = sample.metrics.get(name)
+        return None if metric is None else metric.value
+
+    def text(value: float | None) -> str:
+        return say.UNKNOWN if value is None else say.number(value)
+
+    return Kind(f"own {name}", name, "The app's own metric.", read, text)
+
+
+def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:
+    """Give all metrics that these instances can have: the common ones, then the app's own."""
+    names = sorted({name for view in views if view.sample for name in view.sample.metrics})
+    return (*KINDS, *(own_kind(name) for name in names))
+
+
+def listed(kinds: Sequence[Kind], views: Sequence[InstanceView]) -> tuple[Kind, ...]:
+    """Give those that get a line: not what is drawn behind another, nor what no probe tells."""
+    return tuple(
+        kind
+        for kind in kinds
+        if kind.name not in _SHOWN_BEHIND and (not kind.probe or current(kind, views) is not None)
+    )
+
+
+def probed(views: Sequence[InstanceView]) -> bool:
+    """Tell whether any of these instances has a probe that reports."""
+    return any(kind.probe and current(kind, views) is not None for kind in KINDS)
+
+
+def current(kind: Kind, views: Sequence[InstanceView]) -> float | None:
+    """Give the newest value; None when nobody knows."""
+    values = [
+        value
+        for view in views
+        if view.sample is not None and view.record.pid is not None
+        and (value := kind.read(view.sample)) is not None
+    ]  # fmt: skip
+    if not values:
+        return None
+    return sum(values) if kind.across == "sum" else max(values)
+
+
+Steps = list[float | None]
+
+
+class Series:
+    """Steps of all kinds for a set of instances."""
+
+    def __init__(
+        self, views: Sequence[InstanceView], kinds: Sequence[Kind], step_s: float, steps: int
+    ) -> None:
+        self.kinds = tuple(kinds)
+        self._views = tuple(views)
+        self._step_s, self._steps = step_s, steps
+        self._seen: dict[Identity, float] = {}
+        self._each: dict[int, dict[Identity, Steps]] = {}
+        self._joined: dict[int, Steps] = {}
+        self.take()
+
+    def take(self) -> None:
+        """Count in the samples that came since."""
+        touched: set[int] = set()
+        for view in self._views:
+            for sample in self._fresh(view):
+                step = int(sample.at // self._step_s)
+                self._count(step, view.identity, sample)
+                touched.add(step)
+        for step in touched:
+            self._joined[step] = self._join(self._each[step])
+        oldest = max(self._joined, default=0) - self._steps
+        for step in [step for step in self._joined if step <= oldest]:
+            del self._joined[step], self._each[step]
+
+    def values(self, kind: Kind) -> Steps:
+        """Give the steps of a kind, oldest first; None where nothing is known."""
+        place, newest = self.kinds.index(kind), max(self._joined, default=0)
+        found = [self._joined.get(step) for step in range(newest - self._steps + 1, newest + 1)]
+        return [None if step is None else step[place] for step in found]
+
+    def _fresh(self, view: InstanceView) -> list[Sample]:
+        """Give the samples not counted yet that are young enough, newest first."""
+        if not view.history:
+            return []
+        newest = view.history[-1].at
+        since = max(self._seen.get(view.identity, 0.0), newest - self._step_s * self._steps)
+        self._seen[view.identity] = newest
+        fresh: list[Sample] = []
+        for sample in reversed(view.history):
+            if sample.at <= since:
+                break
+            fresh.append(sample)
+        return fresh
+
+    def _count(self, step: int, who: Identity, sample: Sample) -> None:
+        each = self._each.setdefault(step, {})
+        values = [kind.read(sample) for kind in self.kinds]
+        known = each.get(who)
+        each[who] = (
+            values if known is None else [_higher(a, b) for a, b in zip(known, values, strict=True)]
+        )
+
+    def _join(self, each: dict[Identity, Steps]) -> Steps:
+        joined: Steps = []
+        for place, kind in enumerate(self.kinds):
+            values = [known for one in each.values() if (known := one[place]) is not None]
+            total = sum(values) if kind.across == "sum" else max(values, default=0.0)
+            joined.append(total if values else None)
+        return joined
+
+
+def _higher(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)

@@ -1,0 +1,1 @@
+"""Worker text as cells of the screen."""

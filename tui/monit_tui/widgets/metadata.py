@@ -1,0 +1,144 @@
+"""What the row under the cursor is: script, interpreter, process, limits, how it ended before."""
+
+from textual.strip import Strip
+
+from monit_agent.client.view import AppView, Fleet, InstanceView
+from monit_agent.wire.messages import Exit, Limits
+from monit_tui.clock import Clock
+from monit_tui.format import UNKNOWN, clock, duration, moment, printable, size
+from monit_tui.rows import RowKey
+from monit_tui.theme import Look
+from monit_tui.widgets.lines import strip
+from monit_tui.widgets.scrolled import Scrolled
+
+Pair = tuple[str, str]
+
+COLUMN = 46
+"""Cells that one column of short facts needs; a pane twice as wide shows two."""
+
+
+class MetadataPane(Scrolled):
+    """Facts that change seldom, as names and values."""
+
+    def __init__(self, fleet: Fleet, look: Look, clock: Clock) -> None:
+        super().__init__(id="metadata")
+        self._fleet, self._look, self._clock = fleet, look, clock
+        self._key: RowKey | None = None
+
+    def show(self, key: RowKey | None) -> None:
+        """Show another row."""
+        self._key = key
+        self.top = 0
+        self.repaint()
+
+    def lines(self, width: int) -> list[Strip]:
+        """Give the facts, the short ones in two columns where there is room."""
+        app = self._fleet.apps.get(self._key.app) if self._key else None
+        if app is None or self._key is None:
+            return []
+        number = self._key.instance
+        if number is None and len(app.instances) == 1:
+            number = next(iter(app.instances))
+        view = None if number is None else app.instances.get(number)
+        long, short = _of_app(app)
+        if view is not None:
+            short = _of_instance(view, self._clock.wall()) + short
+            long += _ends(view)
+        return self._short(short, width) + [self._pair(pair, width) for pair in long]
+
+    def _short(self, pairs: list[Pair], width: int) -> list[Strip]:
+        if width < 2 * COLUMN:
+            return [self._pair(pair, width) for pair in pairs]
+        half = (len(pairs) + 1) // 2
+        left, right = pairs[:half], [*pairs[half:], ("", "")]
+        column = width // 2
+        return [
+            Strip.join([self._pair(one, column), self._pair(two, width - column)])
+            for one, two in zip(left, right, strict=False)
+        ]
+
+    def _pair(self, pair: Pair, width: int) -> Strip:
+        name, value = pair
+        style = self._look.style
+        return strip([(f" {name:<12} ", style("muted")), (printable(value), style("plain"))], width)
+
+
+def _of_app(app: AppView) -> tuple[list[Pair], list[Pair]]:
+    record = app.record
+    if record is None:
+        problem = app.problem or "waiting for its agent's first word"
+        return [("problem", problem)], [("app", app.name)]
+    interpreter = record.interpreter or UNKNOWN
+    long = [
+        ("script", " ".join([record.script, *record.args])),
+        ("runs", " ".join(record.argv)),
+        ("directory", record.cwd),
+        ("limits", _limits(record.limits)),
+    ]
+    if app.problem:
+        long.insert(0, ("problem", app.problem))
+    short = [
+        ("namespace", record.namespace),
+        ("version", record.version or UNKNOWN),
+        (
+            "mode",
+            f"{record.mode}, {record.instances} instance{'' if record.instances == 1 else 's'}",
+        ),
+        ("interpreter", interpreter),
+        ("user", record.user),
+        ("port", UNKNOWN if record.port is None else str(record.port)),
+        ("watching", "yes" if record.watching else "no"),
+        ("created", moment(record.created_at)),
+        ("keeper", _pid(record.keeper_pid) if app.keeper_alive else "gone"),
+        ("agent", _pid(app.agent_pid)),
+    ]
+    return long, short
+
+
+def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
+    record = view.record
+    started = record.started_at
+    crashes = [view.restarts_within(seconds, wall) for seconds in (60, 300, 3600)]
+    pairs = [
+        ("pid", _pid(record.pid) + (", adopted" if record.adopted else "")),
+        ("id", str(record.id)),
+        ("started", UNKNOWN if started is None else moment(started)),
+        ("restarts", f"{record.restarts}, {record.unstable_restarts} unstable"),
+        ("crashes", "{} in 1 min, {} in 5, {} in 60".format(*crashes)),
+        ("wanted", f"{record.wanted}{', ready' if record.ready else ''}"),
+    ]
+    if record.reason:
+        pairs.insert(0, ("reason", record.reason))
+    return pairs
+
+
+def _ends(view: InstanceView) -> list[Pair]:
+    ends = list(reversed(view.record.exits))[:5]
+    return [("last exits" if not place else "", _end(one)) for place, one in enumerate(ends)]
+
+
+def _end(one: Exit) -> str:
+    how = "nobody saw how"
+    if one.signal is not None:
+        how = f"signal {one.signal}"
+    elif one.code is not None:
+        how = f"exit code {one.code}"
+    asked = ", asked for" if one.asked else ""
+    return f"{clock(one.at)}  {how} after {duration(one.ran_s)}{asked}"
+
+
+def _limits(limits: Limits) -> str:
+    parts = [
+        "starts again by itself" if limits.autorestart else "is not started again",
+        f"gives up after {limits.max_restarts} early deaths",
+        f"{limits.stop_signal}, then SIGKILL after {limits.kill_timeout_s:g} s",
+    ]
+    if limits.max_memory_bytes:
+        parts.insert(0, f"memory {size(limits.max_memory_bytes)}")
+    if limits.cron:
+        parts.append(f"restart at {limits.cron}")
+    return ", ".join(parts)
+
+
+def _pid(pid: int | None) -> str:
+    return UNKNOWN if pid is None else str(pid)

@@ -1,0 +1,97 @@
+"""A pane: a title line with tabs, and a body below it. And the line between two columns."""
+
+from textual.app import ComposeResult
+from textual.events import Click
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from monit_tui.panes import PANES, TITLES, PaneName
+from monit_tui.theme import Look
+from monit_tui.widgets.lines import Lines, strip
+
+
+class PaneTitle(Lines):
+    """The title line: tabs, and what the body shows now. Heavy when the pane has the focus."""
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, pane: PaneName) -> None:
+            super().__init__()
+            self.pane: PaneName = pane
+
+    def __init__(self, pane: PaneName, look: Look) -> None:
+        super().__init__()
+        self._pane: PaneName = pane
+        self._look = look
+        self._tabs: tuple[PaneName, ...] = (pane,)
+        self._info = ""
+        self._focused = False
+        self._ends: list[tuple[int, PaneName]] = []
+
+    def show(
+        self, *, tabs: tuple[PaneName, ...] | None = None, info: str | None = None,
+        focused: bool | None = None,
+    ) -> None:  # fmt: skip
+        """Change what it says; what is None stays."""
+        self._tabs = self._tabs if tabs is None else tabs
+        self._info = self._info if info is None else info
+        self._focused = self._focused if focused is None else focused
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> list[Strip]:
+        """Give the line."""
+        look = self._look
+        rule = look.glyphs.strong_rule if self._focused else look.glyphs.rule
+        line = look.style("key" if self._focused else "muted")
+        parts = [(rule, line)]
+        self._ends, at = [], 1
+        for tab in self._tabs:
+            text = f" {PANES.index(tab) + 1} {TITLES[tab]} "
+            shown = tab == self._pane
+            tone = "accent" if shown and self._focused else "strong" if shown else "muted"
+            parts.append((text, look.style(tone)))
+            at += len(text)
+            self._ends.append((at, tab))
+        if self._info and at + len(self._info) + 4 <= width:
+            parts += [(rule, line), (f" {self._info} ", look.style("plain"))]
+            at += len(self._info) + 3
+        return [strip([*parts, (rule * max(0, width - at), line)], width)]
+
+    def on_click(self, event: Click) -> None:
+        """Choose the tab under the mouse."""
+        for end, tab in self._ends:
+            if event.x < end:
+                self.post_message(self.Chosen(tab))
+                return
+
+
+class Pane(Widget):
+    """One of the five panes."""
+
+    def __init__(self, name: PaneName, body: Widget, look: Look) -> None:
+        super().__init__(id=f"pane-{name}", classes="pane")
+        self.pane_name: PaneName = name
+        self.body = body
+        self.title_line = PaneTitle(name, look)
+
+    def compose(self) -> ComposeResult:
+        """Stack title and body."""
+        yield self.title_line
+        yield self.body
+
+
+class Divider(Lines):
+    """The vertical line between the left and the right panes."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(id="divider")
+        self._look = look
+        self.crossing: int | None = None
+
+    def draw(self, width: int, height: int) -> list[Strip]:
+        """Give the line, joined to the title lines that meet it."""
+        glyphs, style = self._look.glyphs, self._look.style("muted")
+        joints = {0: glyphs.tee_down, self.crossing: glyphs.cross}
+        return [strip([(joints.get(y, glyphs.bar), style)], width) for y in range(height)]
