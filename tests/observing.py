@@ -140,23 +140,32 @@ class ScriptedKeeper:
         self._listener.listen()
         self._listener.settimeout(15.0)
         self._connection: socket.socket | None = None
-        self._lines: Any = None
+        self._pending = b""
 
     def greet(self) -> None:
         """Take the agent's connection and answer its hello."""
         self._connection, _ = self._listener.accept()
         self._connection.settimeout(15.0)
-        self._lines = self._connection.makefile("rb")
         hello = self.read()
         assert hello["do"] == "hello"
         assert hello["role"] == "agent"
         self.say({"id": hello["id"], "ok": True, "snapshot": self.snapshot})
 
+    def set_timeout(self, seconds: float) -> None:
+        """How long `read` waits before it raises TimeoutError."""
+        assert self._connection is not None
+        self._connection.settimeout(seconds)
+
     def read(self) -> dict[str, Any]:
         """Give the agent's next request."""
-        asked = json.loads(self._lines.readline())
-        self.asked.append(asked)
-        return asked
+        assert self._connection is not None
+        while b"\n" not in self._pending:
+            data = self._connection.recv(65536)
+            assert data, "the agent closed the connection"
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        self.asked.append(json.loads(line))
+        return self.asked[-1]
 
     def say(self, line: dict[str, Any] | bytes) -> None:
         assert self._connection is not None
@@ -165,7 +174,6 @@ class ScriptedKeeper:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._lines.close()
             self._connection.close()
         self._listener.close()
 

@@ -81,7 +81,7 @@ class Agent:
 
     def run(self) -> None:
         """Serve; returns when there is no app any more."""
-        self._link.connect()
+        self._loop.after(0.0, self._link.connect)
         self._loop.run()
         self._sockets.close(FAREWELL_MS)
 

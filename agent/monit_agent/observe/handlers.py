@@ -1,5 +1,6 @@
 """What the agent does with each request: what it knows it tells, the rest the keeper does."""
 
+import math
 import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple, cast, get_args
@@ -186,6 +187,8 @@ def _read(file: StreamFile, request: LogRequest) -> Part:
         case LogTail():
             return file.tail(min(request.lines, LINES_MAX), request.before)
         case LogSince():
+            if not math.isfinite(request.at * 1e9):
+                raise RefusedError("bad_request", f"{request.at} is no time")
             return file.since(int(request.at * 1e9))
 
 

@@ -30,7 +30,7 @@ from monit_agent.wire.places import AppPlaces, keeper_command
 LINE_BYTES = 1024 * 1024
 """Longest line of the protocol; a keeper that sends a longer one is not ours."""
 
-ANSWER_S = 4.0
+ANSWER_S = 3.0
 """How long a keeper may take to answer: less than a client waits, so that the client gets
 the reason and not silence."""
 

@@ -54,7 +54,7 @@ class Loop:
         self._callbacks: dict[zmq.Socket[bytes] | int, Callable[[int], None]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = 0
-        self._running = True
+        self._running = False
 
     def watch(
         self,
@@ -84,7 +84,8 @@ class Loop:
         self._running = False
 
     def run(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop`; may be called again."""
+        self._running = True
         while self._running:
             self._call_due()
             for source, events in self._poller.poll(self._wait_ms()):

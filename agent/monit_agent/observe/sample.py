@@ -24,8 +24,9 @@ class _Look(NamedTuple):
 class Sampler:
     """Makes samples of instances; remembers each one's last look."""
 
-    def __init__(self, reader: TreeReader) -> None:
+    def __init__(self, reader: TreeReader, min_interval_s: float = MIN_INTERVAL_S) -> None:
         self._reader = reader
+        self._min_interval_s = min_interval_s
         self._looks: dict[int, _Look] = {}
         self._percents: dict[int, float] = {}
 
@@ -61,7 +62,7 @@ class Sampler:
         before = self._looks.get(instance)
         if before is None or not _same_root(before, look):
             self._percents.pop(instance, None)
-        elif look.at - before.at < MIN_INTERVAL_S:
+        elif look.at - before.at < self._min_interval_s:
             return  # the older look stays the base of the next difference
         else:
             used_s = cpu_between(before.processes, look.processes)
@@ -76,8 +77,7 @@ def cpu_between(before: dict[int, Proc], after: dict[int, Proc]) -> float:
     for pid, process in after.items():
         old = before.get(pid)
         if old is None or old.started != process.started:
-            # born since, or moved into the tree: then its past is not this tree's second,
-            # but a tree is only left by being adopted from outside, so nobody moves in
+            # born since: processes leave a tree when their parent dies, none moves in
             used += process.cpu_s
             reaped[pid] = process.reaped_cpu_s
         else:

@@ -15,26 +15,27 @@ class MemoryGuard:
     """Says once for each worker that it takes more memory than its app may."""
 
     def __init__(self) -> None:
-        self._over: dict[int, int] = {}
-        self._asked: dict[int, int | None] = {}
+        self._over: dict[int, tuple[int | None, int]] = {}
 
     def exceeded(self, instance: int, sample: Sample, limit: int | None) -> str | None:
         """Give the reason to restart the instance now, or None. Called for every sample."""
         rss = sample.rss_bytes
+        pid, count = self._over.get(instance, (None, 0))
+        if pid != sample.pid:
+            count = 0  # another worker, with a record of its own
         if limit is None or rss is None or rss <= limit:
-            self._over.pop(instance, None)
+            # below the limit the count begins anew, but who was asked for once stays so
+            count = count if count >= MEMORY_SAMPLES else 0
+            self._over[instance] = (sample.pid, count)
             return None
-        count = self._over.get(instance, 0) + 1
-        self._over[instance] = count
-        if count < MEMORY_SAMPLES or self._asked.get(instance) == sample.pid:
+        self._over[instance] = (sample.pid, count + 1)
+        if count + 1 != MEMORY_SAMPLES:
             return None
-        self._asked[instance] = sample.pid
         return f"memory {megabytes(rss)} > limit {megabytes(limit)}"
 
     def forget(self, instance: int) -> None:
         """Drop what is remembered of a slot that is gone."""
         self._over.pop(instance, None)
-        self._asked.pop(instance, None)
 
 
 def megabytes(size: int) -> str:

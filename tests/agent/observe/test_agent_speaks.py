@@ -1,0 +1,386 @@
+"""The agent towards its clients, with a scripted keeper behind it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from monit_agent.wire import codec, timeindex, topics
+from monit_agent.wire.limits import LOG_CHUNK_BYTES
+from monit_agent.wire.messages import (
+    Accepted,
+    AppChanged,
+    Bye,
+    Happened,
+    InstanceChanged,
+    InstanceGone,
+    LogPart,
+    LogRange,
+    LogSince,
+    LogTail,
+    MetricsPart,
+    MetricsRange,
+    Refused,
+    Restart,
+    Scale,
+    Stop,
+    Usage,
+    UsagePart,
+)
+from monit_agent.wire.places import agent_command
+from observing import (
+    AgentProcess,
+    ScriptedKeeper,
+    app_json,
+    client_of,
+    instance_json,
+    scripted_app,
+)
+from waiting import wait_until
+
+
+def test_the_snapshot_is_what_the_keeper_said(home: Path) -> None:
+    """A client gets the keeper's records, the agent's pid and the newest event's number."""
+    with scripted_app(home) as (_keeper, client):
+        snapshot = client.snapshot()
+
+        assert snapshot.app.name == "web"
+        assert snapshot.instances[0].pid == os.getpid()
+        assert snapshot.keeper_alive
+        assert snapshot.agent_pid != os.getpid()
+        assert (snapshot.samples[0].rss_bytes or 0) > 1_000_000
+
+
+def test_a_keepers_events_reach_the_subscribers_in_order(home: Path) -> None:
+    """Each event is passed on with a sequence number that has no holes."""
+    with scripted_app(home) as (keeper, client):
+        client.subscribe(topics.event("web"), topics.beat("web"))
+        happening = {"seq": 1, "at": 2.0, "kind": "exited", "instance": 0, "text": "<b>"}
+        # the subscription has arrived when a beat has: they share a connection
+        next(client.heard())
+        keeper.say({"event": "app", "app": app_json("web", version="2"), "roll": None})
+        keeper.say({"event": "instance", "instance": instance_json(1, status="backoff")})
+        keeper.say({"event": "happened", "happening": happening})
+        keeper.say({"event": "gone", "instance": 1})
+
+        heard = list(_until(client, 4, topics.event("web")))
+
+        events = [codec.decode_event(one.payload) for one in heard]
+        assert isinstance(events[0], AppChanged)
+        assert events[0].app.version == "2"
+        assert isinstance(events[1], InstanceChanged)
+        assert isinstance(events[2], Happened)
+        assert events[2].happening.text == "<b>"
+        assert events[3] == InstanceGone(instance=1)
+        assert [one.header.seq for one in heard] == [1, 2, 3, 4]
+        assert client.snapshot().event_seq == 4
+
+
+def _until(client, count: int, topic: bytes) -> list:
+    found = []
+    for one in client.heard():
+        if one.topic == topic:
+            found.append(one)
+        if len(found) == count:
+            break
+    return found
+
+
+def test_a_beat_tells_how_far_the_events_have_come(home: Path) -> None:
+    """Whoever missed the last event learns so from the next heartbeat."""
+    with scripted_app(home) as (keeper, client):
+        keeper.say({"event": "app", "app": app_json("web"), "roll": None})
+        client.subscribe(topics.beat("web"))
+
+        numbers = [codec.decode_beat(one.payload) for one in _until(client, 2, b"beat.web")]
+
+        assert numbers[-1] == 1
+
+
+def test_a_sample_comes_each_second_also_without_a_worker(home: Path) -> None:
+    """A stopped instance is sampled too, with unknown numbers."""
+    stopped = instance_json(1, status="stopped", pid=None)
+    with scripted_app(home, instances=[instance_json(0), stopped]) as (_keeper, client):
+        client.subscribe(topics.all_metrics("web"))
+
+        samples = {one.topic: codec.decode_sample(one.payload) for one in _some(client, 8)}
+
+        assert samples[b"metrics.web.0"].cpu_percent is not None
+        assert samples[b"metrics.web.1"].rss_bytes is None
+        part = client.ask(MetricsRange(instance=0, seconds=60))
+        assert isinstance(part, MetricsPart)
+        assert len(part.samples) >= 2
+        assert part.samples[-1].pid == os.getpid()
+
+
+def _some(client, count: int) -> list:
+    return [one for _, one in zip(range(count), client.heard(), strict=False)]
+
+
+def test_commands_go_to_the_keeper_with_who_asked(home: Path) -> None:
+    """A command reaches the keeper with the client's user and pid, and is answered when the
+    keeper answered."""
+    with scripted_app(home) as (keeper, client):
+        client.ctl.send_multipart([b"id \x00", codec.encode(Restart(env={"A": "1"}))])
+        asked = keeper.read()
+        keeper.say({"id": asked["id"], "ok": True, "instances": [0]})
+
+        assert client.answer(b"id \x00") == Accepted(instances=(0,))
+        assert asked["do"] == "restart"
+        assert asked["env"] == {"A": "1"}
+        assert asked["instances"] is None
+        assert asked["by"].endswith(f":{os.getpid()}")
+
+
+def test_the_keepers_refusal_is_passed_on(home: Path) -> None:
+    """When the keeper refuses, the client gets its kind and its words."""
+    with scripted_app(home) as (keeper, client):
+        client.ctl.send_multipart([b"1", codec.encode(Scale(count=-1))])
+        asked = keeper.read()
+        assert asked["count"] == -1
+        keeper.say({"id": asked["id"], "ok": False, "kind": "refused", "message": "at least 1"})
+        assert client.answer(b"1") == Refused(kind="refused", message="at least 1")
+
+        client.ctl.send_multipart([b"2", codec.encode(Stop())])
+        asked = keeper.read()
+        keeper.say({"id": asked["id"], "ok": False, "kind": "new_kind", "message": "so"})
+        assert client.answer(b"2") == Refused(kind="failed", message="so")
+
+
+def test_a_keeper_that_does_not_answer_is_a_refusal(home: Path) -> None:
+    """A keeper that hangs makes a command fail in time, with where to look."""
+    with scripted_app(home) as (_keeper, client):
+        answer = client.ask(Stop())
+
+        assert isinstance(answer, Refused)
+        assert "keeper.log" in answer.message
+        assert client.snapshot().keeper_alive
+
+
+def test_an_unknown_instance_is_refused_by_name(home: Path) -> None:
+    """Every request that names an instance which is not there says so, with those that are."""
+    with scripted_app(home) as (_, client):
+        for request in (
+            Stop(instances=(0, 7)),
+            LogRange(instance=7, stream="out", start=0),
+            LogTail(instance=-1, stream="err"),
+            LogSince(instance=7, stream="out", at=0.0),
+            MetricsRange(instance=7),
+            Usage(instance=7),
+        ):
+            answer = client.ask(request)
+
+            assert isinstance(answer, Refused), request
+            assert answer.kind == "no_such_instance"
+            assert "web/" in answer.message
+
+
+def test_usage_is_what_only_this_tree_has(home: Path) -> None:
+    """USS is asked for, not sampled; it is less than all that is resident."""
+    with scripted_app(home) as (_, client):
+        answer = client.ask(Usage(instance=0))
+
+        assert isinstance(answer, UsagePart)
+        assert 0 < (answer.uss_bytes or 0) < 10**10
+
+
+def _write_log(keeper: ScriptedKeeper, data: bytes, base: int = 0, at_ns: int = 5) -> None:
+    places = keeper.places
+    Path(places.log(0, "out")).write_bytes(data)
+    index = timeindex.pack_header(base) + timeindex.pack_record(base, at_ns)
+    Path(places.index(0, "out")).write_bytes(index)
+
+
+def _log_event(begin: int, end: int) -> dict:
+    return {"event": "log", "instance": 0, "stream": "out", "begin": begin, "end": end}
+
+
+def test_logs_are_read_by_offset_and_from_the_end(home: Path) -> None:
+    """Range and tail give bytes, their times and how far the stream reaches."""
+    with scripted_app(home) as (keeper, client):
+        _write_log(keeper, b"one\ntwo\nthree\n", base=100)
+
+        part = client.ask(LogRange(instance=0, stream="out", start=104, max_bytes=4))
+        assert part == LogPart(
+            instance=0, stream="out", offset=104, data=b"two\n",
+            times=((100, 5),), begin=100, end=114,
+        )  # fmt: skip
+        tail = client.ask(LogTail(instance=0, stream="out", lines=2))
+        assert isinstance(tail, LogPart)
+        assert (tail.offset, tail.data) == (104, b"two\nthree\n")
+        since = client.ask(LogSince(instance=0, stream="out", at=1.0))
+        assert isinstance(since, LogPart)
+        assert since.offset == 114
+
+
+def test_new_bytes_reach_those_who_listen(home: Path) -> None:
+    """From the subscription on, bytes come in order, with offsets without holes and times."""
+    with scripted_app(home, logs=[{"instance": 0, "stream": "out", "begin": 0, "end": 4}]) as (
+        keeper,
+        client,
+    ):
+        client.subscribe(topics.instance_logs("web", 0), topics.beat("web"))
+        next(client.heard())
+        text = b"old\n" + b"new\n" * 50_000
+        _write_log(keeper, text)
+        keeper.say(_log_event(0, 104))
+        keeper.say(_log_event(0, len(text)))
+
+        got, offset = bytearray(), 4
+        for one in client.heard():
+            if one.topic == b"log.web.0.out":
+                assert one.header.offset == offset
+                assert len(one.payload) <= LOG_CHUNK_BYTES
+                assert one.header.times == ((0, 5),)
+                got += one.payload
+                offset += len(one.payload)
+            if len(got) == len(text) - 4:
+                break
+        assert got == text[4:]
+
+
+def test_a_flood_is_skipped_not_sent_late(home: Path) -> None:
+    """Who is far behind gets the newest lines from a line's beginning; the hole shows in the
+    offsets."""
+    line = b"x" * 99 + b"\n"
+    with scripted_app(home, logs=[{"instance": 0, "stream": "out", "begin": 0, "end": 0}]) as (
+        keeper,
+        client,
+    ):
+        client.subscribe(b"log.web.0.out", topics.beat("web"))
+        next(client.heard())
+        _write_log(keeper, line * 100_000)
+        keeper.say(_log_event(0, 10_000_000))
+
+        first = _until(client, 1, b"log.web.0.out")[0]
+
+        assert (first.header.offset or 0) > 9_000_000
+        assert (first.header.offset or 0) % 100 == 0
+        assert first.payload.startswith(line)
+
+
+def test_bye_reaches_the_subscribers_and_ends_the_agent(home: Path) -> None:
+    """When the app is deleted, clients are told and the agent leaves in peace."""
+    keeper = ScriptedKeeper(home)
+    agent = AgentProcess(keeper.places)
+    keeper.greet()
+    with client_of(keeper.places) as client:
+        client.subscribe(topics.event("web"), topics.beat("web"))
+        next(client.heard())
+        keeper.say({"event": "bye"})
+
+        assert codec.decode_event(_until(client, 1, b"event.web")[0].payload) == Bye()
+        assert agent.process.wait(15) == 0
+    agent.stop()
+    keeper.close()
+
+
+def test_a_second_agent_leaves_at_once(home: Path) -> None:
+    """Two agents never share an app: the second says so and goes, the first serves on."""
+    with scripted_app(home) as (keeper, client):
+        second = subprocess.run(
+            agent_command(keeper.places.folder), capture_output=True, text=True, timeout=60
+        )
+
+        assert second.returncode == 0
+        assert "another agent" in second.stderr
+        assert client.snapshot().app.name == "web"
+
+
+def test_deleted_socket_files_come_back(home: Path) -> None:
+    """When something sweeps the socket files away, old and new clients are served again."""
+    with scripted_app(home) as (keeper, client):
+        places = keeper.places
+        client.snapshot()
+        for path in (places.ctl, places.pub):
+            os.unlink(path)
+
+        wait_until(lambda: os.path.exists(places.ctl) and os.path.exists(places.pub))
+        with client_of(places) as another:
+            another.subscribe(topics.beat("web"))
+            assert another.snapshot().app.name == "web"
+            assert next(another.heard()).topic == b"beat.web"
+        assert client.snapshot().app.name == "web"
+
+
+def test_sockets_are_for_the_owner_only(home: Path) -> None:
+    """Nobody else may even connect."""
+    with scripted_app(home) as (keeper, _):
+        for path in (keeper.places.ctl, keeper.places.pub, keeper.places.agent_lock):
+            wait_until(lambda path=path: os.stat(path).st_mode & 0o777 == 0o600, what=path)
+
+
+def test_an_agent_leaves_when_its_folder_is_gone(home: Path) -> None:
+    """A folder that was removed by hand takes its agent with it."""
+    keeper = ScriptedKeeper(home)
+    agent = AgentProcess(keeper.places)
+    keeper.greet()
+    wait_until(lambda: os.path.exists(keeper.places.ctl))
+    os.rename(keeper.places.folder, keeper.places.folder + "-moved")
+
+    assert agent.process.wait(15) == 0
+    agent.stop()
+    keeper.close()
+
+
+def test_lines_that_make_no_sense_do_not_disturb(home: Path) -> None:
+    """A keeper's line that cannot be read is said in the log and passed over."""
+    with scripted_app(home) as (keeper, client):
+        for line in (
+            b"\n",
+            b"{}\n",
+            b"[1]\n",
+            b'{"event": "instance"}\n',
+            b"\xff\xfe\n",
+            b'{"id"\n',
+        ):
+            keeper.say(line)
+        keeper.say({"event": "app", "app": app_json("web", version="3"), "roll": None})
+
+        wait_until(lambda: client.snapshot().app.version == "3", what="the good line was read")
+        assert "cannot read" in Path(keeper.places.agent_log).read_text()
+
+
+def test_too_much_memory_is_a_restart(home: Path) -> None:
+    """An instance over its limit for two samples is restarted, once, with the reason."""
+    app = app_json("web", limits={"max_memory_bytes": 1_000_000})
+    with scripted_app(home, app=app) as (keeper, client):
+        asked = keeper.read()
+
+        assert asked["do"] == "restart"
+        assert asked["instances"] == [0]
+        assert asked["by"] is None
+        assert "> limit 1.0 MB" in asked["why"]
+        seen = client.snapshot().samples[0].at
+        wait_until(lambda: client.snapshot().samples[0].at > seen + 1.5)
+        assert len(keeper.asked) == 2  # hello and this one
+
+
+def test_changed_files_are_a_restart(home: Path, tmp_path: Path) -> None:
+    """With ``watching``, a changed file restarts what is wanted running, naming the file."""
+    app = app_json("web", watching=True, cwd=str(tmp_path))
+    stopped = instance_json(1, wanted="stopped", status="stopped", pid=None)
+    with scripted_app(home, app=app, instances=[instance_json(), stopped]) as (keeper, _):
+        keeper.set_timeout(1.0)
+        asked = wait_until(lambda: _touch_until_asked(tmp_path / "app.py", keeper), what="asked")
+
+        assert (asked["do"], asked["instances"]) == ("restart", [0])
+        assert asked["why"] == "files changed: app.py"
+
+
+def _touch_until_asked(path: Path, keeper: ScriptedKeeper) -> dict | None:
+    path.write_text("x")  # again and again: the watcher may not have begun yet
+    try:
+        return keeper.read()
+    except TimeoutError:
+        return None
+
+
+def test_answers_are_small_enough_to_read_as_json(home: Path) -> None:
+    """A stranger's client sees plain msgpack maps with ``type`` first to tell them apart."""
+    with scripted_app(home) as (_, client):
+        client.ctl.send_multipart([b"1", msgspec.msgpack.encode({"type": "snapshot"})])
+        _, body = client.ctl.recv_multipart()
+
+        assert msgspec.msgpack.decode(body)["type"] == "app_snapshot"

@@ -1,0 +1,163 @@
+"""CPU, memory and counts of real process trees."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monit_agent.observe.proctree import Proc, TreeReader, make_reader
+from monit_agent.observe.psutiltree import PsutilReader
+from monit_agent.observe.sample import Sampler, cpu_between
+from monit_agent.wire.messages import Sample
+from waiting import wait_until
+
+Spawn = Callable[[str], int]
+
+
+@pytest.fixture(name="spawn")
+def _spawn() -> Iterator[Spawn]:
+    """Start Python code in a group of its own; all of it is killed afterwards."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def spawn(code: str) -> int:
+        command = [sys.executable, "-I", "-c", code]
+        started.append(subprocess.Popen(command, start_new_session=True))
+        return started[-1].pid
+
+    yield spawn
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(name="reader", params=[make_reader, PsutilReader])
+def _reader(request: pytest.FixtureRequest) -> TreeReader:
+    """Both ways of looking must say the same."""
+    return request.param()
+
+
+def _look(sampler: Sampler, pid: int | None) -> Sample:
+    return sampler.sample(0, pid, time.time(), time.monotonic())
+
+
+FAMILY = (
+    "import subprocess, sys, time\n"
+    "children = [subprocess.Popen([sys.executable, '-I', '-c', 'import time; time.sleep(600)'])"
+    " for _ in range(2)]\n"
+    "time.sleep(600)"
+)
+
+
+def test_a_tree_is_summed(reader: TreeReader, spawn: Spawn) -> None:
+    """Memory, threads and descriptors are those of a worker and all its children."""
+    pid = spawn(FAMILY)
+    sampler = Sampler(reader)
+
+    sample = wait_until(
+        lambda: s if (s := _look(sampler, pid)).children == 2 else None, what="two children"
+    )
+
+    assert sample.pid == pid
+    assert sample.ppid == os.getpid()
+    assert sample.threads == 3
+    assert (sample.rss_bytes or 0) > 3 * 2_000_000
+    assert (sample.fds or 0) >= 9
+    uss = reader.uss_bytes(pid)
+    assert uss is None or 0 < uss < (sample.rss_bytes or 0) * 2
+
+
+def test_a_busy_worker_reads_one_core(spawn: Spawn) -> None:
+    """A worker that computes all the time reads about 100 %, never nonsense."""
+    pid = spawn("while True: pass")
+    sampler = Sampler(make_reader(), min_interval_s=1.0)
+    readings: list[float] = []
+
+    def a_whole_core() -> bool:
+        readings.append(_look(sampler, pid).cpu_percent or 0.0)
+        return readings[-1] >= 80
+
+    # other tests take their share of the machine: at some time the worker has a core
+    wait_until(a_whole_core, deadline_s=60, what="a second in which the worker had a core")
+    assert max(readings) <= 120
+
+
+def test_children_that_came_and_went_are_counted(spawn: Spawn) -> None:
+    """CPU that short-lived children used between two looks belongs to the worker."""
+    burn = "import time\\nend = time.process_time() + 0.05\\nwhile time.process_time() < end: pass"
+    pid = spawn(
+        "import subprocess, sys\n"
+        f"while True: subprocess.run([sys.executable, '-I', '-S', '-c', '{burn}'])"
+    )
+    sampler = Sampler(make_reader())
+    readings: list[float] = []
+
+    def looked() -> bool:
+        percent = _look(sampler, pid).cpu_percent
+        if percent is not None:
+            readings.append(percent)
+        return sum(readings) > 0 and readings[-1] > 20
+
+    wait_until(looked, what="the children's CPU time shows")
+    assert min(readings) >= 0
+
+
+def test_no_worker_reads_as_unknown() -> None:
+    """Without a worker, or when it is gone, numbers are None, never 0."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    sampler = Sampler(make_reader())
+
+    for pid in (None, gone.pid):
+        sample = _look(sampler, pid)
+        assert (sample.cpu_percent, sample.rss_bytes, sample.threads) == (None, None, None)
+
+
+def test_a_new_worker_begins_without_a_past(spawn: Spawn) -> None:
+    """When the worker was replaced, its CPU is not compared with its predecessor's."""
+    sampler = Sampler(make_reader())
+    first, second = spawn("while True: pass"), spawn("while True: pass")
+    wait_until(lambda: _look(sampler, first).cpu_percent is not None)
+
+    assert _look(sampler, second).cpu_percent is None
+
+
+def _proc(pid: int, ppid: int, cpu_s: float, reaped_cpu_s: float = 0.0) -> Proc:
+    return Proc(pid, ppid, float(pid), cpu_s, reaped_cpu_s, 0, 1, 0)
+
+
+def test_time_seen_in_a_child_is_not_counted_again_when_it_ends() -> None:
+    """A child's time that was already counted is taken off its parent's account."""
+    before = {1: _proc(1, 0, 1.0), 2: _proc(2, 1, 5.0), 3: _proc(3, 2, 2.0)}
+    after = {1: _proc(1, 0, 1.5, reaped_cpu_s=7.25)}
+
+    assert cpu_between(before, after) == pytest.approx(0.5 + 0.25)
+
+
+PROCS = st.dictionaries(
+    st.integers(1, 8),
+    st.tuples(st.integers(0, 8), st.floats(0, 9), st.floats(0, 9), st.sampled_from([1.0, 2.0])),
+)
+
+
+@given(PROCS, PROCS)
+def test_cpu_is_never_negative(
+    old: dict[int, tuple[int, float, float, float]], new: dict[int, tuple[int, float, float, float]]
+) -> None:
+    """Whatever two looks saw, even impossible things, the difference is at least 0."""
+    looks = [
+        {
+            pid: Proc(pid, ppid if ppid < pid else 0, started, cpu, reaped, 0, 1, None)
+            for pid, (ppid, cpu, reaped, started) in seen.items()
+        }
+        for seen in (old, new)
+    ]
+
+    assert cpu_between(*looks) >= 0
