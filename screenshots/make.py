@@ -1,0 +1,128 @@
+"""Makes the pictures of the README from replayed scenes: ``python screenshots/make.py [NAME…]``.
+
+The scenes are those of the tests; their clock stands at a Saturday in March and no machine is
+looked at, so the pictures change only when the screen does. They are SVG with text in it: sharp at
+every size, and a difference can be read.
+"""
+
+import asyncio
+import html
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+# ruff: noqa: E402 - Textual and the screen read these while they are imported
+os.environ.update(TEXTUAL_COLOR_SYSTEM="truecolor", LANG="C.UTF-8", LC_ALL="C.UTF-8", TZ="UTC")
+for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "MOSH_CONNECTION"):
+    os.environ.pop(name, None)
+time.tzset()
+
+from monit_agent.client import scenes
+from monit_agent.client.replay import ReplaySource
+from monit_tui.app import MonitApp
+from monit_tui.clock import Clock
+from monit_tui.machine import Machine
+from monit_tui.screens import overview
+from monit_tui.terminal import Terminal
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WIDE, SMALL = (120, 35), (80, 24)
+BLANK = "\u00a0"
+FONTS = "'Fira Code', 'JetBrains Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+
+
+class Shot(NamedTuple):
+    """One picture."""
+
+    scene: Callable[[], ReplaySource]
+    size: tuple[int, int]
+    keys: tuple[str, ...] = ()
+    watch_s: int = 20
+    """How long the scene plays before the keys are pressed."""
+
+
+SHOTS = {
+    "overview": Shot(scenes.healthy, WIDE),
+    "trouble": Shot(scenes.trouble, WIDE),
+    "small": Shot(scenes.trouble, SMALL),
+    "logs": Shot(scenes.healthy, WIDE, ("2", "z")),
+    "metrics": Shot(scenes.healthy, WIDE, ("3", "z")),
+    "confirm": Shot(scenes.healthy, WIDE, ("r",)),
+    "help": Shot(scenes.healthy, WIDE, ("question_mark",)),
+}
+
+
+async def take(shot: Shot) -> str:
+    """Play the scene, press the keys, give the picture as SVG."""
+    source = shot.scene()
+    app = MonitApp(source, clock=Clock(source.wall, source.monotonic), at=Terminal())
+    async with app.run_test(size=shot.size) as pilot:
+
+        async def play(seconds: float) -> None:
+            source.advance(seconds)
+            app.feed.flush()
+            await pilot.pause()
+
+        for _ in range(shot.watch_s):
+            await play(1.0)
+        for key in shot.keys:
+            await pilot.press(key)
+            await play(0.1)
+        await play(1.0)
+        return portable(app.export_screenshot(title="monit"))
+
+
+def portable(svg: str) -> str:
+    """Make Textual's SVG look the same wherever it is shown.
+
+    The web font goes: pages that show pictures do not load it, and loading tells who looks. What
+    is drawn instead is made to fill its cells, word by word, and blanks, which renderers treat
+    differently, are left out.
+    """
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family:\s*Fira Code, monospace", f"font-family: {FONTS}", svg)
+    svg = re.sub(r"\n[ \t]*(?=\n)", "", svg)
+    return re.sub(
+        r'<text ([^>]*?)x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"([^>]*)>([^<]*)</text>',
+        _words,
+        svg,
+    )
+
+
+def _words(found: re.Match[str]) -> str:
+    """Place every word of a run by itself, where its first cell is."""
+    before, x, y, length, after, text = found.groups()
+    run = html.unescape(text)
+    cell = float(length) / max(cell_len(run), 1)
+    placed: list[str] = []
+    for word in re.finditer(rf"[^{BLANK}]+", run):
+        left = float(x) + cell * cell_len(run[: word.start()])
+        placed.append(
+            f'<text {before}x="{left:.1f}" y="{y}" textLength="{cell * cell_len(word[0]):.1f}"'
+            f' lengthAdjust="spacingAndGlyphs"{after}>{html.escape(word[0])}</text>'
+        )
+    return "".join(placed)
+
+
+def main() -> int:
+    """Make the pictures that the command line names, or all."""
+    overview.look_at_machine = lambda: Machine("teashop", 0.42, 3_100_000_000, 8_000_000_000)
+    unknown = [name for name in sys.argv[1:] if name not in SHOTS]
+    if unknown:
+        print(f"no such picture: {', '.join(unknown)}; there are {', '.join(SHOTS)}")
+        return 2
+    for name in sys.argv[1:] or SHOTS:
+        path = os.path.join(HERE, f"{name}.svg")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(asyncio.run(take(SHOTS[name])))
+        print(os.path.relpath(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
