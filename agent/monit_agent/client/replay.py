@@ -47,6 +47,8 @@ class ReplaySource:
         self.fleet = Fleet()
         self.stage: dict[str, ReplayedApp] = {}
         """The apps that are played, by name."""
+        self.leaps = False
+        """Let `poll` pass scene time where it would wait, for code that waits and tests."""
         self._played_s = 0.0
         self._real_since = time.monotonic() if real_time else None
         self._order = count()
@@ -100,7 +102,11 @@ class ReplaySource:
         """Give what happened since the last poll; only a scene in real time waits."""
         if self._real_since is not None:
             self._catch_up(wait_s)
-        self._answer_all()
+        answered = self._answer_all()
+        if self.leaps and not answered and not self._gathered:
+            due = self._agenda[0][0] - self._played_s if self._agenda else wait_s
+            self.advance(min(wait_s, due))
+            self._answer_all()
         return self._gathered.take()
 
     def ask(
@@ -127,7 +133,8 @@ class ReplaySource:
             time.sleep(pause)
         self.advance(max(0.0, time.monotonic() - since - self._played_s))
 
-    def _answer_all(self) -> None:
+    def _answer_all(self) -> bool:
+        """Answer what can be answered, give up what is overdue; True if there was any."""
         waiting, self._waiting = self._waiting, []
         for deadline, name, request, then in waiting:
             app = self.stage.get(name)
@@ -138,6 +145,7 @@ class ReplaySource:
                 then(Refused(kind="keeper_gone", message=message))
             else:
                 self._waiting.append((deadline, name, request, then))
+        return len(self._waiting) < len(waiting)
 
     def _answer(self, app: ReplayedApp, request: Request) -> Answer:
         number = getattr(request, "instance", None)
