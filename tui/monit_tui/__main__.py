@@ -17,9 +17,9 @@ def main() -> int:
     parser.add_argument("targets", nargs="*")
     said = parser.parse_args()
 
-    from monit_agent.client import scenes
-    from monit_tui.app import show
-    from monit_tui.clock import Clock
+    from monit_agent.client import scenes  # noqa: PLC0415 - after --help
+    from monit_tui.app import show  # noqa: PLC0415 - after --help
+    from monit_tui.clock import Clock  # noqa: PLC0415 - after --help
 
     if said.scene not in scenes.__all__:
         terminal.say(f"no scene {said.scene!r}; there are: {', '.join(scenes.__all__)}")

@@ -1,7 +1,7 @@
 """The screen as one Textual app: it composes, routes, and ends; all else is in its rooms."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
 from monit_tui import terminal
@@ -11,7 +11,6 @@ terminal.set_up(os.environ)  # Textual reads these variables while it is importe
 # ruff: noqa: E402
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import AppBlur, AppFocus, Key
 from textual.screen import Screen
 
 from monit_agent.client.source import Changes, Source
@@ -68,29 +67,29 @@ class MonitApp(App[None]):
         if self.overview.is_mounted:
             self.overview.deliver(changes)
 
-    def on_app_blur(self, event: AppBlur) -> None:
+    def on_app_blur(self) -> None:
         """Nobody looks: slow down."""
         self.feed.blurred = True
 
-    def on_app_focus(self, event: AppFocus) -> None:
+    def on_app_focus(self) -> None:
         """Somebody looks again."""
         self.feed.blurred = False
         self.feed.wake()
 
-    def on_key(self, event: Key) -> None:
+    def on_key(self) -> None:
         """Somebody is here."""
         self.feed.wake()
 
     # ------------------------------------------------------------ palette
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Offer every action of the registry by its name."""
         for action in allowed(read_only=self.read_only):
             keys = " ".join(key_name(key) for key in action.keys)
             title = f"{action.label}  ({PLACE_NAMES[action.place]}: {keys})"
             yield SystemCommand(title, action.help, self._runner(action))
 
-    def _runner(self, action: Action):
+    def _runner(self, action: Action) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
             await self.run_action(action.handler, self.overview.target_of(action))
 
@@ -117,7 +116,7 @@ def run(home: str, targets: list[str], read_only: bool = False) -> int:
     if refused is not None:
         terminal.say(refused)
         return 2
-    from monit_agent.client.live import LiveSource
+    from monit_agent.client.live import LiveSource  # noqa: PLC0415 - only after the refusal
 
     return show(LiveSource(home), tuple(targets), read_only=read_only)
 

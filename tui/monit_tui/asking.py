@@ -79,7 +79,7 @@ def scale(app: AppView, count: int) -> Asking | Explained:
     if count > now:
         return Asking(f"Scale {app.name} up to {count}?", (), "", "Scale", request, confirm=False)
     going = tuple(f"{app.name}/{number}" for number in sorted(app.instances)[count:])
-    effect = "These stop and leave the list. Their log files stay."
+    effect = "Stopped and taken off the list. Log files stay."
     return Asking(f"Scale {app.name} down to {count}?", _named(going), effect, "Scale", request)
 
 
@@ -110,14 +110,13 @@ def _instances(keys: tuple[RowKey, ...], fleet: Fleet) -> Chosen:
 _WORDS: dict[Verb, tuple[str, str]] = {
     "restart": (
         "Restart",
-        "They stop and start again, all at once: what they do now is cut off. "
-        "R reloads one by one, without a gap.",
+        "Stops and starts again at once: what is being done is cut off. R reloads without a gap.",
     ),
     "reload": (
         "Reload",
         "One worker after another is replaced; each is ready before the next one goes.",
     ),
-    "stop": ("Stop", "They stop and stay on the list; s starts them again."),
+    "stop": ("Stop", "Stops and stays on the list; s starts again."),
 }
 
 
@@ -171,7 +170,7 @@ def _kill(keys: tuple[RowKey, ...], chosen: Chosen, fleet: Fleet) -> Asking | Ex
     whole = next((key.app for key in keys if key.instance is None), None)
     return Asking(
         f"Kill {_counted(names)} with SIGKILL?", _named(names),
-        "They die at once, without a chance to finish or clean up. What autorestarts comes back.",
+        "Dies at once, with no chance to finish or clean up; autorestart brings it back.",
         "Kill", requests, typed=whole, pids=pids,
     )  # fmt: skip
 

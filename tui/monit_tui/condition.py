@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Status
+from monit_agent.wire.messages import Roll, Status
 from monit_tui.format import milliseconds, span
 from monit_tui.theme import Tone
 
@@ -49,9 +49,10 @@ _PLAIN: dict[Status, Condition] = {
 
 def instance_condition(app: AppView, view: InstanceView, now: Now) -> Condition:
     """Give the worst that is true of an instance."""
-    lost = link_condition(app, now)
-    if lost is not None:
-        return lost
+    return link_condition(app, now) or _worker_condition(app, view, now)
+
+
+def _worker_condition(app: AppView, view: InstanceView, now: Now) -> Condition:
     record = view.record
     crashes = view.restarts_within(60.0, now.wall)
     if record.status == "errored":
@@ -74,7 +75,7 @@ def app_condition(app: AppView, now: Now) -> Condition:
         return lost
     total = len(app.instances)
     if app.roll is not None:
-        return _rolling(app)
+        return _rolling(app.roll)
     each = [instance_condition(app, view, now) for view in app.instances.values()]
     worst = max(each, key=lambda one: one.severity, default=_PLAIN["stopped"])
     online = sum(view.record.status == "online" for view in app.instances.values())
@@ -105,9 +106,7 @@ def _backoff(view: InstanceView, now: Now) -> Condition:
     return _PLAIN["backoff"]._replace(word=f"backoff {left}s")
 
 
-def _rolling(app: AppView) -> Condition:
-    roll = app.roll
-    assert roll is not None
+def _rolling(roll: Roll) -> Condition:
     total = len(roll.done) + len(roll.waiting) + (roll.current is not None)
     if roll.failed:
         return Condition("error", "reload failed", "bad", 5)

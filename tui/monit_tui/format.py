@@ -17,7 +17,7 @@ def size(count: int | None) -> str:
     """Give bytes as ``812K``, ``70.1M``, ``1.2G`` (powers of 1024), at most five characters."""
     if count is None:
         return UNKNOWN
-    value = float(count)
+    value, unit = float(count), "B"
     for unit in "BKMGT":
         if value < 1000 or unit == "T":
             break

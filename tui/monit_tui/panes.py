@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 def plan(
     width: int, height: int, recent: tuple[PaneName, ...], zoomed: PaneName | None = None
 ) -> Plan:
-    """Place the panes on ``width`` × ``height`` cells.
+    """Place the panes on ``width`` by ``height`` cells.
 
     ``recent`` has all panes, the one used last first: it decides which tab is on top.
     """
@@ -64,7 +64,7 @@ def plan(
 
 
 def _two(width: int, height: int, recent: tuple[PaneName, ...]) -> Plan:
-    above = max(6, height * 2 // 5)
+    above = max(6, height * 9 // 20)
     tabs = PANES[1:]
     return Plan((
         Slot(Region(0, 0, width, above), "processes", ("processes",)),

@@ -4,12 +4,10 @@ Pure: times come with the calls. A row is named by its `RowKey`, never by its nu
 """
 
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
 from monit_tui.condition import Condition, Now, app_condition, instance_condition
-
-N = TypeVar("N", int, float)
 
 
 class RowKey(NamedTuple):
@@ -67,7 +65,7 @@ def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
     kept = _kept(fleet, how, now)
     if how.flat:
         keys = [key for keys in kept.values() for key in keys or ()]
-        keys += [RowKey(app) for app, inner in kept.items() if not fleet.apps[app].instances]
+        keys += [RowKey(app) for app in kept if not fleet.apps[app].instances]
         return tuple(_sorted(keys, fleet, how, now))
     rows: list[RowKey] = []
     for app_key in _sorted([RowKey(app) for app in kept], fleet, how, now):
@@ -218,19 +216,24 @@ def _app_facts(app: AppView, now: Now) -> Facts:
         depth=0,
         condition=app_condition(app, now),
         cpu_percent=_total([row.cpu_percent for row in inner]),
-        rss_bytes=_total([row.rss_bytes for row in inner]),
+        rss_bytes=_whole([row.rss_bytes for row in inner]),
         lag_ms=max((row.lag_ms for row in inner if row.lag_ms is not None), default=None),
         restarts=sum(row.restarts for row in inner),
         uptime_s=max((row.uptime_s for row in inner if row.uptime_s is not None), default=None),
         pid=None,
         heap_percent=None,
-        threads=_total([row.threads for row in inner]),
-        fds=_total([row.fds for row in inner]),
+        threads=_whole([row.threads for row in inner]),
+        fds=_whole([row.fds for row in inner]),
         note=_app_note(app),
     )
 
 
-def _total(values: list[N | None]) -> N | None:
+def _total(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _whole(values: list[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 

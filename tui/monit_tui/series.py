@@ -39,31 +39,47 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
+def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
+    def read(sample: Sample) -> float | None:
+        value = getattr(sample, name)
+        return value if value is None or factor == 1.0 else value * factor
+
+    return read
+
+
 KINDS: tuple[Kind, ...] = (
-    Kind("cpu", "CPU", "Share of one core, all its processes; 100% and more for long: it cannot keep up.",
-         lambda s: s.cpu_percent, say.percent),
-    Kind("memory", "memory", "Resident memory of its processes; a steady climb is a leak.",
-         lambda s: s.rss_bytes, _size),
-    Kind("heap", "heap used", "Heap in use, behind it the heap's size; close to it: collection runs often.",
-         lambda s: s.heap_used_bytes, _size, probe=True, behind="heap size"),
-    Kind("heap size", "heap size", "What the heap has taken from the system.",
-         lambda s: s.heap_size_bytes, _size, probe=True),
-    Kind("lag", "loop lag", "How late the event loop comes, p95, behind it the worst; over 50 ms users wait.",
-         lambda s: s.loop_lag_p95_ms, say.milliseconds, across="max", probe=True, behind="lag max"),
-    Kind("lag max", "lag max", "The longest the event loop kept anybody waiting.",
-         lambda s: s.loop_lag_max_ms, say.milliseconds, across="max", probe=True),
-    Kind("busy", "loop busy", "Share of time the event loop works; near 100% it is saturated.",
-         lambda s: None if s.loop_utilization is None else s.loop_utilization * 100, say.percent,
-         across="max", probe=True),
-    Kind("threads", "threads", "Threads of its processes; a steady climb is a leak.",
-         lambda s: s.threads, _count),
-    Kind("fds", "open files", "Open file descriptors; a steady climb ends in 'too many open files'.",
-         lambda s: s.fds, _count),
-    Kind("children", "children", "Processes that the worker started.",
-         lambda s: s.children, _count),
+    Kind("cpu", "CPU", "of one core; near 100% for long, it cannot keep up",
+         _field("cpu_percent"), say.percent),
+    Kind("memory", "memory", "resident, all its processes; a steady climb is a leak",
+         _field("rss_bytes"), _size),
+    Kind("heap", "heap used", "of the heap's size behind it; near it, it collects often",
+         _field("heap_used_bytes"), _size, probe=True, behind="heap size"),
+    Kind("heap size", "heap size", "what the heap has taken from the system",
+         _field("heap_size_bytes"), _size, probe=True),
+    Kind("lag", "loop lag", "p95, the worst behind it; over 50 ms, users wait",
+         _field("loop_lag_p95_ms"), say.milliseconds, across="max", probe=True, behind="lag max"),
+    Kind("lag p50", "lag p50", "the usual delay of the event loop",
+         _field("loop_lag_p50_ms"), say.milliseconds, across="max", probe=True),
+    Kind("lag max", "lag max", "the longest that the event loop kept anybody waiting",
+         _field("loop_lag_max_ms"), say.milliseconds, across="max", probe=True),
+    Kind("busy", "loop busy", "share of time; near 100% the event loop is saturated",
+         _field("loop_utilization", 100.0), say.percent, across="max", probe=True),
+    Kind("threads", "threads", "of all its processes; a steady climb is a leak",
+         _field("threads"), _count),
+    Kind("fds", "open files", "a steady climb ends in 'too many open files'",
+         _field("fds"), _count),
+    Kind("children", "children", "processes that the worker started",
+         _field("children"), _count),
 )  # fmt: skip
 
-_SHOWN_BEHIND = {kind.behind for kind in KINDS if kind.behind}
+_UNLISTED = {"heap size", "lag p50", "lag max"}
+"""Shown with another metric, which they belong to."""
+
+DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
+    "heap": (("used", "heap"), ("of", "heap size")),
+    "lag": (("p50", "lag p50"), ("p95", "lag"), ("max", "lag max")),
+}
+"""What is said in numbers beside the plot of a metric: (word, kind)."""
 
 
 def own_kind(name: str) -> Kind:
@@ -76,7 +92,7 @@ def own_kind(name: str) -> Kind:
     def text(value: float | None) -> str:
         return say.UNKNOWN if value is None else say.number(value)
 
-    return Kind(f"own {name}", name, "The app's own metric.", read, text)
+    return Kind(f"own {name}", name, "the app's own metric", read, text)
 
 
 def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:
@@ -90,7 +106,7 @@ def listed(kinds: Sequence[Kind], views: Sequence[InstanceView]) -> tuple[Kind, 
     return tuple(
         kind
         for kind in kinds
-        if kind.name not in _SHOWN_BEHIND and (not kind.probe or current(kind, views) is not None)
+        if kind.name not in _UNLISTED and (not kind.probe or current(kind, views) is not None)
     )
 
 

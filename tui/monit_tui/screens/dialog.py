@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T]):
     """A box over the overview; leaving it gives None."""
 
-    CSS = """
+    DEFAULT_CSS = """
     Dialog { align: center middle; background: transparent; }
     Dialog > .box {
         width: auto; max-width: 72; min-width: 24; height: auto; max-height: 100%;
@@ -28,7 +28,10 @@ class Dialog(ModalScreen[T]):
     }
     Dialog Button:focus { text-style: reverse bold; }
     Dialog Button:disabled { text-style: dim; }
-    Dialog Input { border: none; height: 1; width: 30; padding: 0; background: ansi_default; text-style: underline; }
+    Dialog Input {
+        border: none; height: 1; width: 30; padding: 0; background: ansi_default;
+        text-style: underline;
+    }
     Dialog.-tight > .box { border: none; padding: 0; }
     """
 

@@ -66,7 +66,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 class HelpScreen(ModalScreen[None]):
     """The whole screen full of keys."""
 
-    CSS = "HelpScreen { background: ansi_default; } #help-lines { height: 1fr; }"
+    DEFAULT_CSS = "HelpScreen { background: ansi_default; } #help-lines { height: 1fr; }"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", "close", show=False),

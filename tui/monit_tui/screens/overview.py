@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.events import DescendantFocus, Resize
+from textual.events import DescendantFocus
 from textual.geometry import Region
 from textual.widget import Widget
 from textual.widgets import Input
@@ -75,7 +75,7 @@ class OverviewScreen(Talking):
 
     # ------------------------------------------------------------ data
 
-    def deliver(self, changes: Changes, *, frozen: bool = False) -> None:
+    def deliver(self, changes: Changes) -> None:
         """Hand on what came. Rows are painted when an app changed, else once a second: numbers
         and ages need no more."""
         for app, happening in changes.happened:
@@ -114,8 +114,8 @@ class OverviewScreen(Talking):
         self.footer.display = height >= 4
         room = height - self.header.display - self.footer.display
         now = plan(width, room, self.recent, self.zoomed)
-        for name, pane in self.panes.items():
-            self._place(pane, name, now)
+        for pane in self.panes.values():
+            self._place(pane, now)
         self._divider.display = now.divider is not None
         if now.divider is not None:
             self._divider.crossing = now.crossing
@@ -123,8 +123,8 @@ class OverviewScreen(Talking):
             self._divider.repaint()
         self.tell_focus()
 
-    def _place(self, pane: Pane, name: PaneName, now: Plan) -> None:
-        slot = now.slot_of(name)
+    def _place(self, pane: Pane, now: Plan) -> None:
+        slot = now.slot_of(pane.pane_name)
         pane.display = slot is not None
         if slot is not None:
             _put(pane, slot.region)
@@ -132,7 +132,8 @@ class OverviewScreen(Talking):
 
     def tell_focus(self) -> None:
         """Let titles and footer say where the focus is."""
-        for name, pane in self.panes.items():
+        for pane in self.panes.values():
+            name = pane.pane_name
             pane.title_line.show(focused=name == self.pane, info=self._info(name))
         actions = offered(self.place, read_only=self._read_only)
         self.footer.show(actions)
@@ -144,11 +145,14 @@ class OverviewScreen(Talking):
 
     def show_pane(self, name: PaneName) -> None:
         """Bring a pane to the front and give it the focus."""
-        self.recent = (name, *(other for other in self.recent if other != name))
+        self._use(name)
         if self.zoomed is not None:
             self.zoomed = name
         self.place_panes()
         self.panes[name].body.focus()
+
+    def _use(self, name: PaneName) -> None:
+        self.recent = (name, *(other for other in self.recent if other != name))
 
     def target_of(self, action: Action) -> Widget:
         """Give the widget that an action of the registry belongs to."""
@@ -158,21 +162,21 @@ class OverviewScreen(Talking):
         }  # fmt: skip
         return bodies[action.place]
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Take away what acts when only looking is allowed."""
         return not (self._read_only and action in {"act", "scale"})
 
     # ------------------------------------------------------------ messages
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self) -> None:
         """Place the panes anew."""
         self.place_panes()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Remember which pane is in use."""
-        for name, pane in self.panes.items():
-            if pane in event.widget.ancestors_with_self and name != self.pane:
-                self.recent = (name, *(other for other in self.recent if other != name))
+        for pane in self.panes.values():
+            if pane in event.widget.ancestors_with_self and pane.pane_name != self.pane:
+                self._use(pane.pane_name)
                 self.tell_focus()
 
     def on_process_table_moved(self, event: ProcessTable.Moved) -> None:

@@ -57,8 +57,10 @@ class ScalePrompt(Dialog[int]):
 class SortMenu(Dialog[SortColumn]):
     """Gives the column to sort by."""
 
-    CSS = """
-    SortMenu OptionList { border: none; height: auto; width: 40; background: ansi_default; padding: 0; }
+    DEFAULT_CSS = """
+    SortMenu OptionList {
+        border: none; height: auto; width: 40; padding: 0; background: ansi_default;
+    }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

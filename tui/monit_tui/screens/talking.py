@@ -25,13 +25,13 @@ class Talking(Screen[None]):
 
     def confirm(self, asking: Asking, then: Callable[[], None]) -> None:
         """Ask, and call ``then`` on yes."""
-        from monit_tui.screens.confirm import ConfirmScreen
+        from monit_tui.screens.confirm import ConfirmScreen  # noqa: PLC0415 - start-up time
 
         self.app.push_screen(ConfirmScreen(asking), lambda yes: then() if yes else None)
 
     def how_many(self, app: str, now: int, then: Callable[[int], None]) -> None:
         """Ask for a number of instances."""
-        from monit_tui.screens.prompt import ScalePrompt
+        from monit_tui.screens.prompt import ScalePrompt  # noqa: PLC0415 - start-up time
 
         self.app.push_screen(
             ScalePrompt(app, now), lambda count: None if count is None else then(count)
@@ -39,6 +39,6 @@ class Talking(Screen[None]):
 
     def choose_sort(self, now: SortColumn, then: Callable[[SortColumn], None]) -> None:
         """Let the user pick a column."""
-        from monit_tui.screens.prompt import SortMenu
+        from monit_tui.screens.prompt import SortMenu  # noqa: PLC0415 - start-up time
 
         self.app.push_screen(SortMenu(now), lambda column: then(column) if column else None)

@@ -1,5 +1,6 @@
 """The bottom line: what the keys do here, made of the registry."""
 
+from rich.style import Style
 from textual.strip import Strip
 
 from monit_tui.actions import Action
@@ -21,10 +22,10 @@ class FooterBar(Lines):
         self._actions = actions
         self.repaint()
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, _height: int, /) -> list[Strip]:
         """Give the line; what does not fit whole is left out."""
         style, room = self._look.style, width
-        parts = []
+        parts: list[tuple[str, Style]] = []
         for action in self._actions:
             key = f" {key_name(action.keys[0])}"
             if len(key) + len(action.label) + 2 > room:

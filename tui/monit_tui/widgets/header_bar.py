@@ -37,7 +37,7 @@ class HeaderBar(Lines):
         self._chip = chip
         self.frozen = False
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, _height: int, /) -> list[Strip]:
         """Give the line."""
         if self._clock.monotonic() - self._read_at >= MACHINE_EVERY_S:
             self._machine, self._read_at = self._read_machine(), self._clock.monotonic()
@@ -64,11 +64,9 @@ class HeaderBar(Lines):
         apps = len(self._fleet.apps)
         pieces.append((f"{dot}{apps} app{'' if apps == 1 else 's'}", "plain"))
         counts = self._counts()
-        pieces += [
-            (f"  {counts[word]} {word}", _TONES.get(word, "muted"))
-            for word in _ORDER
-            if counts[word]
-        ]
+        for word in (word for word in _ORDER if counts[word]):
+            tone: Tone = _TONES.get(word, "muted")
+            pieces.append((f"  {counts[word]} {word}", tone))
         machine = self._machine
         if machine.load is not None:
             pieces.append((f"{dot}load {machine.load:.2f}", "muted"))

@@ -35,7 +35,7 @@ class Lines(Widget):
         super().__init__(id=id)
         self._painted: list[Strip] = []
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, height: int, /) -> list[Strip]:
         """Give the lines as they should look now: at most ``height`` of ``width`` cells."""
         raise NotImplementedError
 

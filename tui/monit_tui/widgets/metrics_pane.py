@@ -14,7 +14,7 @@ from monit_agent.wire.messages import Answer, MetricsPart, MetricsRange
 from monit_tui.bindings import bindings
 from monit_tui.format import UNKNOWN, printable
 from monit_tui.rows import RowKey, identities
-from monit_tui.series import SPANS, Kind, Series, current, kinds_of, listed, probed
+from monit_tui.series import DETAILS, KINDS, SPANS, Kind, Series, current, kinds_of, listed, probed
 from monit_tui.theme import Look
 from monit_tui.widgets import plot
 from monit_tui.widgets.lines import Lines, strip
@@ -27,7 +27,13 @@ MANY_STEPS = 240
 ASK_AT_MOST = 8
 """Instances of one app whose past is asked for: an hour of samples takes 300 kB each."""
 
-LABEL, VALUE, AXIS = 11, 9, 7
+LABEL, VALUE, AXIS = 11, 6, 7
+
+PLOT_LEAST = 5
+"""Lines below which a plot says little."""
+
+COLUMN_LEAST = 26
+"""Cells of a metric with a sparkline that says something."""
 
 NO_PROBE = "heap, loop lag: no probe reports from inside this worker"
 
@@ -70,33 +76,44 @@ class MetricsPane(Lines, can_focus=True):
             self._series.take()
         self.repaint()
 
-    def draw(self, width: int, height: int) -> list[Strip]:
-        """Give a line per metric, then help and plot of the chosen one as far as they fit."""
+    def draw(self, width: int, height: int, /) -> list[Strip]:
+        """Give a line per metric, then help and plot of the chosen one as far as they fit.
+
+        Where that would leave no room for the plot, the metrics stand in two columns.
+        """
         views, series = self._views(), self._series
         if not views or series is None or width < 8:
             return []
         kinds = listed(series.kinds, views)
         chosen = self._chosen_of(kinds)
-        lines = [self._line(kind, kind is chosen, series, views, width) for kind in kinds]
+        tight = height < len(kinds) + PLOT_LEAST + 2
+        columns = 2 if tight and width >= 2 * COLUMN_LEAST else 1
+        lines = self._lines(kinds, chosen, series, columns, width)
         if not probed(views):
             lines.append(strip([(f"  {NO_PROBE}", self._look.style("muted"))], width))
-        if height < len(lines):
-            first = max(0, min(kinds.index(chosen) - height // 2, len(lines) - height))
+        if height <= len(lines):
+            row = kinds.index(chosen) // columns
+            first = max(0, min(row - height // 2, len(lines) - height))
             return lines[first : first + height]
-        room = height - len(lines) - 1
-        if room < 2:
-            return lines
-        help_line = strip([(f"  {chosen.help}", self._look.style("muted"))], width)
-        return [*lines, help_line, *self._plot(chosen, series, width, room)]
+        lines.append(self._help(chosen, views, width))
+        room = height - len(lines)
+        return lines + (self._plot(chosen, series, width, room) if room > 1 else [])
 
     # ------------------------------------------------------------ parts
 
-    def _line(
-        self, kind: Kind, chosen: bool, series: Series, views: list[InstanceView], width: int
-    ) -> Strip:
+    def _lines(
+        self, kinds: tuple[Kind, ...], chosen: Kind, series: Series, columns: int, width: int
+    ) -> list[Strip]:
+        one = width // columns
+        cells = [self._line(kind, kind is chosen, series, one) for kind in kinds]
+        rows = -(-len(cells) // columns)
+        cells += [strip([], one)] * (rows * columns - len(cells))
+        return [Strip.join(cells[row::rows]) for row in range(rows)]
+
+    def _line(self, kind: Kind, chosen: bool, series: Series, width: int) -> Strip:
         look = self._look
         values = series.values(kind)
-        value = kind.text(current(kind, views))
+        value = kind.text(current(kind, self._views()))
         mark = look.glyphs.folded if chosen else " "
         label = printable(kind.label)[: LABEL - 1]
         spark = width - LABEL - VALUE - 4
@@ -110,12 +127,22 @@ class MetricsPane(Lines, can_focus=True):
             parts.append((plot.bars(values, spark, high, look.glyphs), look.style("key")))
         return strip(parts, width)
 
+    def _help(self, kind: Kind, views: list[InstanceView], width: int) -> Strip:
+        style = self._look.style
+        kinds = {one.name: one for one in KINDS}
+        numbers = " ".join(
+            f"{word} {kinds[name].text(current(kinds[name], views))}"
+            for word, name in DETAILS.get(kind.name, ())
+        )
+        head = [(f"  {numbers}", style("plain"))] if numbers else []
+        return strip([*head, (f"  {kind.help}", style("muted"))], width)
+
     def _plot(self, kind: Kind, series: Series, width: int, height: int) -> list[Strip]:
         look = self._look
         values = series.values(kind)
         behind = next((series.values(one) for one in series.kinds if one.name == kind.behind), None)
         high = plot.ceiling([*values, *(behind or [])], binary=kind.text(2048.0) == "2K")
-        rows = plot.area(values, behind, width - AXIS - 3, height, high, look.glyphs)
+        area = (width - AXIS - 3, height)
         labels = {0: kind.text(high), height - 1: "0"}
         return [
             strip(
@@ -123,7 +150,7 @@ class MetricsPane(Lines, can_focus=True):
                 + [(text, look.style(tone)) for text, tone in row],
                 width,
             )
-            for y, row in enumerate(rows)
+            for y, row in enumerate(plot.area(values, behind, area, high, look.glyphs))
         ]
 
     def _chosen_of(self, kinds: tuple[Kind, ...]) -> Kind:

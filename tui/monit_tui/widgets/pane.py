@@ -40,7 +40,7 @@ class PaneTitle(Lines):
         self._focused = self._focused if focused is None else focused
         self.repaint()
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, _height: int, /) -> list[Strip]:
         """Give the line."""
         look = self._look
         rule = look.glyphs.strong_rule if self._focused else look.glyphs.rule
@@ -90,7 +90,7 @@ class Divider(Lines):
         self._look = look
         self.crossing: int | None = None
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, height: int, /) -> list[Strip]:
         """Give the line, joined to the title lines that meet it."""
         glyphs, style = self._look.glyphs, self._look.style("muted")
         joints = {0: glyphs.tee_down, self.crossing: glyphs.cross}

@@ -16,7 +16,7 @@ class LogPane(Lines, can_focus=True):
     def __init__(self, source: Source) -> None:
         super().__init__()
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, _width: int, _height: int, /) -> list[Strip]:
         """Nothing."""
         return []
 

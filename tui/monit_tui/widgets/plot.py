@@ -52,9 +52,11 @@ def bars(values: Steps, width: int, high: float, glyphs: Glyphs) -> str:
 
 
 def area(
-    values: Steps, behind: Steps | None, width: int, height: int, high: float, glyphs: Glyphs
+    values: Steps, behind: Steps | None, size: tuple[int, int], high: float, glyphs: Glyphs
 ) -> list[Row]:
-    """Give ``height`` lines with the area under ``values``, and ``behind`` it a dimmer one."""
+    """Give lines of ``size`` (columns, lines) with the area under ``values``, and ``behind`` it
+    a dimmer one; ``high`` is the value at the top."""
+    width, height = size
     if width <= 0 or height <= 0:
         return []
     per_cell, levels = (2, 4) if glyphs.braille else (1, len(glyphs.blocks) - 1)

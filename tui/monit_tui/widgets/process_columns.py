@@ -1,7 +1,7 @@
 """The columns of the process table: what fits into a width, and how a row reads in them. Pure."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.style import Style
 
@@ -51,16 +51,28 @@ def _restarts_tone(row: Facts) -> Tone:
 
 STATE_WIDTH = 13
 
+
+def _pid(pid: int | None) -> str:
+    return UNKNOWN if pid is None else str(pid)
+
+
+def _text(field: str, say: Callable[[Any], str]) -> Callable[[Facts], str]:
+    def text(row: Facts) -> str:
+        return say(getattr(row, field))
+
+    return text
+
+
 COLUMNS: tuple[Column, ...] = (
-    Column("cpu", 5, 2, lambda row: percent(row.cpu_percent), _cpu_tone, "cpu"),
-    Column("mem", 5, 3, lambda row: size(row.rss_bytes), _plain, "memory"),
-    Column("lag95", 6, 5, lambda row: milliseconds(row.lag_ms), _lag_tone, "lag"),
-    Column("↺", 4, 4, lambda row: count(row.restarts), _restarts_tone, "restarts"),
-    Column("up", 6, 6, lambda row: span(row.uptime_s), _plain, "uptime"),
-    Column("heap", 5, 7, lambda row: percent(row.heap_percent), _plain),
-    Column("pid", 7, 8, lambda row: UNKNOWN if row.pid is None else str(row.pid), _muted),
-    Column("thr", 4, 9, lambda row: count(row.threads), _muted),
-    Column("fds", 4, 10, lambda row: count(row.fds), _muted),
+    Column("cpu", 5, 2, _text("cpu_percent", percent), _cpu_tone, "cpu"),
+    Column("mem", 5, 3, _text("rss_bytes", size), _plain, "memory"),
+    Column("lag95", 6, 5, _text("lag_ms", milliseconds), _lag_tone, "lag"),
+    Column("↺", 4, 4, _text("restarts", count), _restarts_tone, "restarts"),
+    Column("up", 6, 6, _text("uptime_s", span), _plain, "uptime"),
+    Column("heap", 5, 7, _text("heap_percent", percent), _plain),
+    Column("pid", 7, 8, _text("pid", _pid), _muted),
+    Column("thr", 4, 9, _text("threads", count), _muted),
+    Column("fds", 4, 10, _text("fds", count), _muted),
 )
 """After name and state, which always stand there."""
 

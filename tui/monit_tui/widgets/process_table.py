@@ -110,7 +110,7 @@ class ProcessTable(Lines, can_focus=True):
         )
         return ", ".join(parts)
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, height: int, /) -> list[Strip]:
         """Give the title line and the visible rows."""
         self._scroll_to_cursor(height - 1)
         plan = process_columns.layout(

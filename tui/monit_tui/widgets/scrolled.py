@@ -30,7 +30,7 @@ class Scrolled(Lines, can_focus=True):
         """Give all lines."""
         raise NotImplementedError
 
-    def draw(self, width: int, height: int) -> list[Strip]:
+    def draw(self, width: int, height: int, /) -> list[Strip]:
         """Give the lines in view."""
         lines = self.lines(width)
         last = max(0, len(lines) - height)
@@ -50,8 +50,9 @@ class Scrolled(Lines, can_focus=True):
     def action_scroll_lines(self, where: str) -> None:
         """Scroll with the keys."""
         height = max(1, self.size.height)
-        steps = {"up": -1, "down": 1, "half_up": -(height // 2), "half_down": height // 2,
-                 "page_up": -height, "page_down": height, "first": -(10**9), "last": 10**9}  # fmt: skip
+        half, far = height // 2, 10**9
+        steps = {"up": -1, "down": 1, "half_up": -half, "half_down": half,
+                 "page_up": -height, "page_down": height, "first": -far, "last": far}  # fmt: skip
         self.scroll_by(steps[where])
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
