@@ -77,13 +77,8 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
 
 
 def worker_env(environ: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]:
-    """Give what the workers get: ``environ`` less monit's own variables, and ``named`` on top.
-
-    ``PYTHONUNBUFFERED`` is set, as pm2 does, so that what a Python app prints is seen when it
-    is printed; who wants it otherwise names it.
-    """
+    """Give what the workers get: ``environ`` less monit's own variables, and ``named`` on top."""
     env = {key: value for key, value in environ.items() if not key.startswith(OWN_PREFIX)}
-    env.setdefault("PYTHONUNBUFFERED", "1")
     return {**env, **named}
 
 

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from datetime import datetime, timedelta
 
 from monit_agent.config.errors import BadInputError
 from monit_agent.wire.places import BadNameError, check_name
@@ -16,7 +17,6 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_CRON = re.compile(r"[0-9*/,\-A-Za-z?]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -126,13 +126,21 @@ def is_variable(name: str) -> bool:
 
 
 def parse_cron(text: str) -> str:
-    """Return ``text`` if it has the shape of a cron pattern: five fields."""
-    fields = text.split()
-    if len(fields) != 5 or not all(_CRON.fullmatch(field) for field in fields):
+    """Return ``text`` if it is a cron pattern of five fields, as the agent will read it."""
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 — only for this option
+
+    plain = " ".join(text.split())
+    why = "it has not five fields" if plain.count(" ") != 4 else None
+    try:
+        CronSim(plain, datetime.now())  # noqa: DTZ005 — without a zone, as the agent does
+    except CronSimError as error:
+        why = why or str(error)
+    if why is not None:
         raise BadInputError(
-            f"{text!r} is not a cron pattern; write five fields, as '0 4 * * *' (each day at 4:00)"
+            f"{text!r} is not a cron pattern: {why}; write five fields, as '0 4 * * *' "
+            "(each day at 4:00)"
         )
-    return " ".join(fields)
+    return plain
 
 
 def parse_namespace(text: str) -> str:
@@ -144,3 +152,25 @@ def parse_namespace(text: str) -> str:
             f"{text!r} cannot name a namespace; use letters, digits, '-', '_' and '.', "
             "beginning with a letter or digit"
         ) from None
+
+
+def parse_moment(text: str, now: float) -> float:
+    """Give the wall second that ``10m`` (ago), ``14:03``, ``14:03:20`` or an ISO date means.
+
+    A time of day is the last one that was; a date without a zone is local time.
+    """
+    plain = text.strip()
+    if _DURATION.fullmatch(plain.lower()):
+        return now - parse_duration(plain)
+    here = datetime.fromtimestamp(now).astimezone()
+    try:
+        if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", plain):
+            at = here.replace(second=0, microsecond=0)
+            parts = [int(part) for part in plain.split(":")]
+            at = at.replace(**dict(zip(("hour", "minute", "second"), parts, strict=False)))
+            return (at if at <= here else at - timedelta(days=1)).timestamp()
+        return datetime.fromisoformat(plain).astimezone().timestamp()
+    except (ValueError, OverflowError) as error:
+        raise BadInputError(
+            f"{text!r} is not a time; write 10m (ago), 14:03, or 2026-11-22T14:03"
+        ) from error

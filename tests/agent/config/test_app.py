@@ -34,12 +34,11 @@ def test_a_script_becomes_a_whole_spec(tmp_path: Path) -> None:
 
 
 def test_workers_get_the_users_environment_without_monits(tmp_path: Path) -> None:
-    """MONIT_* stays out, ``--env`` wins over ``--env-file``, Python prints at once."""
+    """MONIT_* stays out, and ``--env`` wins over ``--env-file``."""
     _script(tmp_path)
     options = StartOptions(target="app.py", env_file={"A": "1", "B": "2"}, env={"A": "3"})
     env = make_launch(options, ENVIRON, str(tmp_path)).env
     assert (env["A"], env["B"], env["SECRET"]) == ("3", "2", "s")
-    assert env["PYTHONUNBUFFERED"] == "1"
     assert "MONIT_HOME" not in env
 
 

@@ -1,0 +1,55 @@
+"""Which apps a home holds, read from its folders: no socket, nothing but a listing."""
+
+import difflib
+import os
+from collections.abc import Iterable
+
+import click
+from click.shell_completion import CompletionItem
+
+from monit_agent.wire import places
+
+
+def home() -> str:
+    """Give the folder that holds everything: ``$MONIT_HOME`` or the user's state folder."""
+    return places.home(os.environ)
+
+
+def app_names(folder: str) -> list[str]:
+    """Give the names of the apps that exist in the home ``folder``, sorted."""
+    try:
+        names = os.listdir(places.apps_folder(folder))
+    except OSError:
+        return []
+    return sorted(name for name in names if exists(folder, name))
+
+
+def exists(folder: str, name: str) -> bool:
+    """Whether there is an app called ``name``: it has a state."""
+    return os.path.exists(places.app_places(folder, name).state)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Give ``; did you mean 'list'?`` when a known word is near, else ""."""
+    near = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
+
+
+def complete_target(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the names of apps."""
+    _ = ctx, param
+    names = [*app_names(home()), "all"]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def targets(*, required: bool = True) -> "click.Argument":
+    """Make the parameter ``TARGET...`` of a verb."""
+    return click.Argument(
+        ["targets"],
+        nargs=-1,
+        required=required,
+        metavar="TARGET..." if required else "[TARGET]...",
+        shell_complete=complete_target,
+    )

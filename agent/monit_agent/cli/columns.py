@@ -1,0 +1,200 @@
+"""The table of instances: its columns, and which of them a terminal has room for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from monit_agent.cli import words
+from monit_agent.cli.fields import is_stale, uptime_s
+from monit_agent.cli.table import Cell, Column, box_width, boxed, plain, widths_of
+from monit_agent.cli.terminal import Terminal
+from monit_agent.client.view import AppView, InstanceView
+from monit_agent.wire.messages import AppRecord
+
+GLYPHS = {
+    "starting": "◌",
+    "online": "●",
+    "draining": "◐",
+    "stopping": "◔",
+    "stopped": "○",
+    "backoff": "↻",
+    "errored": "✗",
+}
+COLOURS = {
+    "starting": "cyan",
+    "online": "green",
+    "draining": "cyan",
+    "stopping": "yellow",
+    "stopped": "dim",
+    "backoff": "yellow",
+    "errored": "red",
+}
+LOOP_IN_A_MINUTE = 2
+LOOP_IN_FIVE = 3
+"""Unasked ends within a minute or five that make an app that is online look like what it is."""
+
+
+class Row(NamedTuple):
+    """One line of the table. ``view`` is None for an app of which no instance is known."""
+
+    app: AppView
+    view: InstanceView | None
+    age_s: float | None
+    """How old what is known is, for an app whose agent does not answer."""
+
+
+class _Look(NamedTuple):
+    now: float
+    unicode: bool
+    glyphs: bool
+
+
+WIDE = (
+    "id",
+    "name",
+    "namespace",
+    "version",
+    "mode",
+    "pid",
+    "uptime",
+    "↺",
+    "status",
+    "cpu",
+    "mem",
+    "user",
+    "watching",
+    "heap",
+    "lag",
+)
+LAYOUTS = (
+    WIDE,
+    ("id", "name", "mode", "pid", "uptime", "↺", "status", "cpu", "mem", "user", "heap", "lag"),
+    ("id", "name", "status", "cpu", "mem", "↺", "uptime", "lag"),
+    ("id", "name", "status", "cpu", "mem"),
+)  # fmt: skip
+"""From wide to narrow; the first that fits is taken, and the last one is made to fit."""
+
+
+def table(rows: Iterable[Row], screen: Terminal, now: float) -> list[str]:
+    """Give the lines of the table for this terminal, or plain columns for a pipe.
+
+    ``now`` is the wall clock, to tell how long the workers live.
+    """
+    listed = list(rows)
+    look = _Look(now, screen.unicode, screen.is_tty and screen.unicode)
+    if not screen.is_tty:
+        return plain(*_filled(WIDE, listed, look))
+    drafts = (_filled(layout, listed, look) for layout in LAYOUTS)
+    columns, cells = next(
+        (draft for draft in drafts if box_width(widths_of(*draft)) <= screen.width),
+        _filled(LAYOUTS[-1], listed, look),
+    )
+    return boxed(columns, cells, screen)
+
+
+def _filled(
+    layout: Sequence[str], rows: Sequence[Row], look: _Look
+) -> tuple[list[Column], list[list[Cell]]]:
+    columns = [_COLUMNS[name].column for name in layout]
+    if not look.unicode:
+        columns = [
+            column._replace(title=column.title.replace("↺", "restarts")) for column in columns
+        ]
+    return columns, [[_COLUMNS[name].cell(row, look) for name in layout] for row in rows]
+
+
+def title_of(app: AppView, view: InstanceView | None) -> str:
+    """Give the target that names the row: ``web`` for the only instance, else ``web/0``."""
+    if view is None or (len(app.instances) == 1 and view.record.instance == 0):
+        return app.name
+    return f"{app.name}/{view.record.instance}"
+
+
+def _status(row: Row, look: _Look) -> Cell:
+    if row.view is None:
+        return Cell(_stale_word("stale", row.age_s, look), "dim")
+    status = row.view.record.status
+    word = f"{GLYPHS[status]} {status}" if look.glyphs else status
+    if is_stale(row.app):
+        return Cell(_stale_word(status, row.age_s, look), "dim")
+    loop = "" if status in ("stopped", "stopping") else crash_loop(row.view, look.now)
+    if not loop:
+        return Cell(word, COLOURS[status])
+    sign = "↺" if look.unicode else "restarts "
+    return Cell(f"{word} {sign}{loop}", "red" if status == "errored" else "yellow")
+
+
+def _stale_word(status: str, age_s: float | None, look: _Look) -> str:
+    age = f" {words.span(age_s)}" if age_s is not None else ""
+    mark = "? " if look.glyphs else ""
+    return f"{mark}stale{age}" if status == "stale" else f"{mark}{status} (stale{age})"
+
+
+def crash_loop(view: InstanceView, now: float) -> str:
+    """Give ``12/min`` or ``3/5min`` for an instance that keeps ending unasked, else ""."""
+    minute = view.restarts_within(60, now)
+    if minute >= LOOP_IN_A_MINUTE:
+        return f"{minute}/min"
+    five = view.restarts_within(300, now)
+    return f"{five}/5min" if five >= LOOP_IN_FIVE else ""
+
+
+class _Filler(NamedTuple):
+    column: Column
+    cell: Callable[[Row, _Look], Cell]
+
+
+def _of_app(read: Callable[[AppRecord], object]) -> Callable[[Row, _Look], Cell]:
+    def cell(row: Row, _: _Look) -> Cell:
+        return Cell(words.known(read(row.app.record)) if row.app.record else words.UNKNOWN)
+
+    return cell
+
+
+def _of_view(read: Callable[[InstanceView], str]) -> Callable[[Row, _Look], Cell]:
+    def cell(row: Row, _: _Look) -> Cell:
+        return Cell(read(row.view) if row.view else words.UNKNOWN)
+
+    return cell
+
+
+def _name(row: Row, _: _Look) -> Cell:
+    return Cell(title_of(row.app, row.view), "bold")
+
+
+def _uptime(row: Row, look: _Look) -> Cell:
+    return Cell(words.span(uptime_s(row.view, look.now) if row.view else None))
+
+
+def _cpu(view: InstanceView) -> str:
+    return words.percent(view.sample.cpu_percent if view.sample else None)
+
+
+def _mem(view: InstanceView) -> str:
+    return words.size(view.sample.rss_bytes if view.sample else None)
+
+
+def _heap(view: InstanceView) -> str:
+    return words.size(view.sample.heap_used_bytes if view.sample else None)
+
+
+def _lag(view: InstanceView) -> str:
+    return words.lag(view.sample.loop_lag_p95_ms if view.sample else None)
+
+
+_COLUMNS = {
+    "id": _Filler(Column("id", right=True), _of_view(lambda view: str(view.record.id))),
+    "name": _Filler(Column("name", shrinks=True), _name),
+    "namespace": _Filler(Column("namespace", shrinks=True), _of_app(lambda app: app.namespace)),
+    "version": _Filler(Column("version", shrinks=True), _of_app(lambda app: app.version)),
+    "mode": _Filler(Column("mode"), _of_app(lambda app: app.mode)),
+    "pid": _Filler(Column("pid", right=True), _of_view(lambda view: words.known(view.record.pid))),
+    "uptime": _Filler(Column("uptime", right=True), _uptime),
+    "↺": _Filler(Column("↺", right=True), _of_view(lambda view: str(view.record.restarts))),
+    "status": _Filler(Column("status"), _status),
+    "cpu": _Filler(Column("cpu", right=True), _of_view(_cpu)),
+    "mem": _Filler(Column("mem", right=True), _of_view(_mem)),
+    "user": _Filler(Column("user", shrinks=True), _of_app(lambda app: app.user)),
+    "watching": _Filler(Column("watching"), _of_app(lambda app: "yes" if app.watching else "no")),
+    "heap": _Filler(Column("heap", right=True), _of_view(_heap)),
+    "lag": _Filler(Column("lag p95", right=True), _of_view(_lag)),
+}

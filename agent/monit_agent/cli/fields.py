@@ -1,0 +1,102 @@
+"""The fields of ``monit list --json``: one object per instance, stable, for scripts.
+
+Unknown is ``null``, never 0. An example::
+
+    {
+      "app": "web", "instance": 0, "id": 3, "namespace": "default", "version": "1.4.2",
+      "mode": "fork", "watching": false, "script": "/srv/web/app.py",
+      "interpreter": "/srv/web/.venv/bin/python", "cwd": "/srv/web", "user": "deploy",
+      "status": "online", "wanted": "running", "ready": true, "pid": 4711,
+      "started_at": 1763817150.2, "restarts": 2, "unstable_restarts": 0, "ppid": 4700,
+      "uptime_s": 7380.4, "cpu_percent": 4.1, "rss_bytes": 73400320,
+      "heap_size_bytes": null, "heap_used_bytes": null, "heap_usage_percent": null,
+      "loop_lag_p50_ms": null, "loop_lag_p95_ms": null, "loop_lag_p99_ms": null,
+      "loop_lag_max_ms": null, "loop_utilization": null, "threads": 4, "fds": 12,
+      "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
+      "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
+      "age_s": 0.4, "stale": false
+    }
+
+Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
+over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are.
+``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
+and the object is what was last known.
+"""
+
+from typing import Any
+
+from monit_agent.client.view import AppView, InstanceView
+from monit_agent.wire.messages import Exit, Sample
+
+_OF_APP = (
+    "namespace", "version", "mode", "watching", "script", "interpreter", "cwd", "user",
+)  # fmt: skip
+_OF_INSTANCE = (
+    "status", "wanted", "ready", "pid", "started_at", "restarts", "unstable_restarts",
+)  # fmt: skip
+_MEASURED = (
+    "cpu_percent",
+    "rss_bytes",
+    "heap_size_bytes",
+    "heap_used_bytes",
+    "heap_usage_percent",
+    "loop_lag_p50_ms",
+    "loop_lag_p95_ms",
+    "loop_lag_p99_ms",
+    "loop_lag_max_ms",
+    "loop_utilization",
+    "threads",
+    "fds",
+)
+
+
+def instance_fields(
+    app: AppView, view: InstanceView | None, now: float, age_s: float | None
+) -> dict[str, Any]:
+    """Give the documented object for one instance; ``now`` is the wall clock.
+
+    ``age_s`` is how old what is known of a silent app is; for a live one its sample's age counts.
+    An app of which no instance is known gives one object with nothing but its name.
+    """
+    spec = app.record
+    sample = view.sample if view else None
+    return {
+        "app": app.name,
+        "instance": view and view.record.instance,
+        "id": view and view.record.id,
+        **{name: getattr(spec, name, None) for name in _OF_APP},
+        **{name: getattr(view and view.record, name, None) for name in _OF_INSTANCE},
+        "ppid": sample.ppid if view and sample and sample.pid == view.record.pid else None,
+        "uptime_s": uptime_s(view, now) if view else None,
+        **{name: getattr(sample, name, None) for name in _MEASURED},
+        "metrics": _metrics(sample),
+        "last_exit": exit_fields(view.record.exits[-1]) if view and view.record.exits else None,
+        "age_s": age_s if age_s is not None else sample_age_s(sample, now),
+        "stale": is_stale(app),
+    }
+
+
+def _metrics(sample: Sample | None) -> dict[str, Any]:
+    metrics = sample.metrics if sample else {}
+    return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+
+
+def exit_fields(end: Exit) -> dict[str, Any]:
+    """Give the object that says how a worker ended."""
+    return {"code": end.code, "signal": end.signal, "at": end.at, "ran_s": end.ran_s}
+
+
+def uptime_s(view: InstanceView, now: float) -> float | None:
+    """Give how long the present worker lives; None without one."""
+    started = view.record.started_at
+    return None if started is None or view.record.pid is None else max(0.0, now - started)
+
+
+def sample_age_s(sample: Sample | None, now: float) -> float | None:
+    """Give how old a sample is; None without one."""
+    return None if sample is None else max(0.0, now - sample.at)
+
+
+def is_stale(app: AppView) -> bool:
+    """Whether what is known of the app is old: its agent does not answer."""
+    return app.link in ("stale", "gone")

@@ -1,0 +1,260 @@
+"""``monit start``: an app that is new, or one that is there and does not run."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any, Unpack
+
+import click
+
+from monit_agent.cli import output
+from monit_agent.cli.apps import app_names, exists, home
+from monit_agent.cli.fleet import gather
+from monit_agent.cli.launch import adopt_app, launch_app
+from monit_agent.cli.operate import Doing, follow, print_rows, tell_ends, tell_silent
+from monit_agent.cli.outcome import CommandError, Exit
+from monit_agent.cli.params import SEPARATED, SplitCommand
+from monit_agent.cli.startoptions import Said, changed, given, options_of, start_parameters
+from monit_agent.cli.verbs import fleet_of
+from monit_agent.client.ask import TICK_S, operate, wait
+from monit_agent.client.live import LiveSource
+from monit_agent.client.operation import Operation, Progress
+from monit_agent.client.view import AppView
+from monit_agent.config.app import Launch, make_launch, worker_env
+from monit_agent.config.errors import BadInputError, NotThereError
+from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
+from monit_agent.wire.messages import Accepted, Delete, Start
+from monit_agent.wire.places import app_places
+
+AGENT_WITHIN_S = 15.0
+"""A new agent answers within half a second; a busy machine gets more."""
+
+RESTING = ("stopped", "errored")
+STARTING = Doing("starting", "started")
+
+HELP = """\b
+Examples:
+  monit start app.py
+  monit start server.js -i max --name web -- --verbose
+  monit start -m http.server --port 8000 -- 8000
+  monit start --name api -i 2 --max-memory 300M -- uvicorn main:app
+  monit start web                     what was stopped, as it was
+
+\b
+The interpreter is chosen by the extension: .py is run by the Python of the active
+virtualenv or else python3, .js by node, .sh by bash, .rb .pl .php .ts by theirs;
+executables run themselves.
+"""
+
+
+@click.command("start", cls=SplitCommand, epilog=HELP)
+@start_parameters
+@click.pass_context
+def start(ctx: click.Context, **said: Unpack[Said]) -> int:
+    """Start an app and keep it running.
+
+    TARGET is a script or any executable; -m names a Python module; without both, what follows '--'
+    is the command. What follows '--' after a TARGET are the app's arguments. The name of an app
+    that is there starts what of it is stopped.
+
+    Returns when every instance is online, or with exit code 1 and its last lines when it gave up.
+    """
+    words: tuple[str, ...] = ctx.meta.get(SEPARATED, ())
+    folder, targets = home(), said["targets"]
+    if targets and not said["module"] and _are_apps(targets, app_names(folder)):
+        return _start_known(folder, said, words)
+    if len(targets) > 1 or (targets and said["module"]):
+        raise click.UsageError(
+            f"{targets[-1]!r} is one TARGET too many; arguments for the app follow '--': "
+            f"monit start {targets[0]} -- {' '.join(targets[1:])}".rstrip()
+        )
+    try:
+        launch = make_launch(options_of(said, words), os.environ, os.getcwd())
+    except NotThereError as error:
+        raise CommandError(Exit.NO_TARGET, str(error)) from error
+    except BadInputError as error:
+        raise CommandError(Exit.USAGE, str(error)) from error
+    if exists(folder, launch.spec.name):
+        return _start_again(folder, launch)
+    return _start_new(folder, launch)
+
+
+def _are_apps(targets: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the targets name apps and not scripts."""
+
+    def is_app(target: str) -> bool:
+        name, slash, number = target.partition("/")
+        if not slash or number.isdigit():
+            return name in names or name == "all" or target[:1] == "@" or name.isdigit()
+        return False
+
+    return all(is_app(target) or set(target) & set("*?[") for target in targets)
+
+
+# ---------------------------------------------------------------- an app that is new
+
+
+def _start_new(folder: str, launch: Launch) -> int:
+    begun = time.time()
+    launch_app(folder, launch)
+    name, count = launch.spec.name, launch.spec.instances
+    with closing(LiveSource(folder)) as source:
+        app = _await_agent(source, folder, name)
+        ends = follow(_come_up(source, app, count, begun), STARTING)
+        print_rows(source, folder, [name], {view.identity for view in app.instances.values()})
+        code = tell_ends(source, ends)
+    if code != Exit.DONE:
+        output.say(f"{name} stays listed: monit describe {name}, monit delete {name}")
+    return code
+
+
+def _await_agent(source: LiveSource, folder: str, name: str) -> AppView:
+    """Wait until the app's agent speaks."""
+
+    def answers() -> bool:
+        app = source.fleet.apps.get(name)
+        return app is not None and app.epoch is not None and app.link == "live"
+
+    if not wait(source, lambda: answers() or None, AGENT_WITHIN_S):
+        gather(source, folder, lambda each: each == name, 0.0)
+        log = app_places(folder, name).agent_log
+        raise CommandError(
+            Exit.NO_ANSWER,
+            f"{name}: its keeper runs, but its agent does not answer; {log} may say why",
+        )
+    return source.fleet.apps[name]
+
+
+def _come_up(source: LiveSource, app: AppView, count: int, begun: float) -> Iterator[Progress]:
+    """Give the progress of workers that were asked for before anybody could be asked."""
+    operation = Operation(app.name, app, Start(), begun)
+    operation.answer(Accepted(instances=tuple(range(count))))
+    news = [(app.name, happening) for happening in app.happenings]
+    until = source.monotonic() + operation.patience_s()
+    while True:
+        for name, happening in news:
+            if name == app.name:
+                operation.happened(happening)
+        if source.monotonic() > until:
+            operation.time_over(operation.patience_s())
+        progress = operation.progress(source.fleet.apps.get(app.name))
+        yield progress
+        if progress.finished:
+            return
+        news = source.poll(TICK_S).happened
+
+
+# ---------------------------------------------------------------- a script that was started before
+
+
+def _start_again(folder: str, launch: Launch) -> int:
+    """Start the app of that name with new options, if nothing of it runs."""
+    name = launch.spec.name
+    with fleet_of(folder, [name]) as (source, _):
+        app = source.fleet.apps[name]
+        if app.link == "gone":
+            output.say(f"{name}: its keeper was gone, a new one takes it over")
+        elif app.link != "live":
+            tell_silent(source, [name])
+            return Exit.NO_ANSWER
+        else:
+            _refuse_if_running(app)
+            _refuse_if_other(app, launch.spec)
+            _forget(source, name)
+    return _start_new(folder, launch)
+
+
+def _refuse_if_running(app: AppView) -> None:
+    running = [view for view in app.instances.values() if view.record.status not in RESTING]
+    if running:
+        raise CommandError(
+            Exit.FAILED,
+            f"{app.name} runs already ({len(running)} of {len(app.instances)} instances); "
+            f"monit restart {app.name}, monit reload {app.name}, monit scale {app.name} N, "
+            "or start another one with --name",
+        )
+
+
+def _refuse_if_other(app: AppView, spec: AppSpec) -> None:
+    if app.record is not None and app.record.script != spec.script:
+        raise CommandError(
+            Exit.FAILED,
+            f"an app called {app.name} is there, stopped, of another script "
+            f"({app.record.script}); choose another --name, or monit delete {app.name} first",
+        )
+
+
+def _forget(source: LiveSource, name: str) -> None:
+    """Delete the stopped app, so that it can begin anew."""
+    for step in operate(source, {name: Delete()}):
+        if step.trouble is not None:
+            raise CommandError(Exit.FAILED, step.trouble)
+
+
+# ---------------------------------------------------------------- apps that are there, by name
+
+
+def _start_known(folder: str, said: Said, words: tuple[str, ...]) -> int:
+    targets = said["targets"]
+    if words or given(said):
+        if len(targets) != 1 or not exists(folder, targets[0]):
+            raise click.UsageError("options are for one app; name it without instance or pattern")
+        return _start_again(folder, _changed_launch(folder, targets[0], said, words))
+    with fleet_of(folder, targets) as (source, chosen):
+        apps = source.fleet.apps
+        for name in chosen.apps:
+            if apps[name].link == "gone":
+                adopt_app(folder, name)
+                _await_agent(source, folder, name)
+                output.say(f"{name}: its keeper was gone, a new one took it over")
+        silent = tell_silent(source, chosen.apps)
+        requests = {
+            name: Start(instances=chosen.numbers(source, name))
+            for name in chosen.apps
+            if name not in silent
+        }
+        ends = follow(operate(source, requests), STARTING)
+        print_rows(source, folder, requests, set(chosen.instances))
+        code = tell_ends(source, ends)
+        for end in ends:
+            if end.ok and not end.done:
+                output.say(f"{end.app}: runs already")
+    return Exit.NO_ANSWER if silent else code
+
+
+def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) -> Launch:
+    """Give the app's spec with the options that were used."""
+    fixed = [each for each in ("name", "cwd", "interpreter", "module") if said[each]]
+    if fixed or words:
+        what = f"--{fixed[0]}" if fixed else "arguments after '--'"
+        raise click.UsageError(f"{what}: start {name} from its script to change that")
+    spec = _read_spec(app_places(folder, name).state, name)
+    options = options_of(said, ())
+    named = {*spec.env_named, *options.env_file, *options.env}
+    env = worker_env(os.environ, {**options.env_file, **options.env})
+    return Launch(
+        spec._replace(
+            instances=said["instances"] or spec.instances,
+            port=said["port"] or spec.port,
+            namespace=said["namespace"] or spec.namespace,
+            watching=said["watch"] or spec.watching,
+            wait_ready=said["wait_ready"] or spec.wait_ready,
+            env_named=tuple(sorted(named)),
+            created_at=time.time(),
+            policy=changed(spec.policy, said),
+        ),
+        env,
+    )
+
+
+def _read_spec(path: str, name: str) -> AppSpec:
+    try:
+        with open(path, "rb") as file:
+            state: Any = json.load(file)
+        return from_json(state["spec"])
+    except (OSError, ValueError, KeyError, TypeError, BadSpecError) as error:
+        raise CommandError(
+            Exit.FAILED, f"{name}: cannot read {path} ({error}); start it from its script"
+        ) from error

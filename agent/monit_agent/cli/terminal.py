@@ -1,0 +1,54 @@
+"""What the terminal behind stdout can show."""
+
+import os
+import shutil
+import sys
+from typing import NamedTuple
+
+STYLES = {
+    "green": "32",
+    "red": "31",
+    "yellow": "33",
+    "cyan": "36",
+    "magenta": "35",
+    "blue": "34",
+    "dim": "2",
+    "bold": "1",
+}
+
+
+class Terminal(NamedTuple):
+    """What may be written to a stream."""
+
+    is_tty: bool
+    width: int
+    """Columns; meaningful on a terminal only."""
+    colour: bool
+    unicode: bool
+
+    def paint(self, text: str, style: str) -> str:
+        """Wrap ``text`` in the colour called ``style`` ("" is none), where colours are shown."""
+        if not style or not self.colour or not text:
+            return text
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+
+
+def of_stdout() -> Terminal:
+    """Look at stdout and the environment: NO_COLOR, TERM, COLUMNS, the encoding."""
+    is_tty = sys.stdout.isatty()
+    return Terminal(
+        is_tty=is_tty,
+        width=shutil.get_terminal_size().columns,
+        colour=is_tty and not is_dumb() and not os.environ.get("NO_COLOR"),
+        unicode="utf" in (sys.stdout.encoding or "").lower(),
+    )
+
+
+def is_dumb() -> bool:
+    """Whether the terminal cannot move its cursor."""
+    return os.environ.get("TERM", "") in ("", "dumb", "unknown")
+
+
+def has_screen() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
