@@ -55,10 +55,16 @@ class LineAssembler:
         return self._pieces[-1].end if self._pieces else None
 
     @property
-    def oldest_ns(self) -> int:
-        """Time of the oldest row, 0 without one."""
+    def oldest(self) -> Run | None:
+        """Give the oldest finished rows, those that `drop_oldest` would take."""
         runs = self._pieces[0].runs if self._pieces else None
-        return runs[0].at_ns if runs else 0
+        return runs[0] if runs else None
+
+    @property
+    def growing(self) -> bool:
+        """Tell whether the last line has not ended and has not been given as a row."""
+        last = self._pieces[-1] if self._pieces else None
+        return last is not None and not last.shown and bool(last.tail and last.tail.lines[0])
 
     def feed(self, chunk: LogChunk, *, at_line_start: bool = False) -> Fed:
         """Take in a chunk; ``at_line_start`` says that a line is known to begin with it."""
@@ -116,13 +122,12 @@ class LineAssembler:
             self._pieces = [last]
         self._recount()
 
-    def gap_before(self, end: int) -> LogGap | None:
-        """Give the gap that ends at ``end``, or None when there is none (any more)."""
-        for run in self.runs():
-            if run.missing and run.offset + run.missing == end:
-                row = run.row(0)
-                return row if isinstance(row, LogGap) else None
-        return None
+    def gaps(self) -> list[LogGap]:
+        """Give the gaps between what is known, oldest first; not what is before all of it."""
+        rows = (
+            run.row(0) for run in self.runs() if run.missing and run.offset >= (self.start or 0)
+        )
+        return [row for row in rows if isinstance(row, LogGap)]
 
     def runs(self) -> Iterator[Run]:
         """Give everything that is known, oldest first, with a gap's row where bytes miss."""

@@ -2,7 +2,7 @@ r"""The one place where what a worker printed becomes text that a terminal may g
 
 Whatever the bytes are, the text given here holds no control character but the tab, nothing
 that turns the direction of writing, and nothing that hides. Colours (SGR) are taken apart
-into a `Look`; every other control character becomes visible: ``^[`` ``\x9b`` ``\u202e``.
+into a `Ink`; every other control character becomes visible: ``^[`` ``\x9b`` ``\u202e``.
 No Textual and no Rich, because the command line uses it too.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from monit_agent.client.looks import PLAIN, STAND_IN, Look, sgr_of, worn
+from monit_agent.client.ink import PLAIN, STAND_IN, Ink, sgr_of, worn
 
 _NO_LIMIT = 1 << 30
 
@@ -46,15 +46,15 @@ _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 
 
 class Span(NamedTuple):
-    """A stretch of text of one look; the only control character in it may be the tab."""
+    """A stretch of text of one ink; the only control character in it may be the tab."""
 
     text: str
-    look: Look
+    ink: Ink
 
 
 def spans(raw: bytes, most: int = _NO_LIMIT) -> list[Span]:
     """Give what ``raw``, a line without its newline, looks like; at most about ``most``
-    characters of it. Adjacent spans may have the same look."""
+    characters of it. Adjacent spans may have the same ink."""
     text = raw.decode("utf-8", "backslashreplace")
     if text.isprintable() and text.isascii():
         return [Span(text[:most], PLAIN)] if text else []
@@ -69,7 +69,7 @@ def plain_text(raw: bytes) -> str:
 def coloured_text(raw: bytes) -> str:
     """Give ``raw`` as text with its colours, written anew and ended with a reset; safe for
     every terminal."""
-    return "".join(worn(span.text, span.look) for span in spans(raw))
+    return "".join(worn(span.text, span.ink) for span in spans(raw))
 
 
 def visible(text: str) -> str:
@@ -87,40 +87,41 @@ def _written(found: re.Match[str]) -> str:
 
 
 def _spans(text: str) -> Iterator[Span]:
-    look = PLAIN
+    ink = PLAIN
     text = text.rstrip("\r")
     overwritten, returned, text = text.rpartition("\r")
     if returned:  # a terminal would have shown only what came last
         for found in _SGR.finditer(overwritten[-4096:]):
-            look = sgr_of(found[1], look)
+            ink = sgr_of(found[1], ink)
         yield Span("^M", STAND_IN)
     at = 0
     for found in _TOKEN.finditer(text):
         if found.start() > at:
-            yield Span(text[at : found.start()], look)
+            yield Span(text[at : found.start()], ink)
         at = found.end()
         if found.lastgroup == "sgr":
-            look = sgr_of(found["sgr"], look)
+            ink = sgr_of(found["sgr"], ink)
         elif found.lastgroup == "marks":
             yield Span(f"<{len(found[0])} marks more>", STAND_IN)
         elif found.lastgroup != "joiner":
             yield Span(visible(found[0]), STAND_IN)
         else:
-            yield from _joiner(text, found.start(), look)
+            yield from _joiner(text, found.start(), ink)
     if at < len(text):
-        yield Span(text[at:], look)
+        yield Span(text[at:], ink)
 
 
-def _joiner(text: str, at: int, look: Look) -> Iterator[Span]:
-    """Keep a joiner inside a word of a script that needs it. Between pictures it goes, with
-    the variation selectors: terminals disagree on how wide the joined picture is. Elsewhere
-    it only hides, and is shown."""
+def _joiner(text: str, at: int, ink: Ink) -> Iterator[Span]:
+    """Keep a non-joiner inside a word of a script that needs it. Joiners and variation
+    selectors go from such words and from between pictures: terminals disagree on how wide
+    what they make is. Elsewhere they only hide, and are shown."""
     joiner = text[at]
     if joiner >= "\ufe00":
         return
     around = (text[at - 1 : at], text[at + 1 : at + 2])
     if all(_needs_joiner(each) for each in around):
-        yield Span(joiner, look)
+        if joiner == "\u200c":
+            yield Span(joiner, ink)
     elif not any(_is_picture(each) for each in around):
         yield Span(visible(joiner), STAND_IN)
 
@@ -141,7 +142,7 @@ def _is_picture(character: str) -> bool:
 
 def _limited(stream: Iterator[Span], most: int) -> Iterator[Span]:
     for span in stream:
-        yield span if len(span.text) <= most else Span(span.text[:most], span.look)
+        yield span if len(span.text) <= most else Span(span.text[:most], span.ink)
         most -= len(span.text)
         if most <= 0:
             return

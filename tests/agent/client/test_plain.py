@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monit_agent.client.looks import PLAIN, Look
+from monit_agent.client.ink import PLAIN, Ink
 from monit_agent.client.plain import coloured_text, plain_text, spans
 
 HOSTILE = st.one_of(
@@ -89,40 +89,40 @@ def test_hostile_text_becomes_visible(raw: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sgr", "look"),
+    ("sgr", "ink"),
     [
-        ("31", Look(fg=1)),
-        ("97", Look(fg=15)),
-        ("44", Look(bg=4)),
-        ("103", Look(bg=11)),
-        ("38;5;200", Look(fg=200)),
-        ("38;2;1;2;3", Look(fg=(1, 2, 3))),
-        ("38:2::1:2:3", Look(fg=(1, 2, 3))),
-        ("38:2:1:2:3", Look(fg=(1, 2, 3))),
-        ("48:5:17", Look(bg=17)),
-        ("1;3;4;7;9", Look(bold=True, italic=True, underline=True, reverse=True, strike=True)),
+        ("31", Ink(fg=1)),
+        ("97", Ink(fg=15)),
+        ("44", Ink(bg=4)),
+        ("103", Ink(bg=11)),
+        ("38;5;200", Ink(fg=200)),
+        ("38;2;1;2;3", Ink(fg=(1, 2, 3))),
+        ("38:2::1:2:3", Ink(fg=(1, 2, 3))),
+        ("38:2:1:2:3", Ink(fg=(1, 2, 3))),
+        ("48:5:17", Ink(bg=17)),
+        ("1;3;4;7;9", Ink(bold=True, italic=True, underline=True, reverse=True, strike=True)),
         ("1;31;0", PLAIN),
         ("1;2;22", PLAIN),
         ("4;4:0", PLAIN),
-        ("4:3", Look(underline=True)),
+        ("4:3", Ink(underline=True)),
         ("31;39;44;49", PLAIN),
         ("1;31;", PLAIN),
         ("", PLAIN),
         ("38;5;999", PLAIN),
-        ("38;2;300;0;0;1", Look(bold=True)),
+        ("38;2;300;0;0;1", Ink(bold=True)),
         ("5;8;53;75;123456789", PLAIN),
         ("38", PLAIN),
         (":::", PLAIN),
     ],
 )
-def test_sgr_becomes_a_look(sgr: str, look: Look) -> None:
+def test_sgr_becomes_an_ink(sgr: str, ink: Ink) -> None:
     """Colours and attributes are understood; what is not known is ignored."""
-    assert [span.look for span in spans(f"\x1b[{sgr}mx".encode())] == [look]
+    assert [span.ink for span in spans(f"\x1b[{sgr}mx".encode())] == [ink]
 
 
 def test_colours_survive_an_overwritten_beginning() -> None:
     """What stands before a carriage return is not shown, but its colours still hold."""
-    assert spans(b"\x1b[32m1\r2")[-1] == ("2", Look(fg=2))
+    assert spans(b"\x1b[32m1\r2")[-1] == ("2", Ink(fg=2))
 
 
 @given(HOSTILE, st.integers(1, 20))

@@ -55,7 +55,7 @@ def highlighted(parts: Parts, pattern: re.Pattern[str], style: Style) -> Parts:
     if not found:
         return parts
     edges = sorted({edge for span in found for edge in span})
-    lit = {start: end for start, end in found}
+    lit = dict(found)
     out: Parts = []
     at = until = 0
     for part, own in parts:

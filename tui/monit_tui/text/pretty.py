@@ -3,7 +3,7 @@
 import json
 import re
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"{}\[\],:]+|[{}\[\],:]')
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"{}\[\],:]+|[{}\[\],:]')
 _DEEPEST = 20
 """Levels that are indented; deeper ones stay in their column."""
 
@@ -14,31 +14,32 @@ def pretty(raw: bytes) -> list[str] | None:
     if not text.startswith((b"{", b"[")):
         return None
     try:
-        json.loads(text)
+        decoded = text.decode()
+        json.loads(decoded)
     except (ValueError, RecursionError):
         return None
-    return _rows(_TOKEN.findall(text.decode()))
+    return _rows(_PIECE.findall(decoded))
 
 
-def _rows(tokens: list[str]) -> list[str]:
+def _rows(pieces: list[str]) -> list[str]:
     rows, depth = [""], 0
-    for index, token in enumerate(tokens):
-        after = tokens[index + 1] if index + 1 < len(tokens) else ""
-        if token in "{[":
-            rows[-1] += token
+    for index, piece in enumerate(pieces):
+        after = pieces[index + 1] if index + 1 < len(pieces) else ""
+        if piece in "{[":
+            rows[-1] += piece
             depth += 1
             if after not in "}]":
                 rows.append(_indent(depth))
-        elif token in "}]":
+        elif piece in "}]":
             depth -= 1
-            if rows[-1].strip() and tokens[index - 1] not in "{[":
+            if rows[-1].strip() and pieces[index - 1] not in "{[":
                 rows.append(_indent(depth))
-            rows[-1] += token
-        elif token == ",":
-            rows[-1] += token
+            rows[-1] += piece
+        elif piece == ",":
+            rows[-1] += piece
             rows.append(_indent(depth))
         else:
-            rows[-1] += ": " if token == ":" else token
+            rows[-1] += ": " if piece == ":" else piece
     return rows
 
 

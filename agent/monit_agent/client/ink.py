@@ -7,7 +7,7 @@ Colour = int | tuple[int, int, int] | None
 """One of the terminal's 256, a truecolor triple, or None for the terminal's own."""
 
 
-class Look(NamedTuple):
+class Ink(NamedTuple):
     """How a stretch of text is to look."""
 
     fg: Colour = None
@@ -22,8 +22,8 @@ class Look(NamedTuple):
     """True for text that stands for a control character and was not printed as such."""
 
 
-PLAIN = Look()
-STAND_IN = Look(dim=True, stand_in=True)
+PLAIN = Ink()
+STAND_IN = Ink(dim=True, stand_in=True)
 
 _ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike"}
 
@@ -47,8 +47,8 @@ _CHANGES = _changes()
 _NUMBER = re.compile(r"\d{0,5}")
 
 
-def sgr_of(parameters: str, look: Look) -> Look:
-    """Give ``look`` as changed by ``ESC [ parameters m``; what is not known is ignored."""
+def sgr_of(parameters: str, ink: Ink) -> Ink:
+    """Give ``ink`` as changed by ``ESC [ parameters m``; what is not known is ignored."""
     fields = parameters.split(";")
     at = 0
     while at < len(fields):
@@ -65,26 +65,26 @@ def sgr_of(parameters: str, look: Look) -> Look:
                 short = inside[0] == "2" and len(inside) > 4
                 colour = _colour([inside[0], *inside[2:]] if short else inside)
             if colour is not None:
-                look = look._replace(**{"fg" if code == 38 else "bg": colour})
+                ink = ink._replace(**{"fg" if code == 38 else "bg": colour})
         else:
-            look = _simple(code, inside, look)
-    return look
+            ink = _simple(code, inside, ink)
+    return ink
 
 
-def worn(text: str, look: Look) -> str:
-    """Give ``text`` between the SGR that makes ``look`` and a reset."""
-    codes = [str(code) for code, name in _ON.items() if getattr(look, name)]
-    codes += _colour_codes(look.fg, 38) + _colour_codes(look.bg, 48)
+def worn(text: str, ink: Ink) -> str:
+    """Give ``text`` between the SGR that makes ``ink`` and a reset."""
+    codes = [str(code) for code, name in _ON.items() if getattr(ink, name)]
+    codes += _colour_codes(ink.fg, 38) + _colour_codes(ink.bg, 48)
     return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
 
 
-def _simple(code: int, inside: list[str], look: Look) -> Look:
+def _simple(code: int, inside: list[str], ink: Ink) -> Ink:
     if code == 0:
         return PLAIN
     if code == 4 and inside[:1] == ["0"]:
-        return look._replace(underline=False)
+        return ink._replace(underline=False)
     changes = _CHANGES.get(code)
-    return look._replace(**changes) if changes else look
+    return ink._replace(**changes) if changes else ink
 
 
 def _colour_length(fields: list[str]) -> int:

@@ -1,0 +1,91 @@
+"""The line above a log: whose it is, whether it follows, what is hidden."""
+
+from typing import NamedTuple
+
+from textual.strip import Strip
+
+from monit_agent.client.logfilter import LogFilter, Matcher
+from monit_agent.client.plain import visible
+from monit_tui.format import count
+from monit_tui.theme import Look, Tone
+from monit_tui.widgets.lines import Lines, strip
+
+
+class State(NamedTuple):
+    """What the line says."""
+
+    title: str = ""
+    follow: bool = True
+    new: int = 0
+    """Rows that came since the log was held still."""
+    percent: int | None = None
+    """How far down the cursor is, or None while following."""
+    log_filter: LogFilter = LogFilter()
+    matcher: Matcher | None = None
+    selected: int = 0
+    loading: bool = False
+    problem: str = ""
+
+
+def words(state: State, look: Look) -> list[tuple[str, Tone]]:
+    """Give what the line says, the most important first."""
+    glyphs = look.glyphs
+    said: list[tuple[str, Tone]] = [(visible(state.title), "strong")]
+    if state.follow:
+        said.append((f"{glyphs.online} follow", "good"))
+    else:
+        said.append((f"{glyphs.stopped} held", "warn"))
+    if state.new:
+        said.append((f"+{count(state.new)} new", "accent"))
+    if state.selected:
+        said.append((f"{state.selected} selected", "accent"))
+    said.extend((text, "key") for text in _hidden(state.log_filter))
+    if state.matcher:
+        said.append((f"/{visible(state.matcher.text)}", "key"))
+    if state.loading:
+        said.append((f"loading{glyphs.ellipsis}", "busy"))
+    if state.percent is not None:
+        said.append((f"{state.percent}%", "muted"))
+    if state.problem:
+        said.append((visible(state.problem), "warn"))
+    return said
+
+
+def _hidden(log_filter: LogFilter) -> list[str]:
+    said: list[str] = []
+    if log_filter.matcher:
+        said.append(f"&{'!' if log_filter.without else ''}{visible(log_filter.matcher.text)}")
+    if log_filter.context:
+        said.append(f"-C {log_filter.context}")
+    if log_filter.stream:
+        said.append(f"only {log_filter.stream}")
+    if log_filter.level:
+        said.append(f"{log_filter.level} and worse")
+    if log_filter.muted:
+        names = sorted(log_filter.muted)
+        first = f"{names[0].app}/{names[0].instance}"
+        said.append(f"without {first if len(names) == 1 else f'{len(names)} instances'}")
+    return said
+
+
+class LogStatus(Lines):
+    """One line, painted apart from the log, so that a counter costs a few bytes."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(id="log-status")
+        self.state = State()
+        self._look = look
+
+    def say(self, state: State) -> None:
+        """Say something else."""
+        if state != self.state:
+            self.state = state
+            self.repaint()
+
+    def draw(self, width: int, _height: int, /) -> list[Strip]:
+        """Give the line."""
+        style = self._look.style
+        parts = [(" ", style("plain"))]
+        for text, tone in words(self.state, self._look):
+            parts += [(text, style(tone)), ("  ", style("plain"))]
+        return [strip(parts, width)]

@@ -1,0 +1,174 @@
+"""Which rows of a log are in view: a window that is held by a row, never by a row number.
+
+Pure arithmetic over `Shown` and the height of each row; heights are asked for rows near the
+window only, so a log of any length costs the same.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from monit_agent.client.logbook import Merged
+from monit_agent.client.logfilter import Shown
+from monit_agent.client.logrows import StreamKey
+
+
+class Place(NamedTuple):
+    """A row's identity, which outlives sequence numbers."""
+
+    key: StreamKey
+    offset: int
+    at_ns: int
+
+
+class Window:
+    """The part of the log that is in view, its cursor, and whether it follows the end."""
+
+    def __init__(self, shown: Shown, height_of: Callable[[int], int]) -> None:
+        self.shown = shown
+        self.follow = True
+        self.height = 1
+        self.cursor = 0
+        """Number of the cursor's row; meaningful while not following."""
+        self.anchor: int | None = None
+        """Where a selection of lines began, or None without one."""
+        self._height_of = height_of
+        self._top = 0
+        self._sub = 0
+
+    @property
+    def at_top(self) -> bool:
+        """Tell whether the first row there is is the first in view."""
+        return self._sub == 0 and self.shown.index(self._top) == 0
+
+    def rows(self) -> list[tuple[int, int]]:
+        """Give (row, line of that row) for each line of the screen, from the top."""
+        count = len(self.shown)
+        if not count or self.height < 1:
+            return []
+        if self.follow:
+            self._hang(count - 1)
+            self.cursor = self.shown.seq(count - 1)
+        rows = self._below_top()
+        if len(rows) < self.height and not self.at_top:
+            self._hang(count - 1)
+            rows = self._below_top()
+        return rows
+
+    def end(self) -> None:
+        """Follow the end from now on."""
+        self.follow, self.anchor = True, None
+
+    def pause(self) -> None:
+        """Stay where we are."""
+        if self.follow:
+            self.rows()
+            self.follow = False
+
+    def move(self, rows: int) -> None:
+        """Move the cursor; beyond the last row means to follow."""
+        self.pause()
+        count = len(self.shown)
+        if not count:
+            return
+        index = self.shown.index(self.cursor) + rows
+        if index >= count and self.anchor is None:
+            self.end()
+            return
+        self.go(self.shown.seq(min(max(0, index), count - 1)))
+
+    def go(self, seq: int) -> None:
+        """Put the cursor on a row and show it."""
+        self.pause()
+        self.cursor = seq
+        self._reveal()
+
+    def scroll(self, lines: int) -> None:
+        """Move the window; the cursor goes along. Beyond the end means to follow."""
+        self.pause()
+        count = len(self.shown)
+        if not count:
+            return
+        index, sub = self.shown.index(self._top), self._sub + lines
+        while sub < 0 and index > 0:
+            index -= 1
+            sub += self._height_of(self.shown.seq(index))
+        while index < count and sub >= (tall := self._height_of(self.shown.seq(index))):
+            index, sub = index + 1, sub - tall
+        if index >= count:
+            self._over_the_end()
+            return
+        self._top, self._sub = self.shown.seq(index), max(0, sub)
+        if len(self._below_top()) < self.height and lines > 0:
+            self._over_the_end()
+            return
+        self._keep_cursor_in_view()
+
+    def places(self, merged: Merged) -> list[Place | None]:
+        """Give what `restore` needs to find the same rows under new numbers."""
+        seqs = (self._top, self.cursor, self.anchor)
+        return [None if seq is None else _place(merged, seq) for seq in seqs]
+
+    def restore(self, merged: Merged, places: list[Place | None]) -> None:
+        """Hold on to the same rows after all numbers changed."""
+        top, cursor, anchor = places
+        self._top = _found(merged, top)
+        self.cursor = _found(merged, cursor)
+        self.anchor = _found(merged, anchor) if anchor else None
+
+    def _over_the_end(self) -> None:
+        if self.anchor is None:
+            self.end()
+        elif len(self.shown):
+            self.go(self.shown.seq(len(self.shown) - 1))
+
+    def _hang(self, index: int) -> None:
+        """Put the window so that the row at ``index`` ends at its bottom."""
+        left = self.height
+        while True:
+            seq = self.shown.seq(index)
+            tall = self._height_of(seq)
+            if tall >= left or index == 0:
+                self._top, self._sub = seq, max(0, tall - left)
+                return
+            left, index = left - tall, index - 1
+
+    def _below_top(self) -> list[tuple[int, int]]:
+        rows: list[tuple[int, int]] = []
+        index, sub = self.shown.index(self._top), self._sub
+        while len(rows) < self.height and index < len(self.shown):
+            seq = self.shown.seq(index)
+            tall = self._height_of(seq)
+            sub = min(sub, tall - 1)  # a row may have become shorter
+            rows += [(seq, line) for line in range(sub, tall)]
+            index, sub = index + 1, 0
+        return rows[: self.height]
+
+    def _reveal(self) -> None:
+        cursor, top = self.shown.index(self.cursor), self.shown.index(self._top)
+        if cursor < top or (cursor == top and self._sub):
+            self._top, self._sub = self.cursor, 0
+            return
+        tall = self._height_of(self.cursor)
+        if (self.cursor, tall - 1) not in self._below_top():
+            self._hang(cursor)
+            if tall > self.height:
+                self._top, self._sub = self.cursor, 0
+
+    def _keep_cursor_in_view(self) -> None:
+        seen = [seq for seq, _ in self._below_top()]
+        if seen:
+            self.cursor = min(max(self.cursor, seen[0]), seen[-1])
+
+
+def _place(merged: Merged, seq: int) -> Place | None:
+    if not merged.first <= seq < merged.end:
+        return None
+    row = merged.row(seq)
+    return Place(row.key, row.offset, row.at_ns)
+
+
+def _found(merged: Merged, place: Place | None) -> int:
+    if place is None:
+        return merged.first
+    seq = merged.find(place.key, place.offset)
+    return merged.find_time(place.at_ns) if seq is None else seq
