@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from typing import Any, NamedTuple
 
 import zmq
 
+from monit_agent.supervise.spec import AppSpec, Policy, to_json
 from monit_agent.wire import codec
 from monit_agent.wire.messages import Answer, AppSnapshot, Header, Request, Snapshot
-from monit_agent.wire.places import AppPlaces, agent_command, app_places
+from monit_agent.wire.places import AppPlaces, agent_command, app_places, keeper_command
 from waiting import wait_until
 
 
@@ -61,6 +63,15 @@ class Client:
             if got == request_id:
                 return codec.decode_answer(body)
         raise AssertionError(f"no answer to {request_id!r} within {deadline_s} s")
+
+    def try_snapshot(self, deadline_s: float = 0.3) -> AppSnapshot | None:
+        """Give a snapshot, or None when no agent answered that soon: a request that a dying
+        agent took with it must be asked again."""
+        try:
+            answer = self.ask(Snapshot(), deadline_s)
+        except AssertionError:
+            return None
+        return answer if isinstance(answer, AppSnapshot) else None
 
     def subscribe(self, *prefixes: bytes) -> None:
         for prefix in prefixes:
@@ -191,3 +202,57 @@ def scripted_app(home: Path, **snapshot: Any) -> Iterator[tuple[ScriptedKeeper, 
     finally:
         agent.stop()
         keeper.close()
+
+
+class RunningApp(NamedTuple):
+    """An app under its real keeper, with the agent that the keeper started."""
+
+    places: AppPlaces
+    client: Client
+
+    def pids(self) -> list[int | None]:
+        return [record.pid for record in self.client.snapshot().instances]
+
+
+@contextmanager
+def running_app(home: Path, code: str, instances: int = 1, **policy: Any) -> Iterator[RunningApp]:
+    """Start a keeper for an app that runs Python ``code``; wait until all is online.
+
+    Everything is killed by the fixture ``home`` afterwards.
+    """
+    places = app_places(str(home), "web")
+    os.makedirs(places.folder, mode=0o700)
+    script = home / "app.py"
+    script.write_text(code)
+    spec = AppSpec(
+        name="web", script="app.py", argv=(sys.executable, "-u", str(script)), cwd=str(home),
+        user="me", instances=instances, created_at=time.time(),
+        policy=Policy(min_uptime_s=0.2)._replace(**policy),
+    )  # fmt: skip
+    order = json.dumps({"spec": to_json(spec), "env": {"PATH": os.environ["PATH"]}})
+    keeper = subprocess.Popen(
+        keeper_command(places.folder),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert keeper.stdin
+    assert keeper.stdout
+    with keeper.stdin, keeper.stdout:
+        keeper.stdin.write(order.encode())
+        keeper.stdin.close()
+        said = keeper.stdout.readline()
+    try:
+        assert json.loads(said)["ok"], said
+        with client_of(places) as client:
+            wait_until(lambda: all_online(client), deadline_s=30, what="all is online")
+            yield RunningApp(places, client)
+    finally:
+        keeper.kill()
+        keeper.wait()
+
+
+def all_online(client: Client) -> bool:
+    """Say whether the agent answers and every instance is online."""
+    answer = client.ask(Snapshot())
+    return isinstance(answer, AppSnapshot) and all(
+        record.status == "online" for record in answer.instances
+    )
