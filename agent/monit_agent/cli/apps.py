@@ -1,13 +1,15 @@
 """Which apps a home holds, read from its folders: no socket, nothing but a listing."""
 
-import difflib
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from monit_agent.wire import places
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def home() -> str:
@@ -31,14 +33,18 @@ def exists(folder: str, name: str) -> bool:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Give ``; did you mean 'list'?`` when a known word is near, else ""."""
+    import difflib  # noqa: PLC0415 — only for errors
+
     near = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
 
 
 def complete_target(
     ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+) -> "list[CompletionItem]":
     """Complete the names of apps."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 — only while completing
+
     _ = ctx, param
     names = [*app_names(home()), "all"]
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -1,6 +1,5 @@
 """``monit list``: one row per instance, or one JSON object."""
 
-import shutil
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -127,7 +126,7 @@ def _redraw(rows: Sequence[Row], drawn: int) -> int:
     if not screen.is_tty or terminal.is_dumb():
         output.write_lines([*lines, ""])
         return 0
-    room = max(1, shutil.get_terminal_size().lines - 1)
+    room = max(1, terminal.size().lines - 1)
     if len(lines) > room:
         lines = [*lines[: room - 1], f"and {len(lines) - room + 1} lines more: monit"]
     up = f"\x1b[{drawn}A" if drawn else ""

@@ -1,13 +1,15 @@
 """The table of verbs, and how the words of the command line find theirs."""
 
 import importlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
 
 from monit_agent.cli import output
 from monit_agent.cli.outcome import CommandError, Exit
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SCREEN = "screen"
 
@@ -110,8 +112,10 @@ class Verbs(click.Group):
         formatter.write("monit VERB --help tells more. Everything lies in $MONIT_HOME")
         formatter.write(" (default ~/.local/state/monit).\n")
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Complete verbs, and apps to watch, without importing the verbs."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 — only while completing
+
         from monit_agent.cli.apps import complete_target  # noqa: PLC0415 — only while completing
 
         words = [CompletionItem(name, help=verb.summary) for name, verb in VERBS.items()]

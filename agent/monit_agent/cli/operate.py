@@ -1,6 +1,5 @@
 """Carrying out a command: progress while it runs, the rows that it changed, its exit code."""
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -61,12 +60,12 @@ def follow(steps: Iterator[Progress], doing: Doing) -> list[Progress]:
 
     Ctrl-C stops the watching and not the command; it raises `CommandError` saying so.
     """
-    line = ProgressLine(shutil.get_terminal_size().columns)
+    line = ProgressLine(terminal.size().columns)
     newest: dict[str, Progress] = {}
     try:
         for step in steps:
             newest[step.app] = step
-            if not step.finished:
+            if step.waiting:
                 line.show(_sentence(newest.values(), doing))
     except KeyboardInterrupt:
         line.clear()
@@ -83,15 +82,13 @@ def follow(steps: Iterator[Progress], doing: Doing) -> list[Progress]:
 def _sentence(steps: Iterable[Progress], doing: Doing) -> str:
     parts: list[str] = []
     for step in steps:
-        if step.finished:
+        if not step.waiting:
             continue
         done = len(step.done) + len(step.failed)
         waiting = ", ".join(_name(step.app, number) for number in step.waiting[:4])
         more = f" and {len(step.waiting) - 4} more" if len(step.waiting) > 4 else ""
         whole = done + len(step.waiting)
-        count = f" {done}/{whole}" if whole else ""
-        rest = f", waiting for {waiting}{more}" if waiting else ""
-        parts.append(f"{doing.now} {step.app}{count}{rest}")
+        parts.append(f"{doing.now} {step.app} {done}/{whole}, waiting for {waiting}{more}")
     return "; ".join(parts)
 
 

@@ -44,7 +44,7 @@ def _steer(targets: Sequence[str], make: Make, doing: Doing) -> Exit:
         requests = {name: make(chosen.numbers(source, name)) for name in chosen.apps}
         code = carry_out(source, folder, requests, doing)
     if code == Exit.DONE:
-        output.say(f"{doing.done} {', '.join(chosen.apps)}")
+        output.say(f"{doing.done} {' '.join(targets)}")
     return code
 
 

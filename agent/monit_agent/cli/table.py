@@ -55,13 +55,14 @@ def boxed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Ter
 def plain(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[str]:
     """Give aligned columns two blanks apart, without colour: for pipes, grep and awk."""
     widths = widths_of(columns, rows)
-    headed = [[Cell(column.title) for column in columns], *rows]
+    titles = [column.title for column in columns]
+    texts = [titles, *([visible(cell.text) for cell in row] for row in rows)]
     return [
         "  ".join(
-            _padded(visible(cell.text), size, right=column.right)
-            for column, cell, size in zip(columns, row, widths, strict=True)
+            _padded(text, size, right=column.right)
+            for column, text, size in zip(columns, line, widths, strict=True)
         ).rstrip()
-        for row in headed
+        for line in texts
     ]
 
 
