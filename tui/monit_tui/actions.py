@@ -29,7 +29,7 @@ GLOBAL_ACTIONS: tuple[Action, ...] = (
     Action("help", ("question_mark", "f1"), "help",
            "All keys, this place's first.", "help", footer=True),
     Action("palette", ("colon", "ctrl+p"), "palette",
-           "Find and do anything by its name.", "palette", footer=True),
+           "Find and do anything by its name.", "app.command_palette", footer=True),
     Action("pane.next", ("tab",), "next pane", "Go to the next pane.", "pane(1)"),
     Action("pane.previous", ("shift+tab",), "previous pane",
            "Go to the previous pane.", "pane(-1)"),
@@ -40,13 +40,13 @@ GLOBAL_ACTIONS: tuple[Action, ...] = (
     Action("pane.events", ("5",), "events", "Go to the events.", "show('events')"),
     Action("zoom", ("z",), "zoom", "Give the pane the whole screen, and back.", "zoom"),
     Action("freeze", ("p",), "freeze",
-           "Hold the display still; data keeps coming in behind it.", "freeze"),
+           "Hold the display still; data keeps coming in behind it.", "app.freeze"),
     Action("clear", ("escape",), "clear",
            "Clear filter or selection, then leave zoom, then go back; never quits.", "escape"),
     Action("back", ("q",), "quit",
            "Go back; from the process list, quit. The apps go on.", "back", footer=True),
     Action("leave", ("ctrl+c", "ctrl+q", "f10"), "leave",
-           "Copy selected text, else quit. The apps go on.", "leave"),
+           "Copy selected text, else quit. The apps go on.", "app.leave"),
 )  # fmt: skip
 
 LIST_ACTIONS: tuple[Action, ...] = (

@@ -45,7 +45,12 @@ class MonitApp(App[None]):
         self.read_only = read_only
         self.look = self._choose_look(no_color=no_color)
         self.overview = OverviewScreen(
-            source, self.look, self.clock, read_only=read_only, targets=targets
+            source,
+            self.look,
+            self.clock,
+            read_only=read_only,
+            targets=targets,
+            over_ssh=self.at.over_ssh,
         )
         self.feed = Feed(source, self.clock, self._deliver, over_ssh=self.at.over_ssh)
 
@@ -96,6 +101,12 @@ class MonitApp(App[None]):
         return run
 
     # ------------------------------------------------------------ keys of everywhere
+
+    def action_freeze(self) -> None:
+        """Hold the display still, or let it go on."""
+        frozen = not self.feed.frozen
+        self.overview.freeze(frozen=frozen)
+        self.feed.freeze(frozen=frozen)
 
     def action_leave(self) -> None:
         """Copy what is selected, else quit."""

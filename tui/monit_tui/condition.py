@@ -79,11 +79,12 @@ def app_condition(app: AppView, now: Now) -> Condition:
     each = [instance_condition(app, view, now) for view in app.instances.values()]
     worst = max(each, key=lambda one: one.severity, default=_PLAIN["stopped"])
     online = sum(view.record.status == "online" for view in app.instances.values())
+    word = f"{online}/{total} online" if total < 10 else f"{online}/{total} up"
     if worst.severity == 0:
-        return Condition("online", f"{online}/{total} online", "good", 0)
+        return Condition("online", word, "good", 0)
     if online == 0 and worst.severity == 1:
         return _PLAIN["stopped"]
-    return worst._replace(word=f"{online}/{total} online")
+    return worst._replace(word=word)
 
 
 def link_condition(app: AppView, now: Now) -> Condition | None:

@@ -63,7 +63,7 @@ class Feed:
         """Somebody is here: go back to the fastest rate."""
         self._heard_at = self._clock.monotonic()
 
-    def freeze(self, frozen: bool) -> None:
+    def freeze(self, *, frozen: bool) -> None:
         """Hold back what comes, or deliver all that was held."""
         self._frozen = frozen
         if not frozen:

@@ -1,7 +1,7 @@
 """All actions of all places, in the order in which help lists them."""
 
 from monit_tui.actions import GLOBAL_ACTIONS, LIST_ACTIONS, METRICS_ACTIONS, Action, Place
-from monit_tui.widgets.placeholder import LOG_ACTIONS
+from monit_tui.widgets.log_actions import LOG_ACTIONS
 
 REGISTRY: tuple[Action, ...] = (*LIST_ACTIONS, *LOG_ACTIONS, *METRICS_ACTIONS, *GLOBAL_ACTIONS)
 

@@ -3,7 +3,9 @@
 Pure: times come with the calls. A row is named by its `RowKey`, never by its number.
 """
 
+import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
@@ -141,8 +143,15 @@ def _sorted(keys: list[RowKey], fleet: Fleet, how: Arrangement, now: Now) -> lis
     return [key for _, key in known] + unknown
 
 
-def _by_name(key: RowKey) -> tuple[str, int]:
-    return key.app.casefold(), -1 if key.instance is None else key.instance
+def _by_name(key: RowKey) -> tuple[list[tuple[int, str]], int]:
+    parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in _parts(key.app)]
+    return parts, -1 if key.instance is None else key.instance
+
+
+@lru_cache(4096)
+def _parts(name: str) -> tuple[str, ...]:
+    """Split so that shop-9 comes before shop-10."""
+    return tuple(part for part in re.split(r"(\d+)", name.casefold()) if part)
 
 
 def _measure(row: Facts | None, column: SortColumn) -> float | None:

@@ -27,7 +27,7 @@ class Dialog(ModalScreen[T]):
         color: ansi_default; text-style: none;
     }
     Dialog Button:focus { text-style: reverse bold; }
-    Dialog Button:disabled { text-style: dim; }
+    Dialog #yes:disabled { text-style: dim; border: none !important; opacity: 100%; }
     Dialog Input {
         border: none; height: 1; width: 30; padding: 0; background: ansi_default;
         text-style: underline;

@@ -19,7 +19,6 @@ from monit_tui.compositor import TightCompositor
 from monit_tui.machine import look_at_machine
 from monit_tui.panes import PANES, PaneName, Plan, plan
 from monit_tui.registry import offered
-from monit_tui.rows import SortColumn
 from monit_tui.screens.talking import Talking
 from monit_tui.theme import Look
 from monit_tui.widgets.details import Details
@@ -40,7 +39,7 @@ class OverviewScreen(Talking):
 
     def __init__(
         self, source: Source, look: Look, clock: Clock, *,
-        read_only: bool = False, targets: tuple[str, ...] = (),
+        read_only: bool = False, targets: tuple[str, ...] = (), over_ssh: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(source)
         self._compositor = TightCompositor()
@@ -49,7 +48,7 @@ class OverviewScreen(Talking):
         self.header = HeaderBar(source.fleet, look, clock, look_at_machine, chip)
         self.footer = FooterBar(look)
         self.table = ProcessTable(source.fleet, look, clock, targets)
-        self.details = Details(source, look, clock)
+        self.details = Details(source, look, clock, over_ssh=over_ssh)
         bodies: dict[PaneName, Widget] = {"processes": self.table, **self.details.bodies}
         self.panes = {name: Pane(name, bodies[name], look) for name in PANES}
         self.recent: tuple[PaneName, ...] = PANES
@@ -88,10 +87,10 @@ class OverviewScreen(Talking):
             self.table.rearrange()
         self.details.deliver(changes, due=due)
 
-    def freeze(self, frozen: bool) -> None:
+    def freeze(self, *, frozen: bool) -> None:
         """Hold the display still, and say so."""
         self.header.frozen = frozen
-        self.table.freeze(frozen)
+        self.table.freeze(frozen=frozen)
         self.header.repaint()
         self.table.repaint()
 
@@ -181,15 +180,12 @@ class OverviewScreen(Talking):
 
     def on_process_table_moved(self, event: ProcessTable.Moved) -> None:
         """Let the other panes follow once the cursor rests."""
-        self.details.follow(event.key, self.table.identities(), self._following)
-
-    def _following(self) -> None:
-        self.tell_focus()
+        self.details.follow(event.key, self.table.identities(), self.tell_focus)
 
     def on_process_table_rearranged(self) -> None:
         """Say in the title how the list is arranged; a selection changes whose logs are shown."""
         self.panes["processes"].title_line.show(info=self.table.title_info())
-        self.details.follow(self.table.cursor, self.table.identities(), self._following)
+        self.details.follow(self.table.cursor, self.table.identities(), self.tell_focus)
 
     def on_metrics_pane_spanned(self) -> None:
         """Say which time is shown."""
@@ -201,11 +197,14 @@ class OverviewScreen(Talking):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
+        if event.input.id != "filter":  # the log pane has a field of its own
+            return
         self.table.change(self.table.how._replace(filter=event.value))
 
-    def on_input_submitted(self) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter and go back to the list."""
-        self._close_filter()
+        if event.input.id == "filter":
+            self._close_filter()
 
     def _close_filter(self) -> None:
         self.query_one("#filter").display = False
@@ -266,10 +265,14 @@ class OverviewScreen(Talking):
 
     def action_sort_menu(self) -> None:
         """Choose what to sort by."""
-        self.choose_sort(self.table.how.sort, self._sort_by)
+        how = self.table.how
+        self.choose_sort(
+            how.sort, lambda column: self.table.change(how._replace(sort=column, reverse=False))
+        )
 
-    def _sort_by(self, column: SortColumn) -> None:
-        self.table.change(self.table.how._replace(sort=column, reverse=False))
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.show_help(self.place, self._look, read_only=self._read_only)
 
 
 def _put(widget: Widget, region: Region) -> None:

@@ -59,7 +59,7 @@ class SortMenu(Dialog[SortColumn]):
 
     DEFAULT_CSS = """
     SortMenu OptionList {
-        border: none; height: auto; width: 40; padding: 0; background: ansi_default;
+        border: none !important; height: auto; width: 40; padding: 0; background: ansi_default;
     }
     """
 

@@ -7,9 +7,11 @@ from textual.screen import Screen
 
 from monit_agent.client.source import Source
 from monit_tui.acting import Acting
+from monit_tui.actions import Place
 from monit_tui.asking import Asking
 from monit_tui.format import printable
 from monit_tui.rows import SortColumn
+from monit_tui.theme import Look
 
 
 class Talking(Screen[None]):
@@ -36,6 +38,12 @@ class Talking(Screen[None]):
         self.app.push_screen(
             ScalePrompt(app, now), lambda count: None if count is None else then(count)
         )
+
+    def show_help(self, place: Place, look: Look, *, read_only: bool) -> None:
+        """Show all keys, those of ``place`` first."""
+        from monit_tui.screens.help import HelpScreen  # noqa: PLC0415 - start-up time
+
+        self.app.push_screen(HelpScreen(place, look, read_only=read_only))
 
     def choose_sort(self, now: SortColumn, then: Callable[[SortColumn], None]) -> None:
         """Let the user pick a column."""

@@ -14,7 +14,7 @@ from monit_tui.theme import Look
 from monit_tui.widgets.events import EventsPane
 from monit_tui.widgets.metadata import MetadataPane
 from monit_tui.widgets.metrics_pane import MetricsPane
-from monit_tui.widgets.placeholder import LogPane
+from monit_tui.widgets.log_pane import LogPane
 
 RESTS_S = 0.1
 """How long the cursor must rest before the panes follow: a held key passes rows by."""
@@ -23,8 +23,8 @@ RESTS_S = 0.1
 class Details:
     """Hands cursor and changes to logs, metrics, metadata and events."""
 
-    def __init__(self, source: Source, look: Look, clock: Clock) -> None:
-        self.logs = LogPane(source)
+    def __init__(self, source: Source, look: Look, clock: Clock, *, over_ssh: bool) -> None:
+        self.logs = LogPane(source, look, clock, over_ssh=over_ssh)
         self.metrics = MetricsPane(source, look)
         self.metadata = MetadataPane(source.fleet, look, clock)
         self.events = EventsPane(source.fleet, look)
