@@ -1,10 +1,10 @@
 """The table of instances: its columns, and which of them a terminal has room for."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monit_agent.cli import words
-from monit_agent.cli.fields import is_stale, uptime_s
+from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.table import Cell, Column, box_width, boxed, plain, widths_of
 from monit_agent.cli.terminal import Terminal
 from monit_agent.client.view import AppView, InstanceView
@@ -165,20 +165,24 @@ def _uptime(row: Row, look: _Look) -> Cell:
     return Cell(words.span(uptime_s(row.view, look.now) if row.view else None))
 
 
+def _measured(view: InstanceView, field: str) -> Any:
+    return getattr(present_sample(view), field, None)
+
+
 def _cpu(view: InstanceView) -> str:
-    return words.percent(view.sample.cpu_percent if view.sample else None)
+    return words.percent(_measured(view, "cpu_percent"))
 
 
 def _mem(view: InstanceView) -> str:
-    return words.size(view.sample.rss_bytes if view.sample else None)
+    return words.size(_measured(view, "rss_bytes"))
 
 
 def _heap(view: InstanceView) -> str:
-    return words.size(view.sample.heap_used_bytes if view.sample else None)
+    return words.size(_measured(view, "heap_used_bytes"))
 
 
 def _lag(view: InstanceView) -> str:
-    return words.lag(view.sample.loop_lag_p95_ms if view.sample else None)
+    return words.lag(_measured(view, "loop_lag_p95_ms"))
 
 
 _COLUMNS = {

@@ -17,7 +17,7 @@ from monit_agent.cli.verbs import Chosen, fleet_of
 from monit_agent.client.ask import ask_now
 from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Usage, UsagePart
+from monit_agent.wire.messages import Stream, Usage, UsagePart
 from monit_agent.wire.places import STREAMS, AppPlaces, app_places
 
 LINES = 10
@@ -58,8 +58,16 @@ def _extra(source: LiveSource, app: AppView, view: InstanceView, *, colour: bool
         return Extra(None, "err", [])
     answer = ask_now(source, app.name, Usage(instance=view.record.instance))
     uss = answer.uss_bytes if isinstance(answer, UsagePart) else None
-    stream, lines = last_words(source, view.identity, LINES, colour=colour)
+    first: Stream = "err" if _failed(view) else "out"
+    stream, lines = last_words(source, view.identity, LINES, colour=colour, first=first)
     return Extra(uss, stream, lines)
+
+
+def _failed(view: InstanceView) -> bool:
+    """Whether what it said on standard error is likely to tell why."""
+    last = view.record.exits[-1:]
+    ended_badly = bool(last) and not last[0].asked and last[0].code != 0
+    return view.record.status in ("errored", "backoff") or ended_badly
 
 
 def _sheet(source: LiveSource, folder: str, chosen: Chosen) -> list[str]:

@@ -59,14 +59,14 @@ def instance_fields(
     An app of which no instance is known gives one object with nothing but its name.
     """
     spec = app.record
-    sample = view.sample if view else None
+    sample = present_sample(view) if view else None
     return {
         "app": app.name,
         "instance": view and view.record.instance,
         "id": view and view.record.id,
         **{name: getattr(spec, name, None) for name in _OF_APP},
         **{name: getattr(view and view.record, name, None) for name in _OF_INSTANCE},
-        "ppid": sample.ppid if view and sample and sample.pid == view.record.pid else None,
+        "ppid": sample and sample.ppid,
         "uptime_s": uptime_s(view, now) if view else None,
         **{name: getattr(sample, name, None) for name in _MEASURED},
         "metrics": _metrics(sample),
@@ -84,6 +84,13 @@ def _metrics(sample: Sample | None) -> dict[str, Any]:
 def exit_fields(end: Exit) -> dict[str, Any]:
     """Give the object that says how a worker ended."""
     return {"code": end.code, "signal": end.signal, "at": end.at, "ran_s": end.ran_s}
+
+
+def present_sample(view: InstanceView) -> Sample | None:
+    """Give the newest sample if it is of the present worker: what one that is gone used is
+    no news."""
+    sample = view.sample
+    return sample if sample and sample.pid == view.record.pid else None
 
 
 def uptime_s(view: InstanceView, now: float) -> float | None:

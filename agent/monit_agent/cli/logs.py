@@ -23,6 +23,7 @@ from monit_agent.client.source import Changes, LogChunk
 from monit_agent.client.view import Identity
 from monit_agent.config import units
 from monit_agent.wire.messages import Answer, Request, Stream
+from monit_agent.wire.places import app_places
 
 LINES = 15
 ASK_S = 5.0
@@ -116,8 +117,9 @@ def logs(
     )
     chosen = targets or ("all",)
     writer = LogWriter(terminal.of_stdout(), as_json=as_json, bare=bare)
-    with fleet_of(home(), chosen) as (source, there):
-        reader = _Reader(source, there, what, writer)
+    folder = home()
+    with fleet_of(folder, chosen) as (source, there):
+        reader = _Reader(source, folder, there, what, writer)
         reader.show_history()
         silent = reader.tell_silent()
         if follow:
@@ -137,8 +139,11 @@ def _matching(grep: "re.Pattern[str] | None") -> Callable[[bytes], bool]:
 class _Reader:
     """Reads the chosen streams and writes their lines."""
 
-    def __init__(self, source: LiveSource, chosen: Chosen, what: What, writer: LogWriter) -> None:
+    def __init__(
+        self, source: LiveSource, folder: str, chosen: Chosen, what: What, writer: LogWriter
+    ) -> None:
         self._source = source
+        self._folder = folder
         self._what = what
         self._writer = writer
         self._started = time.time()
@@ -255,6 +260,9 @@ class _Reader:
         for stream in self._add(sorted(chosen.instances)):
             self._writer.write(list(self._filtered(stream.since(self._started))))
 
+    def _places(self, name: str) -> str:
+        return app_places(self._folder, name).logs
+
     def tell_silent(self) -> set[str]:
         """Say which agents have gone silent since it was last said, and which came back."""
         apps = self._source.fleet.apps
@@ -262,7 +270,7 @@ class _Reader:
             name for name in self._apps if name in apps and apps[name].link in ("stale", "gone")
         }
         for name in sorted(silent - self._silent):
-            output.complain(f"{apps[name].problem}; its log files lie in apps/{name}/logs")
+            output.complain(f"{apps[name].problem}; its log files: {self._places(name)}")
         for name in sorted(self._silent - silent):
             output.complain(f"{name}: back" if name in apps else f"{name}: deleted")
         self._silent = silent

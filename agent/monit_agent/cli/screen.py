@@ -53,5 +53,5 @@ def _check(folder: str, targets: tuple[str, ...]) -> None:
         raise CommandError(
             Exit.NO_TARGET,
             f"there is neither a verb nor an app called {target!r}"
-            f"{suggestion(plain, [*VERBS, *ALIASES, *known])}; see monit --help, monit list",
+            f"{suggestion(plain, [*VERBS, *ALIASES, *known])} (monit --help, monit list)",
         )

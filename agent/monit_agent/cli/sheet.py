@@ -1,12 +1,13 @@
 """What `monit describe` writes: everything of an app, for a person."""
 
+import signal
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from monit_agent.cli import words
 from monit_agent.cli.columns import COLOURS, GLYPHS, title_of
-from monit_agent.cli.fields import is_stale, uptime_s
+from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.terminal import Terminal
 from monit_agent.cli.visible import visible
 from monit_agent.client.view import AppView, InstanceView
@@ -94,14 +95,14 @@ def _limits(record: AppRecord) -> list[tuple[str, str]]:
 def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet) -> list[str]:
     """Give the lines about one instance."""
     places, screen, now = sheet
-    record, sample = view.record, view.sample
+    record, sample = view.record, present_sample(view)
     glyph = f"{GLYPHS[record.status]} " if screen.unicode and screen.is_tty else ""
     state = screen.paint(f"{glyph}{record.status}", COLOURS[record.status])
     head = f"{screen.paint(title_of(app, view), 'bold')}  {state}"
     usage = (
         f"cpu {words.percent(sample.cpu_percent)}, mem {words.size(sample.rss_bytes)} "
-        f"(its own alone {words.size(extra.uss_bytes)}), {words.known(sample.threads)} threads, "
-        f"{words.known(sample.fds)} descriptors, {words.known(sample.children)} children"
+        f"(its own alone {words.size(extra.uss_bytes)}), {_counted(sample.threads, 'thread')}, "
+        f"{_counted(sample.fds, 'descriptor')}, {words.known(sample.children)} children"
         if sample
         else words.UNKNOWN
     )
@@ -124,6 +125,10 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
     return ["", head, *_paired(pairs, screen), *_said(extra, screen)]
 
 
+def _counted(number: int | None, noun: str) -> str:
+    return f"{words.UNKNOWN} {noun}s" if number is None else words.counted(number, noun)
+
+
 def _exits(exits: Iterable[Exit], now: float) -> list[tuple[str, str]]:
     lines = [f"{_moment(end.at, now)}  {how(end)}" for end in reversed(tuple(exits))]
     labels = ["last exits", *[""] * len(lines)]
@@ -133,12 +138,19 @@ def _exits(exits: Iterable[Exit], now: float) -> list[tuple[str, str]]:
 def how(end: Exit) -> str:
     """Say how a worker ended: ``exit code 1 after 1.5s``."""
     if end.signal is not None:
-        what = f"killed by signal {end.signal}"
+        what = f"killed by {_signal_name(end.signal)}"
     elif end.code is not None:
         what = f"exit code {end.code}"
     else:
         what = "gone, nobody saw how"
     return f"{what} after {words.ran_for(end.ran_s)}{' (asked for)' if end.asked else ''}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _logs(app: AppView, view: InstanceView, places: AppPlaces) -> list[tuple[str, str]]:

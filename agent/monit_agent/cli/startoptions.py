@@ -64,7 +64,10 @@ _PARAMETERS: list[click.Parameter] = [
         help="How many instances; max: one a core, -1: a core less.",
     ),
     click.Option(
-        ["--port"], type=click.IntRange(1, 65535), help="Given to the workers as PORT.", metavar="N"
+        ["--port"],
+        type=Parsed("port", units.parse_port),
+        metavar="N",
+        help="Given to the workers as PORT.",
     ),
     click.Option(
         ["--namespace"],

@@ -20,10 +20,11 @@ def last_lines(
 
 
 def last_words(
-    source: LiveSource, who: Identity, lines: int, *, colour: bool
+    source: LiveSource, who: Identity, lines: int, *, colour: bool, first: Stream = "err"
 ) -> tuple[Stream, list[str]]:
-    """Give the last lines of standard error, or of standard output when there are none."""
-    said = last_lines(source, who, "err", lines, colour=colour)
+    """Give the last lines of the stream ``first``, or of the other one when there are none."""
+    said = last_lines(source, who, first, lines, colour=colour)
     if said:
-        return "err", said
-    return "out", last_lines(source, who, "out", lines, colour=colour)
+        return first, said
+    other: Stream = "out" if first == "err" else "err"
+    return other, last_lines(source, who, other, lines, colour=colour)

@@ -86,6 +86,13 @@ def parse_scale(text: str, now: int) -> int:
     return count
 
 
+def parse_port(text: str) -> int:
+    """Give the port, 1 to 65535."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise BadInputError(f"{text!r} is not a port; write a number from 1 to 65535")
+    return int(text)
+
+
 def parse_signal(text: str) -> int:
     """Give the number of the signal called ``HUP``, ``SIGHUP``, ``hup`` or ``1``."""
     plain = text.strip().upper()
