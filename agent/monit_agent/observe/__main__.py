@@ -7,12 +7,19 @@ put on ``sys.path`` here: also an editable or ``--user`` install is then found.
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+def _make_importable() -> None:
+    """Put the folder that holds ``monit_agent`` before the other installed packages, and after
+    the standard library: in ``site-packages`` there may be files that would shadow it."""
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    packages = ("site-packages", "dist-packages")
+    places = [number for number, path in enumerate(sys.path) if path.endswith(packages)]
+    sys.path.insert(places[0] if places else len(sys.path), folder)
 
 
 def main(arguments: list[str]) -> int:
     """Take the agent's lock and serve; 0 also when another agent holds it, 2 on wrong usage."""
-    # after the path is set, as all that follows
+    _make_importable()
     from monit_agent.observe.lock import AgentLock  # noqa: PLC0415
     from monit_agent.observe.trouble import say, say_caught  # noqa: PLC0415
     from monit_agent.wire.places import AppPlaces  # noqa: PLC0415

@@ -62,7 +62,9 @@ class Agent:
         self._sockets = Sockets(places)
         self._publisher = Publisher(self._sockets.pub, places.name, identity.epoch)
         self._follower = Follower(self._loop, places, self._publisher)
-        self._history = History(self._loop, make_reader(), self._instances, self._sampled)
+        self._history = History(
+            self._loop, make_reader(), self._instances, self._publisher.sample, self._ticked
+        )
         self._link = KeeperLink(self._loop, places, self)
         handlers = Handlers(
             places,
@@ -83,6 +85,8 @@ class Agent:
         """Serve; returns when there is no app any more."""
         self._loop.after(0.0, self._link.connect)
         self._loop.run()
+        if self._watch:
+            self._watch.close(wait_s=2.0)
         self._sockets.close(FAREWELL_MS)
 
     # ------------------------------------------------------------ what the keeper says
@@ -134,11 +138,8 @@ class Agent:
     def _instances(self) -> dict[int, InstanceRecord]:
         return self._known.instances if self._known else {}
 
-    def _sampled(self, instance: int, sample: Sample) -> None:
-        self._publisher.sample(instance, sample)
-        if self._known is None:
-            return
-        limit = self._known.app.limits.max_memory_bytes
+    def _ticked(self, instance: int, sample: Sample) -> None:
+        limit = self._known.app.limits.max_memory_bytes if self._known else None
         why = self._memory.exceeded(instance, sample, limit)
         if why:
             self._restart((instance,), why)

@@ -16,7 +16,8 @@ second of its start."""
 
 
 class History:
-    """Samples the instances that ``instances`` gives; hands each sample to ``sampled``."""
+    """Samples the instances that ``instances`` gives; hands each sample to ``sampled``,
+    and those of the regular seconds to ``ticked`` too."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class History:
         reader: TreeReader,
         instances: Callable[[], Mapping[int, InstanceRecord]],
         sampled: Callable[[int, Sample], None],
+        ticked: Callable[[int, Sample], None],
     ) -> None:
         self.reader = reader
         self.newest: dict[int, Sample] = {}
@@ -31,6 +33,7 @@ class History:
         self._loop = loop
         self._instances = instances
         self._sampled = sampled
+        self._ticked = ticked
         self._sampler = Sampler(reader)
         self._rings: dict[int, Ring] = {}
         self._pids: dict[int, int | None] = {}
@@ -61,6 +64,7 @@ class History:
             self._take(record)
             ring = self._rings.setdefault(record.instance, Ring())
             ring.append(self.newest[record.instance])
+            self._ticked(record.instance, self.newest[record.instance])
 
     def _again(self, record: InstanceRecord) -> None:
         if self._pids.get(record.instance) == record.pid:

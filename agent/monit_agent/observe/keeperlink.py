@@ -27,8 +27,8 @@ from monit_agent.observe.loop import READ, WRITE, Loop
 from monit_agent.observe.trouble import say
 from monit_agent.wire.places import AppPlaces, keeper_command
 
-LINE_BYTES = 1024 * 1024
-"""Longest line of the protocol; a keeper that sends a longer one is not ours."""
+LINE_BYTES = 64 * 1024 * 1024
+"""Longest line that is waited for: a snapshot of 1,000 instances with long histories has 4 MB."""
 
 ANSWER_S = 3.0
 """How long a keeper may take to answer: less than a client waits, so that the client gets
@@ -190,7 +190,13 @@ class KeeperLink:
             one.then(_refusal(number, "keeper_gone", _GONE))
         if was_alive:
             self._listener.keeper_went()
-        self._loop.after(0.0 if was_alive else self._retry_s, self.connect)
+            self._loop.after(0.0, self.connect)
+        else:
+            self._connect_later()
+
+    def _connect_later(self) -> None:
+        self._loop.after(self._retry_s, self.connect)
+        self._retry_s = min(self._retry_s * 1.5, RETRY_CAP_S)
 
     def _give_up_waiting(self) -> None:
         now = time.monotonic()
@@ -210,8 +216,7 @@ class KeeperLink:
             self._spawn()
             self._spawn_at = now + self._spawn_s
             self._spawn_s = min(self._spawn_s * 2, SPAWN_CAP_S)
-        self._loop.after(self._retry_s, self.connect)
-        self._retry_s = min(self._retry_s * 1.5, RETRY_CAP_S)
+        self._connect_later()
 
     def _spawn(self) -> None:
         command = keeper_command(self._places.folder)

@@ -17,6 +17,9 @@ from monit_agent.wire.places import AppPlaces
 ANSWERS_HIGH_WATER = 64
 """Answers held for one client that does not read: at 1 MiB each, 64 MiB."""
 
+REQUESTS_HIGH_WATER = 64
+"""Requests read ahead from one client: at 64 KiB each, 4 MiB."""
+
 
 class Sockets:
     """``pub`` (XPUB) and ``ctl`` (ROUTER), unbound until `bind`. Only its lock's holder binds."""
@@ -52,6 +55,7 @@ class Sockets:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, high_water)
+        socket.setsockopt(zmq.RCVHWM, REQUESTS_HIGH_WATER)
         socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES)
         for uid in {os.getuid(), 0}:
             socket.setsockopt(zmq.IPC_FILTER_UID, uid)

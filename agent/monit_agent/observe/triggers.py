@@ -10,32 +10,56 @@ from monit_agent.wire.messages import Sample
 MEMORY_SAMPLES = 2
 """Samples in a row over the limit before a worker is replaced: one may be a spike."""
 
+MEMORY_SAMPLES_MOST = 64
+"""Each time that the next worker is over the limit at once too, twice as many are waited for, up
+to this: an app that needs more than its limit must not be restarted without end every second."""
+
+AT_ONCE_SAMPLES = 120
+"""A worker that was over the limit within its first two minutes was so at once."""
+
+
+class _Memory:
+    """What is remembered of one slot's worker."""
+
+    def __init__(self, pid: int | None, patience: int) -> None:
+        self.pid = pid
+        self.patience = patience
+        self.seen = 0
+        self.over = 0
+        self.asked = False
+
+    def next_patience(self) -> int:
+        """Give how many samples the next worker may be over the limit."""
+        if self.asked and self.seen <= AT_ONCE_SAMPLES:
+            return min(self.patience * 2, MEMORY_SAMPLES_MOST)
+        return MEMORY_SAMPLES
+
 
 class MemoryGuard:
     """Says once for each worker that it takes more memory than its app may."""
 
     def __init__(self) -> None:
-        self._over: dict[int, tuple[int | None, int]] = {}
+        self._slots: dict[int, _Memory] = {}
 
     def exceeded(self, instance: int, sample: Sample, limit: int | None) -> str | None:
-        """Give the reason to restart the instance now, or None. Called for every sample."""
+        """Give the reason to restart the instance now, or None. Called once a second."""
         rss = sample.rss_bytes
-        pid, count = self._over.get(instance, (None, 0))
-        if pid != sample.pid:
-            count = 0  # another worker, with a record of its own
-        if limit is None or rss is None or rss <= limit:
-            # below the limit the count begins anew, but who was asked for once stays so
-            count = count if count >= MEMORY_SAMPLES else 0
-            self._over[instance] = (sample.pid, count)
+        if rss is None:
             return None
-        self._over[instance] = (sample.pid, count + 1)
-        if count + 1 != MEMORY_SAMPLES:
+        slot = self._slots.get(instance)
+        if slot is None or slot.pid != sample.pid:
+            patience = slot.next_patience() if slot else MEMORY_SAMPLES
+            slot = self._slots[instance] = _Memory(sample.pid, patience)
+        slot.seen += not slot.asked
+        slot.over = slot.over + 1 if limit is not None and rss > limit else 0
+        if limit is None or slot.asked or slot.over < slot.patience:
             return None
+        slot.asked = True
         return f"memory {megabytes(rss)} > limit {megabytes(limit)}"
 
     def forget(self, instance: int) -> None:
         """Drop what is remembered of a slot that is gone."""
-        self._over.pop(instance, None)
+        self._slots.pop(instance, None)
 
 
 def megabytes(size: int) -> str:

@@ -41,11 +41,17 @@ class FileWatch:
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         loop.watch(self._receiver.fileno(), self._woken)
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
 
-    def close(self) -> None:
-        """Stop watching; the thread ends by itself within a second."""
+    def close(self, wait_s: float = 0.0) -> None:
+        """Stop watching; the thread ends by itself within a second, or is waited for.
+
+        At the end of the process it must be: a native thread that comes back to an interpreter
+        that is gone aborts.
+        """
         self._stop.set()
+        self._thread.join(wait_s)
         self._loop.unwatch(self._receiver.fileno())
         self._receiver.close()
 

@@ -384,3 +384,35 @@ def test_answers_are_small_enough_to_read_as_json(home: Path) -> None:
         _, body = client.ctl.recv_multipart()
 
         assert msgspec.msgpack.decode(body)["type"] == "app_snapshot"
+
+
+def test_the_calendar_is_a_restart(home: Path) -> None:
+    """When a cron expression comes, what is wanted running is restarted, with the reason."""
+    app = app_json("web", limits={"cron": "* * * * * */2"})
+    with scripted_app(home, app=app) as (keeper, _):
+        asked = keeper.read()
+
+        assert (asked["do"], asked["instances"]) == ("restart", [0])
+        assert asked["why"] == "cron * * * * * */2"
+
+
+def test_an_app_of_a_thousand_instances_is_told_whole(home: Path) -> None:
+    """A snapshot larger than any other message passes from the keeper to the client."""
+    past = [float(second) for second in range(200)]
+    many = [instance_json(number, restart_times=past) for number in range(1000)]
+    with scripted_app(home, instances=many) as (_, client):
+        snapshot = wait_until(lambda: client.try_snapshot(deadline_s=5.0), what="a snapshot")
+
+        assert len(snapshot.instances) == 1000
+        assert snapshot.instances[999].restart_times == tuple(past)
+        assert set(snapshot.samples) == set(range(1000))
+
+
+def test_events_published_while_nobody_listened_are_counted(home: Path) -> None:
+    """The number in the snapshot is that of the newest event, heard by anyone or not."""
+    with scripted_app(home) as (keeper, client):
+        for version in range(5):
+            keeper.say({"event": "app", "app": app_json("web", version=str(version))})
+
+        wait_until(lambda: client.snapshot().app.version == "4", what="the last event")
+        assert client.snapshot().event_seq == 5

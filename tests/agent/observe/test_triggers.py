@@ -27,19 +27,34 @@ def test_two_samples_over_the_limit_are_a_reason_once() -> None:
 def test_a_spike_is_no_reason() -> None:
     """One sample over the limit between others below it changes nothing."""
     guard = MemoryGuard()
-    sizes = [210_000_000, 100, 210_000_000, None, 210_000_000, 200_000_000]
+    sizes = [210_000_000, 100, 210_000_000, 200_000_000]
 
     assert {guard.exceeded(0, _sample(size), LIMIT) for size in sizes} == {None}
 
 
-def test_the_next_worker_is_judged_anew() -> None:
-    """When the new worker is over the limit too, it is replaced as well."""
+def _samples_until_asked(guard: MemoryGuard, pid: int) -> int:
+    count = 1
+    while not guard.exceeded(0, _sample(210_000_000, pid), LIMIT):
+        count += 1
+    return count
+
+
+def test_an_app_that_needs_more_than_its_limit_is_restarted_ever_more_rarely() -> None:
+    """When each next worker is over the limit at once, each gets twice the time, to a bound."""
     guard = MemoryGuard()
-    pids = [7, 7, 8, 8]
 
-    said = [guard.exceeded(0, _sample(210_000_000, pid), LIMIT) for pid in pids]
+    assert [_samples_until_asked(guard, pid) for pid in range(8)] == [2, 4, 8, 16, 32, 64, 64, 64]
 
-    assert [text is not None for text in said] == [False, True, False, True]
+
+def test_a_worker_that_kept_to_the_limit_for_long_begins_anew() -> None:
+    """After a worker that grew slowly the next is judged as strictly as the first."""
+    guard = MemoryGuard()
+    _samples_until_asked(guard, 1)
+    for _ in range(200):
+        guard.exceeded(0, _sample(100, 2), LIMIT)
+    _samples_until_asked(guard, 2)
+
+    assert _samples_until_asked(guard, 3) == 2
 
 
 def test_no_limit_is_never_exceeded() -> None:
