@@ -1,0 +1,136 @@
+"""The agent process: started, watched, started again."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from monit_agent.keep import procfs
+from monit_agent.keep.loop import Loop
+from monit_agent.keep.spawn import Order, read_trouble, spawn
+from monit_agent.wire.places import AppPlaces, agent_command
+
+WAIT_S = 1.0
+"""After an adoption: how long an agent that is there already has to say hello."""
+YOUNG_S = 10.0
+FIRST_S = 0.1
+CAP_S = 5.0
+KILL_S = 2.0
+LOG_BYTES = 1 << 20
+
+
+class AgentProcess:
+    """One agent, ours or one that an earlier keeper started. ``tell(kind, text)`` publishes a
+    happening; ``spared`` is told which child not to take for an orphan."""
+
+    def __init__(
+        self, loop: Loop, places: AppPlaces, tell: Callable[[str, str], None], spared: set[int]
+    ) -> None:
+        self._loop = loop
+        self._places = places
+        self._tell = tell
+        self._spared = spared
+        self.pid: int | None = None
+        self._since = 0.0
+        self._failures = 0
+        self._pidfd = -1
+        self._trouble = -1
+        self._then: Callable[[], None] | None = None
+
+    def start(self, *, wait: bool) -> None:
+        """Start the agent, or with ``wait`` only if none says hello."""
+        if wait:
+            self._loop.alarm("agent", time.monotonic() + WAIT_S, self._spawn)
+        else:
+            self._spawn()
+
+    def greeted(self, pid: int) -> None:
+        """An agent connected: if we have none, it is the one to watch."""
+        if self.pid is not None or self._then is not None:
+            return
+        try:
+            self._pidfd = os.pidfd_open(pid)
+        except OSError:
+            return
+        self._loop.alarm("agent", None, self._spawn)
+        self.pid, self._since = pid, time.monotonic()
+        self._loop.watch(self._pidfd, lambda _events: self._gone("gone"))
+
+    def died(self, pid: int, status: int) -> None:
+        """A child that is no worker died; if it was the agent, see to the next."""
+        self._spared.discard(pid)
+        if pid != self.pid:
+            return
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exit code "
+        if os.WIFEXITED(status):
+            how += str(os.WEXITSTATUS(status))
+        trouble = read_trouble(self._trouble) if self._trouble >= 0 else None
+        self._trouble = -1
+        self._gone(trouble[0] if trouble else how)
+
+    def end(self, patience_s: float, then: Callable[[], None]) -> None:
+        """Start none again and call ``then`` when it is gone: by itself within ``patience_s``,
+        or made to."""
+        self._then = then
+        self._loop.alarm("agent", None, self._spawn)
+        if self.pid is None:
+            then()
+        else:
+            self._loop.alarm("agent end", time.monotonic() + patience_s, self._terminate)
+
+    def _terminate(self) -> None:
+        self._send(signal.SIGTERM)
+        self._loop.alarm("agent end", time.monotonic() + KILL_S, self._kill)
+
+    def _kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # its end is on the way to us
+            if self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, number)
+            elif self.pid is not None:
+                os.kill(self.pid, number)
+
+    def _gone(self, how: str) -> None:
+        pid, ran = self.pid, time.monotonic() - self._since
+        if self._pidfd >= 0:
+            self._loop.forget(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self.pid = None
+        if self._then is not None:
+            self._loop.alarm("agent end", None, self._kill)
+            self._then()
+            return
+        self._tell("agent_exited", f"pid {pid}: {how}")
+        self._failures = self._failures + 1 if ran < YOUNG_S else 0
+        self._again()
+
+    def _again(self) -> None:
+        doublings = min(self._failures - 2, 30)
+        wait = min(FIRST_S * 2.0**doublings, CAP_S) if self._failures > 1 else 0.0
+        self._loop.alarm("agent", time.monotonic() + wait, self._spawn)
+
+    def _spawn(self) -> None:
+        log = self._places.agent_log
+        try:
+            if os.path.exists(log) and os.path.getsize(log) > LOG_BYTES:
+                os.truncate(log, 0)
+            born = spawn(self._order(log))
+        except OSError as error:
+            self._failures += 1
+            self._tell("agent_exited", f"cannot be started: {error.strerror}")
+            self._again()
+            return
+        self.pid, self._since, self._trouble = born.pid, born.mono, born.trouble
+        self._spared.add(born.pid)
+        self._tell("agent_started", f"pid {born.pid}")
+
+    def _order(self, log: str) -> Order:
+        env = {name: value for name, value in os.environb.items() if name not in procfs.OURS}
+        env[b"MONIT_HOME"] = os.fsencode(os.path.dirname(os.path.dirname(self._places.folder)))
+        command = tuple(os.fsencode(part) for part in agent_command(self._places.folder))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        return Order(command, env, "/", 0o077, log, log, flags)

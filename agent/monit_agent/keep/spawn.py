@@ -1,0 +1,124 @@
+"""Fork and exec: how a worker, and the agent, come into being.
+
+By hand and not by `subprocess`, which costs the keeper 2 MB of memory; the keeper has one
+thread, so that forking is safe.
+"""
+
+import errno
+import os
+import signal
+import time
+from typing import NamedTuple, NoReturn
+
+from monit_agent.keep import procfs
+
+_LASTING = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR,
+    errno.ELOOP, errno.ENAMETOOLONG, errno.E2BIG, errno.EINVAL,
+)  # fmt: skip
+
+
+class Order(NamedTuple):
+    """What shall run. ``out`` and ``err`` are opened with ``flags``."""
+
+    argv: tuple[bytes, ...]
+    env: dict[bytes, bytes]
+    cwd: str
+    umask: int
+    out: str
+    err: str
+    flags: int
+
+
+class Born(NamedTuple):
+    """A new process, in a session of its own. ``trouble`` is a pipe to read when it has ended:
+    what kept it from running its program, or nothing."""
+
+    pid: int
+    ticks: int
+    mono: float
+    wall: float
+    trouble: int
+
+
+def spawn(order: Order) -> Born:
+    """Start what ``order`` says; returns when the child has its session, so that its group
+    can be signalled. OSError when there can be no process."""
+    trouble, told = os.pipe()
+    os.set_blocking(trouble, True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(trouble)
+        os.close(told)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    if pid == 0:
+        _become(order, told)
+    mono, wall = time.monotonic(), time.time()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    os.close(told)
+    os.read(trouble, 1)
+    os.set_blocking(trouble, False)
+    known = procfs.stat(pid)  # a zombie too has one, and only we can bury it
+    return Born(pid, known.ticks if known else 0, mono, wall, trouble)
+
+
+def read_trouble(fd: int) -> tuple[str, bool] | None:
+    """Close ``fd`` and give why the program was not run and whether that will last."""
+    try:
+        raw = os.read(fd, 4096)
+    except BlockingIOError:
+        return None  # a child of the child holds it: then it ran
+    finally:
+        os.close(fd)
+    if not raw:
+        return None
+    number, _, text = raw.decode("utf-8", "replace").partition(" ")
+    return text, is_lasting(int(number))
+
+
+def is_lasting(number: int | None) -> bool:
+    """Tell whether trying again does not mend an error with this errno by itself."""
+    return number in _LASTING
+
+
+def _become(order: Order, told: int) -> NoReturn:
+    step = "session"
+    try:
+        os.setsid()
+        os.write(told, b"s")
+        step = "output"
+        _wire(order)
+        os.umask(order.umask)
+        step = f"working directory {order.cwd!r}"
+        os.chdir(order.cwd)
+        step = "signals"
+        _reset_signals()
+        step = f"program {order.argv[0].decode('utf-8', 'replace')!r}"
+        env = {**order.env, b"MONIT_PID": b"%d" % os.getpid()}
+        os.execvpe(order.argv[0], order.argv, env)
+    except OSError as error:
+        os.write(told, f"{error.errno or 0} cannot run: {step}: {error.strerror}".encode())
+    except BaseException as error:  # noqa: BLE001  border: a child must never return into the keeper
+        os.write(told, f"0 cannot run: {step}: {error!r}".encode())
+    finally:
+        os._exit(127)
+
+
+def _wire(order: Order) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    out = os.open(order.out, order.flags, 0o600)
+    err = os.open(order.err, order.flags, 0o600)
+    for fd, place in ((null, 0), (out, 1), (err, 2)):
+        os.dup2(fd, place)
+
+
+def _reset_signals() -> None:
+    # the interpreter ignores SIGPIPE and SIGXFSZ, our caller perhaps others: ignoring is inherited
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,0 +1,100 @@
+"""``state.json``: what the next keeper must know. No environment values."""
+
+import json
+import os
+from typing import Any, NamedTuple
+
+from monit_agent.supervise import spec as specs
+from monit_agent.supervise.app import App, Rolling
+from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.state import After, Exit, Now, Slot, Status, Wanted, Worker
+
+SCHEMA = 1
+
+
+class BadStateError(ValueError):
+    """``state.json`` cannot be read as the state of an app by this version."""
+
+
+class Saved(NamedTuple):
+    """The content of the file. ``left``: that keeper stopped everything and ended as it was
+    told to, so that nothing of it can run."""
+
+    spec: AppSpec
+    app: App
+    boot_id: str
+    left: bool
+
+
+def write(path: str, saved: Saved) -> None:
+    """Replace the file; whatever happens there is a whole one. OSError when it cannot be."""
+    raw = json.dumps(_plain(saved), separators=(",", ":")).encode()
+    temporary = path + ".tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        while raw:
+            raw = raw[os.write(fd, raw) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+
+
+def load(path: str) -> Saved:
+    """Read the file; `BadStateError` when it makes no sense, OSError when there is none."""
+    with open(path, "rb") as file:
+        raw = file.read()
+    try:
+        plain = json.loads(raw)
+        if plain["schema"] != SCHEMA:
+            raise BadStateError(f"{path} has schema {plain['schema']}, this version knows {SCHEMA}")
+        roll = plain["roll"]
+        app = App(
+            slots=tuple(_slot(slot) for slot in plain["slots"]),
+            roll=_roll(roll) if roll else None,
+        )
+        return Saved(specs.from_json(plain["spec"]), app, plain["boot_id"], plain["left"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BadStateError(f"{path} cannot be read: {error}") from error
+
+
+def _plain(saved: Saved) -> dict[str, Any]:
+    roll = saved.app.roll
+    return {
+        "schema": SCHEMA,
+        "boot_id": saved.boot_id,
+        "keeper_pid": os.getpid(),
+        "left": saved.left,
+        "spec": specs.to_json(saved.spec),
+        "roll": roll._asdict() if roll else None,
+        "slots": [_plain_slot(slot) for slot in saved.app.slots],
+    }
+
+
+def _plain_slot(slot: Slot) -> dict[str, Any]:
+    plain = slot._asdict()
+    for name in ("status", "wanted", "after"):
+        plain[name] = plain[name].value
+    return plain
+
+
+def _slot(plain: dict[str, Any]) -> Slot:
+    worker = plain["worker"]
+    read: dict[str, Any] = {
+        "status": Status(plain["status"]),
+        "wanted": Wanted(plain["wanted"]),
+        "after": After(plain["after"]),
+        "worker": _worker(*worker) if worker else None,
+        "unstable_at": tuple(plain["unstable_at"]),
+        "restart_times": tuple(plain["restart_times"]),
+        "exits": tuple(Exit(*exit_) for exit_ in plain["exits"]),
+    }
+    return Slot(**{**plain, **read})
+
+
+def _worker(pid: int, ticks: int, since: tuple[float, float], _adopted: bool) -> Worker:
+    return Worker(pid, ticks, Now(*since), adopted=True)
+
+
+def _roll(plain: dict[str, Any]) -> Rolling:
+    return Rolling(tuple(plain["waiting"]), plain["current"], tuple(plain["done"]), plain["failed"])

@@ -1,0 +1,46 @@
+"""What the keeper shall do, imperative."""
+
+from typing import NamedTuple
+
+
+class Spawn(NamedTuple):
+    """Start a worker in this slot and answer with `Spawned` or `SpawnFailed` before any
+    other event of the slot."""
+
+    instance: int
+
+
+class Signal(NamedTuple):
+    """Send ``signal`` to the worker's whole process group, and SIGCONT so that it is heard."""
+
+    instance: int
+    signal: int
+
+
+class Tell(NamedTuple):
+    """Remember and publish a happening; ``kind`` is one of the wire's."""
+
+    kind: str
+    instance: int | None
+    text: str
+
+
+class Complain(NamedTuple):
+    """Write to the keeper's own log: an event came that this state cannot have."""
+
+    text: str
+
+
+class Forget(NamedTuple):
+    """The slot is no more: close its pipes, say `gone`."""
+
+    instance: int
+
+
+class Leave(NamedTuple):
+    """No worker is left: end, and with ``forget`` remove the app's files."""
+
+    forget: bool
+
+
+Action = Spawn | Signal | Tell | Complain | Forget | Leave

@@ -1,0 +1,119 @@
+"""What can happen to a slot and to an app, past tense; each says when."""
+
+from typing import NamedTuple
+
+from monit_agent.supervise.state import Now, Worker
+
+
+class StartAsked(NamedTuple):
+    """Somebody wants it to run."""
+
+    now: Now
+
+
+class StopAsked(NamedTuple):
+    """It shall stop. ``wish`` is False when only the keeper leaves: what its user wants stays."""
+
+    now: Now
+    wish: bool = True
+
+
+class RestartAsked(NamedTuple):
+    """A new worker shall take the place of the present one."""
+
+    now: Now
+
+
+class ReplaceAsked(NamedTuple):
+    """The same, as a step of a reload."""
+
+    now: Now
+
+
+class ResetAsked(NamedTuple):
+    """Its counters shall begin anew."""
+
+    now: Now
+
+
+class Spawned(NamedTuple):
+    """The worker that `actions.Spawn` asked for exists."""
+
+    now: Now
+    worker: Worker
+
+
+class SpawnFailed(NamedTuple):
+    """The worker could not be started. ``lasting``: trying again will not help by itself
+    (no such file, no permission). ``jitter`` lies in 0 … 1."""
+
+    now: Now
+    reason: str
+    lasting: bool
+    jitter: float
+
+
+class BecameReady(NamedTuple):
+    """The worker said ``READY=1``."""
+
+    now: Now
+
+
+class Exited(NamedTuple):
+    """The worker is gone. ``left`` counts processes that it left behind and that were killed;
+    ``jitter`` lies in 0 … 1."""
+
+    now: Now
+    code: int | None
+    signal: int | None
+    left: int
+    jitter: float
+
+
+class TimeCame(NamedTuple):
+    """`Slot.wake_at` has passed."""
+
+    now: Now
+
+
+SlotEvent = (
+    StartAsked | StopAsked | RestartAsked | ReplaceAsked | ResetAsked
+    | Spawned | SpawnFailed | BecameReady | Exited | TimeCame
+)  # fmt: skip
+
+
+class Each(NamedTuple):
+    """The same happened to each of these slots, in this order."""
+
+    instances: tuple[int, ...]
+    event: SlotEvent
+
+
+class ReloadAsked(NamedTuple):
+    """These shall be replaced one after another."""
+
+    now: Now
+    instances: tuple[int, ...]
+
+
+class ScaleAsked(NamedTuple):
+    """The app shall have ``size`` slots; ``ids`` are free ones, at least as many as are new."""
+
+    now: Now
+    size: int
+    ids: tuple[int, ...]
+
+
+class DeleteAsked(NamedTuple):
+    """Everything shall stop and be forgotten."""
+
+    now: Now
+
+
+class LeaveAsked(NamedTuple):
+    """The keeper was told to end: everything stops, nothing is forgotten."""
+
+    now: Now
+
+
+AppEvent = Each | ReloadAsked | ScaleAsked | DeleteAsked | LeaveAsked
