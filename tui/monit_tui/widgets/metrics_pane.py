@@ -35,6 +35,7 @@ PLOT_LEAST = 5
 COLUMN_LEAST = 26
 """Cells of a metric with a sparkline that says something."""
 
+NOT_RUNNING = "not running; what is drawn was before"
 NO_PROBE = "heap, loop lag: no probe reports from inside this worker"
 
 
@@ -89,8 +90,9 @@ class MetricsPane(Lines, can_focus=True):
         tight = height < len(kinds) + PLOT_LEAST + 2
         columns = 2 if tight and width >= 2 * COLUMN_LEAST else 1
         lines = self._lines(kinds, chosen, series, columns, width)
-        if not probed(views):
-            lines.append(strip([(f"  {NO_PROBE}", self._look.style("muted"))], width))
+        absent = self._absent(views)
+        if absent:
+            lines.append(strip([(f"  {absent}", self._look.style("muted"))], width))
         if height <= len(lines):
             row = kinds.index(chosen) // columns
             first = max(0, min(row - height // 2, len(lines) - height))
@@ -126,6 +128,12 @@ class MetricsPane(Lines, can_focus=True):
             high = plot.ceiling(values)
             parts.append((plot.bars(values, spark, high, look.glyphs), look.style("key")))
         return strip(parts, width)
+
+    def _absent(self, views: list[InstanceView]) -> str:
+        """Say why numbers are missing."""
+        if all(view.record.pid is None for view in views):
+            return NOT_RUNNING
+        return "" if probed(views) else NO_PROBE
 
     def _help(self, kind: Kind, views: list[InstanceView], width: int) -> Strip:
         style = self._look.style
