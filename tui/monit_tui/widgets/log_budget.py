@@ -3,8 +3,11 @@
 SSH_BYTES_PER_S = 7_000
 """What the log may send over ssh while it follows a flood; the other panes need some, too."""
 
-LOCAL_BYTES_PER_S = 60_000
-"""On this machine it is processor time that is saved: some ten full panes a second."""
+LOCAL_BYTES_PER_S = 40_000
+"""On this machine it is processor time that counts: some five full panes a second."""
+
+FLOOD_S = 0.2
+"""Between two frames when all lines in view are new: nobody reads faster, and a frame is dear."""
 
 BURST_S = 0.5
 """Seconds' worth of bytes that may be saved up."""
@@ -20,17 +23,20 @@ class PaintBudget:
     def __init__(self, bytes_per_s: float, now: float) -> None:
         self._rate = bytes_per_s
         self._saved = bytes_per_s * BURST_S
-        self._at = now
+        self._at = self._spent_at = now
 
     def spend(self, count: int, now: float) -> None:
         """Note that ``count`` bytes go to the terminal."""
         self._earn(now)
         self._saved -= count
+        self._spent_at = now
 
-    def wait_s(self, now: float) -> float:
-        """Give how long to wait before the next frame; 0 when it may be painted now."""
+    def wait_s(self, now: float, *, flood: bool = False) -> float:
+        """Give how long to wait before the next frame; 0 when it may be painted now. In a
+        ``flood`` nothing of the last frame stays."""
         self._earn(now)
-        return max(0.0, -self._saved / self._rate)
+        pause = self._spent_at + FLOOD_S - now if flood else 0.0
+        return max(0.0, pause, -self._saved / self._rate)
 
     def _earn(self, now: float) -> None:
         self._saved += max(0.0, now - self._at) * self._rate

@@ -1,7 +1,7 @@
 """The log pane: history, then live lines, of one instance or many.
 
 It takes bytes when the screen's timer brings them and paints as its budget allows; keys paint
-at once. Run alone with a replayed scene: ``python -m monit_tui.widgets.log_pane [scene]``.
+at once. Run alone with a replayed scene: ``python -m monit_tui.widgets.log_alone``.
 """
 
 import os
@@ -22,6 +22,7 @@ from monit_agent.client.source import LogChunk, Source
 from monit_agent.client.view import Identity
 from monit_tui.bindings import bind
 from monit_tui.clock import Clock
+from monit_tui.terminal import describe
 from monit_tui.theme import Look, look
 from monit_tui.widgets import log_commands
 from monit_tui.widgets.log_actions import LOG_ACTIONS
@@ -53,7 +54,12 @@ class LogPane(Widget, can_focus=True):
     """
 
     def __init__(
-        self, source: Source, look_now: Look | None = None, clock: Clock | None = None
+        self,
+        source: Source,
+        look_now: Look | None = None,
+        clock: Clock | None = None,
+        *,
+        over_ssh: bool | None = None,
     ) -> None:
         super().__init__(id="logs")
         self.source = source
@@ -62,8 +68,8 @@ class LogPane(Widget, can_focus=True):
         """Whose logs are shown now."""
         dressed = look_now or look(utf8=True, colours=256, no_color=False)
         self._now = (clock or Clock()).monotonic
-        over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-        rate = SSH_BYTES_PER_S if over_ssh else LOCAL_BYTES_PER_S
+        self.over_ssh = describe(os.environ).over_ssh if over_ssh is None else over_ssh
+        rate = SSH_BYTES_PER_S if self.over_ssh else LOCAL_BYTES_PER_S
         self.budget = PaintBudget(rate, self._now())
         self.view = LogView(self.book, dressed, self._spent)
         self.status = LogStatus(dressed)
@@ -231,7 +237,7 @@ class LogPane(Widget, can_focus=True):
         if done.reshaped and places is not None:
             view.window.restore(self.book.merged, places)
         if done.reshaped or done.grew or (done.appended and view.window.follow):
-            self._paint_soon()
+            self._paint_soon(flood=done.appended >= view.window.height)
         elif self.is_mounted:
             self._say()
         self._wake_for_unfinished()
@@ -245,8 +251,8 @@ class LogPane(Widget, can_focus=True):
         if not self.view.window.follow:
             self._new += added
 
-    def _paint_soon(self) -> None:
-        wait = self.budget.wait_s(self._now())
+    def _paint_soon(self, *, flood: bool) -> None:
+        wait = self.budget.wait_s(self._now(), flood=flood)
         if wait <= 0:
             self._paint()
         elif self._owed is None and self.is_mounted:

@@ -11,6 +11,10 @@ from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, strip
 
 
+_STATE_CELLS = 30
+"""Kept free of the title, so that a long name does not push out what matters."""
+
+
 class State(NamedTuple):
     """What the line says."""
 
@@ -34,7 +38,7 @@ def words(state: State, look: Look) -> list[tuple[str, Tone]]:
     if state.follow:
         said.append((f"{glyphs.online} follow", "good"))
     else:
-        said.append((f"{glyphs.stopped} held", "warn"))
+        said.append((f"{glyphs.stopped} paused", "warn"))
     if state.new:
         said.append((f"+{count(state.new)} new", "accent"))
     if state.selected:
@@ -86,6 +90,10 @@ class LogStatus(Lines):
         """Give the line."""
         style = self._look.style
         parts = [(" ", style("plain"))]
-        for text, tone in words(self.state, self._look):
+        most = max(12, width - _STATE_CELLS)
+        title = self.state.title
+        if len(title) > most:
+            title = title[: most - 1] + self._look.glyphs.ellipsis
+        for text, tone in words(self.state._replace(title=title), self._look):
             parts += [(text, style(tone)), ("  ", style("plain"))]
         return [strip(parts, width)]

@@ -19,7 +19,7 @@ from monit_tui.widgets.log_render import Layout, lines_of
 from monit_tui.widgets.log_window import Window
 
 _CACHED_ROWS = 1000
-_MOVE_BYTES = 9
+_MOVE_BYTES = 16
 """What it costs to move the terminal's cursor to a changed stretch and to set a style."""
 
 
