@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monit_agent.cli.outcome import CommandError, Exit
 from monit_agent.wire import places
 
 if TYPE_CHECKING:
@@ -21,8 +22,13 @@ def app_names(folder: str) -> list[str]:
     """Give the names of the apps that exist in the home ``folder``, sorted."""
     try:
         names = os.listdir(places.apps_folder(folder))
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise CommandError(
+            Exit.FAILED,
+            f"cannot look for apps in {folder}: {error.strerror or error}; is MONIT_HOME right?",
+        ) from error
     return sorted(name for name in names if exists(folder, name))
 
 
@@ -42,20 +48,21 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 def complete_target(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> "list[CompletionItem]":
-    """Complete the names of apps."""
+    """Complete the names of apps; none when they cannot be listed."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415 — only while completing
 
     _ = ctx, param
-    names = [*app_names(home()), "all"]
+    try:
+        names = [*app_names(home()), "all"]
+    except CommandError:
+        return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def targets(*, required: bool = True) -> "click.Argument":
-    """Make the parameter ``TARGET...`` of a verb."""
-    return click.Argument(
-        ["targets"],
-        nargs=-1,
-        required=required,
-        metavar="TARGET..." if required else "[TARGET]...",
-        shell_complete=complete_target,
-    )
+def complete_start(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    """Complete files, and the names of apps that can be started again."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 — only while completing
+
+    return [*complete_target(ctx, param, incomplete), CompletionItem(incomplete, type="file")]

@@ -1,6 +1,8 @@
 """The table of verbs, and how the words of the command line find theirs."""
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -80,6 +82,8 @@ class Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take ``monit web`` and ``monit`` for the screen."""
+        if args[:1] == ["help"]:
+            args = [*args[1:2], "--help"]
         own = {"--help", "-h", "--version", "-V"}
         if not ctx.resilient_parsing and not (args and (args[0] in own or find(args[0]))):
             args = [SCREEN, *args]
@@ -160,6 +164,9 @@ monit = Verbs(
 
 def run() -> int:
     """Run the command line and give its exit code; the top border for every error."""
+    if sys.stdout is None or sys.stderr is None:  # the caller closed them
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — for the process's life
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     try:
         result: Any = monit.main(prog_name="monit", standalone_mode=False)
     except CommandError as error:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from monit_agent.cli.outcome import CommandError, Exit
+
 
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines of text, each ended; characters the encoding lacks are written escaped."""
@@ -16,9 +18,18 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def write_raw(data: bytes) -> None:
     """Write bytes as they are."""
-    if data:
+    if not data:
+        return
+    try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up_stdout()
+        raise CommandError(
+            Exit.FAILED, f"cannot write to standard output: {error.strerror or error}"
+        ) from error
 
 
 def write_json(value: Any) -> None:

@@ -71,7 +71,7 @@ def start(ctx: click.Context, **said: Unpack[Said]) -> int:
             f"monit start {targets[0]} -- {' '.join(targets[1:])}".rstrip()
         )
     try:
-        launch = make_launch(options_of(said, words), os.environ, os.getcwd())
+        launch = make_launch(options_of(said, words), os.environ, _here())
     except NotThereError as error:
         raise CommandError(Exit.NO_TARGET, str(error)) from error
     except BadInputError as error:
@@ -79,6 +79,13 @@ def start(ctx: click.Context, **said: Unpack[Said]) -> int:
     if exists(folder, launch.spec.name):
         return _start_again(folder, launch)
     return _start_new(folder, launch)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise BadInputError("the folder you are in was removed; cd to another one") from error
 
 
 def _are_apps(targets: Sequence[str], names: Sequence[str]) -> bool:

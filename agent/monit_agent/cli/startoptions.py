@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 import click
 
-from monit_agent.cli.apps import complete_target
+from monit_agent.cli.apps import complete_start
 from monit_agent.cli.params import Parsed, cores
 from monit_agent.config import units
 from monit_agent.config.app import StartOptions
@@ -54,7 +54,7 @@ _POLICY = {
 """Options that go into the policy under another name."""
 
 _PARAMETERS: list[click.Parameter] = [
-    click.Argument(["targets"], nargs=-1, metavar="[TARGET]", shell_complete=complete_target),
+    click.Argument(["targets"], nargs=-1, metavar="[TARGET]", shell_complete=complete_start),
     click.Option(["-m", "--module"], help="Run a Python module, as python -m does."),
     click.Option(["--name"], help="What the app is called; default: the script's name."),
     click.Option(

@@ -39,8 +39,20 @@ def of_stdout() -> Terminal:
         is_tty=is_tty,
         width=size().columns,
         colour=is_tty and not is_dumb() and not os.environ.get("NO_COLOR"),
-        unicode="utf" in (sys.stdout.encoding or "").lower(),
+        unicode=_speaks_unicode(),
     )
+
+
+def _speaks_unicode() -> bool:
+    """Whether the user's locale is not plain ASCII.
+
+    Python takes ``C`` for UTF-8 and says so in LC_CTYPE, so LANG tells what was meant.
+    """
+    lang = os.environ.get("LANG", "")
+    chosen = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE", "")
+    if chosen in ("", "C.UTF-8"):
+        chosen = lang or chosen
+    return chosen not in ("C", "POSIX") and "utf" in (sys.stdout.encoding or "").lower()
 
 
 def size() -> os.terminal_size:
