@@ -26,7 +26,7 @@ def restore(keeper: Keeper, saved: Saved, *, env_given: bool) -> None:
         return
     strays = _strays(environment.marks(keeper.places))
     found = tuple(_take_over(keeper, slot, strays) for slot in saved.app.slots)
-    keeper.app = App(slots=found, roll=saved.app.roll)
+    keeper.take_over(App(slots=found, roll=saved.app.roll))
     family.kill_strays(environment.marks(keeper.places), keeper.workers.pids())
     if not env_given:
         keeper.env = _environment(keeper) or keeper.env
@@ -75,7 +75,7 @@ def _start_cold(keeper: Keeper, app: App) -> None:
         for slot in app.slots
         if not slot.going
     )
-    keeper.app = App(slots=slots)
+    keeper.take_over(App(slots=slots))
     for slot in slots:
         _open_logs(keeper, slot.instance)
     wanted = tuple(slot.instance for slot in slots if slot.wanted is Wanted.RUNNING)
@@ -85,7 +85,7 @@ def _start_cold(keeper: Keeper, app: App) -> None:
 def _rest(keeper: Keeper, slot: Slot) -> None:
     resting = slot._replace(status=Status.STOPPED, wake_at=None)
     slots = tuple(resting if old.instance == slot.instance else old for old in keeper.app.slots)
-    keeper.app = keeper.app._replace(slots=slots)
+    keeper.take_over(keeper.app._replace(slots=slots))
 
 
 def _open_logs(keeper: Keeper, instance: int) -> None:

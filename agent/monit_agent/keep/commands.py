@@ -2,13 +2,13 @@
 
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
 
 from monit_agent.keep import environment
 from monit_agent.keep.clock import now
 from monit_agent.keep.control import Client, refusal
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
+from monit_agent.supervise.typed import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from monit_agent.keep.keeper import Keeper

@@ -1,8 +1,8 @@
 """The last happenings, for clients that join later."""
 
 from collections import deque
-from typing import Any
 
+from monit_agent.supervise.typed import Any
 from monit_agent.wire.limits import HAPPENINGS
 
 

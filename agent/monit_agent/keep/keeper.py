@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections import deque
-from typing import Any
 
 from monit_agent.keep import environment, ids, records, statefile
 from monit_agent.keep.agentproc import AgentProcess
@@ -23,6 +22,7 @@ from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise.app import App
 from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.typed import Any
 from monit_agent.wire.places import AppPlaces, next_id_file
 
 SAVE_S = 0.1
@@ -74,6 +74,12 @@ class Keeper:
                 self._step(self._queue.popleft())
         finally:
             self._feeding = False
+
+    def take_over(self, app: App) -> None:
+        """Begin with slots that an earlier keeper left; the file is written anew at once."""
+        self.app = app
+        self._dirty = True
+        self.loop.alarm("slots", apps.next_wake(app), self._time_came)
 
     def tell(self, kind: str, instance: int | None, text: str, by: str | None = None) -> None:
         """Remember and publish a happening."""

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from monit_agent.keep.logfile import LogFile
 from monit_agent.keep.logpipe import LogPipe
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.records import log_record
+from monit_agent.supervise.typed import Any
 from monit_agent.wire.places import STREAMS, AppPlaces
 
 NEWS_S = 0.05

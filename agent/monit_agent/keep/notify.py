@@ -1,7 +1,7 @@
 """``notify.sock``: where workers say ``READY=1``, as sd_notify(3) has it."""
 
+import _socket as socket
 import os
-import socket
 import struct
 from collections.abc import Callable
 

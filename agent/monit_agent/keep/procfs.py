@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from monit_agent.supervise.typed import NamedTuple
 
 OURS = (
     b"MONIT_HOME", b"MONIT_APP", b"MONIT_INSTANCE", b"MONIT_PID", b"NODE_APP_INSTANCE",

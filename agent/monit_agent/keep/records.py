@@ -5,11 +5,11 @@ checked against it by a test.
 """
 
 import os
-from typing import Any
 
 from monit_agent.supervise.app import App, Rolling, size
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import Slot
+from monit_agent.supervise.typed import Any
 from monit_agent.supervise.words import signal_name
 
 

@@ -8,9 +8,9 @@ import errno
 import os
 import signal
 import time
-from typing import NamedTuple, NoReturn
 
 from monit_agent.keep import procfs
+from monit_agent.supervise.typed import NamedTuple, NoReturn
 
 _LASTING = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR,

@@ -2,13 +2,11 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import sys
-from typing import Any, NoReturn, cast
 
-from monit_agent.keep import adopt, environment, procfs, statefile
+from monit_agent.keep import adopt, environment, jsonline, procfs, statefile
 from monit_agent.keep.clock import now
 from monit_agent.keep.journal import LOG_BYTES, note
 from monit_agent.keep.keeper import Keeper
@@ -16,6 +14,7 @@ from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise import spec as specs
 from monit_agent.supervise.app import App
+from monit_agent.supervise.typed import Any, NoReturn, cast
 from monit_agent.wire.places import AppPlaces, BadNameError, check_name
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -70,7 +69,7 @@ def _read_given(places: AppPlaces) -> _Given | None:
         return None
     try:
         check_name(places.name)
-        plain: Any = json.loads(raw)
+        plain: Any = jsonline.load(raw)
         spec = specs.from_json(plain["spec"])
         env = environment.from_json(plain["env"])
     except (
@@ -245,7 +244,7 @@ def _remove(path: str) -> None:
 def _say(answer: dict[str, Any]) -> None:
     """Answer the caller, who may be gone."""
     with contextlib.suppress(OSError):
-        os.write(1, json.dumps(answer).encode() + b"\n")
+        os.write(1, jsonline.dump(answer) + b"\n")
 
 
 def run() -> NoReturn:

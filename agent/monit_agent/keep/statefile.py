@@ -1,13 +1,13 @@
 """``state.json``: what the next keeper must know. No environment values."""
 
-import json
 import os
-from typing import Any, NamedTuple
 
+from monit_agent.keep import jsonline
 from monit_agent.supervise import spec as specs
 from monit_agent.supervise.app import App, Rolling
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import After, Exit, Now, Slot, Status, Wanted, Worker
+from monit_agent.supervise.typed import Any, NamedTuple
 
 SCHEMA = 1
 
@@ -28,7 +28,7 @@ class Saved(NamedTuple):
 
 def write(path: str, saved: Saved) -> None:
     """Replace the file; whatever happens there is a whole one. OSError when it cannot be."""
-    raw = json.dumps(_plain(saved), separators=(",", ":")).encode()
+    raw = jsonline.dump(_plain(saved))
     temporary = path + ".tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -45,7 +45,7 @@ def load(path: str) -> Saved:
     with open(path, "rb") as file:
         raw = file.read()
     try:
-        plain = json.loads(raw)
+        plain = jsonline.load(raw)
         if plain["schema"] != SCHEMA:
             raise BadStateError(f"{path} has schema {plain['schema']}, this version knows {SCHEMA}")
         roll = plain["roll"]

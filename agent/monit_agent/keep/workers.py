@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from typing import NamedTuple
 
 from monit_agent.keep import family, procfs
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.spawn import Order, read_trouble, spawn
 from monit_agent.supervise.state import Now, Worker
+from monit_agent.supervise.typed import NamedTuple
 
 
 class Death(NamedTuple):

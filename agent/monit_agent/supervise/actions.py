@@ -1,6 +1,6 @@
 """What the keeper shall do, imperative."""
 
-from typing import NamedTuple
+from monit_agent.supervise.typed import NamedTuple
 
 
 class Spawn(NamedTuple):

@@ -5,13 +5,13 @@ are number (scale), order (reload) and end (delete, leave).
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from monit_agent.supervise import events as e
 from monit_agent.supervise import machine
 from monit_agent.supervise.actions import Action, Forget, Leave, Tell
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import RESTING, Now, Slot, Status, Wanted
+from monit_agent.supervise.typed import NamedTuple
 
 INSTANCES_MAX = 1000
 

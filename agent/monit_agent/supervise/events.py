@@ -1,8 +1,7 @@
 """What can happen to a slot and to an app, past tense; each says when."""
 
-from typing import NamedTuple
-
 from monit_agent.supervise.state import Now, Worker
+from monit_agent.supervise.typed import NamedTuple
 
 
 class StartAsked(NamedTuple):

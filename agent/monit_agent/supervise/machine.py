@@ -6,7 +6,6 @@ because the process that keeps the others alive does not stop for a riddle.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Complain, Signal, Spawn, Tell
@@ -23,6 +22,7 @@ from monit_agent.supervise.state import (
     Status,
     Wanted,
 )
+from monit_agent.supervise.typed import Any
 from monit_agent.supervise.words import how, seconds, signal_name
 
 SIGKILL = 9

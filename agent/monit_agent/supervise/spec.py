@@ -5,7 +5,7 @@ reads this from a pipe and from ``state.json``. The environment of the workers i
 of it: its values never reach a file.
 """
 
-from typing import Any, NamedTuple, cast
+from monit_agent.supervise.typed import Any, NamedTuple, cast
 
 
 class BadSpecError(ValueError):

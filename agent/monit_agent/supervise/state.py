@@ -1,7 +1,8 @@
 """What is known of one slot of an app: a value, replaced and never changed."""
 
 from enum import Enum
-from typing import NamedTuple
+
+from monit_agent.supervise.typed import NamedTuple
 
 EXITS_KEPT = 10
 RESTART_TIMES_KEPT = 200
