@@ -132,11 +132,14 @@ class AppLink:
 
     # ------------------------------------------------------------ silence
 
-    def look_after(self) -> None:
-        """See whether the agent fell silent, and say what is the matter if it is lost."""
-        now = time.monotonic()
-        if fold.mark_silence(self.view, now):
+    def mark_silence(self) -> None:
+        """See whether the agent fell silent."""
+        if fold.mark_silence(self.view, time.monotonic()):
             self.touched = True
+
+    def look_after(self) -> None:
+        """Say what is the matter with an agent that is not heard."""
+        now = time.monotonic()
         if self.view.link == "live":
             if self.view.epoch is None:
                 self.want_snapshot()

@@ -1,14 +1,17 @@
 """Asking and waiting for commands that have nothing else to do meanwhile."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from monit_agent.client.operation import Operation, Progress
 from monit_agent.client.source import Changes, Source
-from monit_agent.wire.messages import Answer, Request
+from monit_agent.wire.messages import Answer, Refused, Request, Snapshot, Start
 
 TICK_S = 0.25
 """How long one poll waits at most; what arrives ends it at once."""
+
+APPEARS_S = 15.0
+"""How long an app whose keeper was started may take to have an agent that answers."""
 
 T = TypeVar("T")
 
@@ -43,12 +46,50 @@ def operate(
     The last `Progress` of each app is ``finished``. Without ``timeout_s`` an app gets as long
     as its own limits allow. Leaving the loop leaves the commands running.
     """
-    begun = source.monotonic()
     running: dict[str, Operation] = {}
     for name, request in requests.items():
         operation = Operation(name, source.fleet.apps.get(name), request, source.wall())
         running[name] = operation
         source.ask(name, request, operation.answer)
+    yield from _follow(source, running, timeout_s)
+
+
+def attend(
+    source: Source, apps: Iterable[str], since: float, timeout_s: float | None = None
+) -> Iterator[Progress]:
+    """Wait until apps whose keepers were started at ``since`` (wall clock) are online.
+
+    Gives the same as `operate`. An app may appear later than this is called.
+    """
+    running = {name: Operation(name, None, Start(), since) for name in apps}
+    for name, operation in running.items():
+        # also makes the source look for it now
+        source.ask(name, Snapshot(), lambda _: None)
+        if not wait(source, lambda name=name: _known(source, name), APPEARS_S):
+            operation.answer(Refused(kind="keeper_gone", message=_absent(source, name)))
+            continue
+        app = source.fleet.apps[name]
+        operation.concern(app.instances)
+        for happening in list(app.happenings):
+            operation.happened(happening)
+    yield from _follow(source, running, timeout_s)
+
+
+def _known(source: Source, name: str) -> bool:
+    app = source.fleet.apps.get(name)
+    return app is not None and app.epoch is not None
+
+
+def _absent(source: Source, name: str) -> str:
+    app = source.fleet.apps.get(name)
+    problem = app.problem if app else None
+    return problem or f"{name}: its agent does not answer; agent.log and keeper.log may say why"
+
+
+def _follow(
+    source: Source, running: dict[str, Operation], timeout_s: float | None
+) -> Iterator[Progress]:
+    begun = source.monotonic()
     shown: dict[str, Progress] = {}
     changes = Changes()
     while running:

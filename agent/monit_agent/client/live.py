@@ -12,7 +12,7 @@ import zmq
 
 from monit_agent.client import fold
 from monit_agent.client.applink import AppLink
-from monit_agent.client.discovery import AppsFolder
+from monit_agent.client.discovery import AppsFolder, listens
 from monit_agent.client.gather import Gathering
 from monit_agent.client.news import News, speaker
 from monit_agent.client.source import Changes, LogChunk
@@ -22,6 +22,9 @@ from monit_agent.wire.messages import Answer, Header, Refused, Request, Stream
 
 LOOK_S = 1.0
 """Seconds between two looks at the folder of apps."""
+
+LINGERS_S = 3.0
+"""How long a deleted app's files may take to go."""
 
 ZMQ_NEEDED = (4, 3, 5)
 """The first libzmq without the holes of 2020 and with the options that are used here."""
@@ -45,7 +48,8 @@ class LiveSource:
         """Messages of no app that is known."""
         self._folder = AppsFolder(home)
         self._links: dict[str, AppLink] = {}
-        self._deleted: dict[str, int] = {}
+        self._deleted: dict[str, tuple[int, float]] = {}
+        """Apps that said good-bye: their ``state.json`` then, and until when to pass it over."""
         self._refused: list[tuple[Callable[[Answer], None], Refused]] = []
         self._look_at = 0.0
         self._answered = False
@@ -111,7 +115,10 @@ class LiveSource:
             return
         self._look_at = now + LOOK_S
         found = self._folder.look()
-        self._deleted = {name: at for name, at in self._deleted.items() if found.get(name) == at}
+        for name, (state, until) in list(self._deleted.items()):
+            anew = found.get(name) != state and listens(self._folder.places(name).ctl)
+            if name not in found or anew or now > until:
+                del self._deleted[name]
         for name in self._links.keys() - found.keys():
             self._drop(name)
         for name in sorted(found.keys() - self._links.keys() - self._deleted.keys()):
@@ -139,6 +146,7 @@ class LiveSource:
     def _collect(self) -> None:
         """Gather what the links have noted; let those go that said good-bye."""
         for name, link in list(self._links.items()):
+            link.mark_silence()
             if link.touched:
                 self._gathered.apps.add(name)
                 link.touched = False
@@ -147,7 +155,8 @@ class LiveSource:
                 link.happened = []
             if link.bye:
                 # its state.json may lie there for a moment more: that is not a new app
-                self._deleted[name] = self._folder.look().get(name, 0)
+                state = self._folder.look().get(name, 0)
+                self._deleted[name] = (state, time.monotonic() + LINGERS_S)
                 self._drop(name)
 
     # ------------------------------------------------------------ sending and receiving

@@ -5,6 +5,7 @@ the workers that count are those that were started after it: a worker is told fr
 (pid, start), and one that crashed and came back by itself meanwhile is not what was asked for.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from monit_agent.client.view import AppView, InstanceView
@@ -69,6 +70,8 @@ class Operation:
         self._trouble: str | None = None
         self._deaths: dict[int, int] = {}
         self._given_up: dict[int, str] = {}
+        self._heard = (sent_at, 0)
+        """Time and number of the last happening; what is not later is known already."""
 
     def patience_s(self) -> float:
         """Give how long it may take by the app's own limits."""
@@ -89,11 +92,17 @@ class Operation:
         elif isinstance(self.request, Start | Stop | Restart | Reload | Delete):
             self._concerned = answer.instances
 
+    def concern(self, instances: Iterable[int]) -> None:
+        """Wait for these instances without having asked for them: their keeper was started."""
+        self._answered = True
+        self._concerned = tuple(instances)
+
     def happened(self, happening: Happening) -> None:
         """Take in what happened: it tells of an end that a state does not show any more."""
         number = happening.instance
-        if happening.at < self._sent_at:
+        if (happening.at, happening.seq) <= self._heard:
             return
+        self._heard = (happening.at, happening.seq)
         if happening.kind == "reload_failed" and isinstance(self.request, Reload):
             self._trouble = f"{self.name}: the reload failed: {happening.text}"
         if number is None:
