@@ -47,7 +47,7 @@ def _all_of(app: RunningApp) -> bytes:
 def test_ten_kills_in_a_flood_lose_no_line_and_restart_nothing(home: Path) -> None:
     """The agent is killed ten times while a worker prints all it can: the same worker goes
     on, and every line is there, once, in order."""
-    lines = 800_000
+    lines = 2_000_000
     with running_app(home, COUNTING.format(lines=lines)) as app:
         pids = app.pids()
         seen = {_kill_agent(app) for _ in range(10)}

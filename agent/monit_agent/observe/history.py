@@ -14,6 +14,10 @@ FIRST_S = 0.2
 """A new worker is looked at at once and this much later, so that its CPU is known within a
 second of its start."""
 
+TOGETHER, STEPS, STEP_S = 64, 40, 0.02
+"""Instances that are sampled in one go, and the number and distance of the goes of one second.
+All of 1,000 at once would keep a command waiting for 50 ms and fill the publisher's queue."""
+
 
 class History:
     """Samples the instances that ``instances`` gives; hands each sample to ``sampled``,
@@ -60,11 +64,23 @@ class History:
         return ring.since(at) if ring else ()
 
     def _tick(self) -> None:
-        for record in list(self._instances().values()):
-            self._take(record)
-            ring = self._rings.setdefault(record.instance, Ring())
-            ring.append(self.newest[record.instance])
-            self._ticked(record.instance, self.newest[record.instance])
+        numbers = list(self._instances())
+        self._some(numbers, max(TOGETHER, -(-len(numbers) // STEPS)))
+
+    def _some(self, numbers: list[int], count: int) -> None:
+        """Sample the first ``count`` of these instances now and the others a little later."""
+        if numbers[count:]:
+            self._loop.after(STEP_S, lambda: self._some(numbers[count:], count))
+        for number in numbers[:count]:
+            record = self._instances().get(number)  # it may be gone by now
+            if record is not None:
+                self._regular(record)
+
+    def _regular(self, record: InstanceRecord) -> None:
+        self._take(record)
+        sample = self.newest[record.instance]
+        self._rings.setdefault(record.instance, Ring()).append(sample)
+        self._ticked(record.instance, sample)
 
     def _again(self, record: InstanceRecord) -> None:
         if self._pids.get(record.instance) == record.pid:

@@ -301,8 +301,9 @@ class LogRange(Record, frozen=True, kw_only=True, tag="log_range"):
 
 
 class LogTail(Record, frozen=True, kw_only=True, tag="log_tail"):
-    """The last ``lines`` whole lines before logical offset ``before`` (None: the end).
-    Answer: `LogPart`."""
+    """The last ``lines`` lines before logical offset ``before`` (None: the end); an unfinished
+    one there counts, as it does for ``tail``. The data reaches up to ``before`` and holds at
+    most ``LOG_RANGE_BYTES``, cut at the front. Answer: `LogPart`."""
 
     instance: int
     stream: Stream
