@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pexpect
 import psutil
@@ -70,7 +70,11 @@ def demo_without_terminal() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 def named(home: str, word: str) -> int:
     """Count the demo's processes that have ``word`` in their command line."""
-    return sum(1 for each in processes_of(home) if word in " ".join(each.cmdline()))
+    count = 0
+    for process in processes_of(home):
+        with suppress(psutil.NoSuchProcess):  # it may have ended since it was found
+            count += word in " ".join(process.cmdline())
+    return count
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
@@ -126,7 +130,7 @@ def test_a_terminal_that_hangs_up_ends_the_demo(terminal: "pexpect.spawn[bytes]"
     """The window is closed or the line drops: nothing goes on in the dark."""
     home = home_of(terminal.pid)
     assert home is not None
-    os.close(terminal.child_fd)
+    terminal.ptyproc.fileobj.close()
     wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
 
 

@@ -60,6 +60,7 @@ def demo(context: click.Context, seconds: float, instances: int, read_only: bool
         _start_apps(instances)
         if has_screen() and not is_dumb():
             context.invoke(screen, targets=(), read_only=read_only)
+            output.say("(yours would; those of the demo end with it)")
         else:
             _run_blind(seconds)
 

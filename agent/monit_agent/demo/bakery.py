@@ -200,6 +200,8 @@ async def serve_one(
         reply = await bakery.answer(asked)
         writer.write(encode(reply))
         await writer.drain()
+        if asked.path == "/health":
+            return
         took = (time.perf_counter() - began) * 1000
         level = logging.WARNING if took > SLOW_MS else logging.INFO
         said = "slow request " if took > SLOW_MS else ""
