@@ -1,11 +1,13 @@
 """``monit delete``: stop apps and forget them."""
 
 import os
+from contextlib import closing
 
 import click
 
 from monit_agent.cli import output
 from monit_agent.cli.apps import complete_target, home
+from monit_agent.cli.farewell import Keepers
 from monit_agent.cli.operate import Doing, carry_out
 from monit_agent.cli.outcome import Exit
 from monit_agent.cli.verbs import fleet_of
@@ -30,9 +32,11 @@ def delete(targets: tuple[str, ...]) -> int:
                     f"delete takes whole apps; for a single instance: monit stop {name}/N, or "
                     f"monit scale {name} -1"
                 )
-        code = carry_out(
-            source, folder, dict.fromkeys(chosen.apps, Delete()), Doing("deleting", "deleted")
-        )
+        with closing(Keepers(source.fleet.apps[name] for name in chosen.apps)) as keepers:
+            requests = dict.fromkeys(chosen.apps, Delete())
+            code = carry_out(source, folder, requests, Doing("deleting", "deleted"))
+            if code == Exit.DONE:
+                keepers.await_end()
     for name in chosen.apps:
         places = app_places(folder, name)
         if not os.path.exists(places.state):

@@ -84,16 +84,15 @@ def _sentence(steps: Iterable[Progress], doing: Doing) -> str:
     for step in steps:
         if not step.waiting:
             continue
+        if step.waiting == (-1,):  # the app as a whole
+            parts.append(f"{doing.now} {step.app}")
+            continue
         done = len(step.done) + len(step.failed)
-        waiting = ", ".join(_name(step.app, number) for number in step.waiting[:4])
+        waiting = ", ".join(f"{step.app}/{number}" for number in step.waiting[:4])
         more = f" and {len(step.waiting) - 4} more" if len(step.waiting) > 4 else ""
         whole = done + len(step.waiting)
         parts.append(f"{doing.now} {step.app} {done}/{whole}, waiting for {waiting}{more}")
     return "; ".join(parts)
-
-
-def _name(app: str, number: int) -> str:
-    return app if number < 0 else f"{app}/{number}"
 
 
 def tell_ends(source: LiveSource, ends: Iterable[Progress]) -> Exit:

@@ -11,6 +11,7 @@ import click
 
 from monit_agent.cli import output
 from monit_agent.cli.apps import app_names, exists, home
+from monit_agent.cli.farewell import Keepers
 from monit_agent.cli.fleet import gather
 from monit_agent.cli.launch import adopt_app, launch_app
 from monit_agent.cli.operate import Doing, follow, print_rows, tell_ends, tell_silent
@@ -195,9 +196,12 @@ def _refuse_if_other(app: AppView, spec: AppSpec) -> None:
 
 def _forget(source: LiveSource, name: str) -> None:
     """Delete the stopped app, so that it can begin anew."""
-    for step in operate(source, {name: Delete()}):
-        if step.trouble is not None:
-            raise CommandError(Exit.FAILED, step.trouble)
+    with closing(Keepers([source.fleet.apps[name]])) as keepers:
+        for step in operate(source, {name: Delete()}):
+            if step.trouble is not None:
+                raise CommandError(Exit.FAILED, step.trouble)
+        if not keepers.await_end():
+            raise CommandError(Exit.FAILED, f"{name}: its keeper was told to end and does not")
 
 
 # ---------------------------------------------------------------- apps that are there, by name

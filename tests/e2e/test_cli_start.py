@@ -1,0 +1,176 @@
+"""`monit start`: what runs afterwards, what is printed, and how it ends."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from commands import command, in_terminal, listed, ok, script
+from waiting import wait_until
+
+DIES = "import sys\nprint('about to fail')\nprint('no database', file=sys.stderr)\nsys.exit(3)\n"
+
+
+def test_start_returns_when_all_is_online_and_prints_the_rows(home: Path, tmp_path: Path) -> None:
+    """Two instances with arguments are online when the command returns, and listed."""
+    script(tmp_path)
+    done = command("start", "app.py", "-i", "2", "--name", "web", "--", "--flag", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("online") == 2
+    assert "web/0" in done.stdout
+    assert "web/1" in done.stdout
+    rows = listed("web")
+    assert [row["status"] for row in rows] == ["online", "online"]
+    assert rows[0]["script"] == str(tmp_path / "app.py")
+    wait_until(lambda: "up --flag" in ok("logs", "web/0", "--no-follow", "-n", "1000"))
+    assert (home / "apps" / "web").stat().st_mode & 0o777 == 0o700
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_app_that_always_dies_fails_the_start_and_shows_why(home: Path, tmp_path: Path) -> None:
+    """Exit code 1, the reason and the last lines on stderr; the app stays listed."""
+    script(tmp_path, text=DIES)
+    done = command("start", "app.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no database" in done.stderr
+    assert "code 3" in done.stderr
+    assert "monit describe app" in done.stderr
+    assert listed("app")[0]["restarts"] >= 1
+    assert home.exists()
+
+
+def test_a_job_that_ends_well_is_a_success(home: Path, tmp_path: Path) -> None:
+    """With --no-autorestart a script that does its work and exits 0 has started well."""
+    script(tmp_path, text="print('done')\n")
+    done = command("start", "app.py", "--no-autorestart", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert listed("app")[0]["status"] == "stopped"
+    assert home.exists()
+
+
+def test_modules_commands_and_shell_scripts(home: Path, tmp_path: Path) -> None:
+    """-m runs a module, '--' a command, .sh a shell script; each gets a sensible name."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    script(tmp_path / "pkg", "mod.py")
+    script(tmp_path, "job.sh", "while true; do echo beat; sleep 0.2; done\n")
+    ok("start", "-m", "pkg.mod", cwd=tmp_path)
+    ok("start", "job.sh", cwd=tmp_path)
+    ok("start", "--name", "nap", "--", "sleep", "1000", cwd=tmp_path)
+    by_name = {row["app"]: row for row in listed()}
+    assert set(by_name) == {"pkg.mod", "job", "nap"}
+    assert by_name["nap"]["script"] == "sleep"
+    assert home.exists()
+
+
+def test_environment_and_port_reach_the_workers(home: Path, tmp_path: Path) -> None:
+    """--env-file, --env, --port and --cwd are what the worker sees; --update-env renews it."""
+    script(
+        tmp_path,
+        "show.py",
+        "import os,time\nprint(os.environ.get('A'), os.environ.get('B'),"
+        " os.environ.get('PORT'), os.getcwd(), flush=True)\ntime.sleep(1000)\n",
+    )
+    (tmp_path / "my.env").write_text("export A='from file'\nB=file # comment\n")
+    there = tmp_path / "there"
+    there.mkdir()
+    words = [
+        "show.py",
+        "--env-file",
+        "my.env",
+        "--env",
+        "B=x=y",
+        "--port",
+        "4242",
+        "--cwd",
+        "there",
+    ]
+    ok("start", *words, cwd=tmp_path)
+    wait_until(lambda: f"from file x=y 4242 {there}" in ok("logs", "--no-follow"))
+    done = command("restart", "show", "--update-env", cwd=tmp_path, env={"A": "new"})
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: "new None 4242" in ok("logs", "--no-follow"))
+    assert home.exists()
+
+
+def test_what_runs_is_not_started_again(home: Path, tmp_path: Path) -> None:
+    """A second start of a running app is refused and names the verbs that would help."""
+    script(tmp_path)
+    ok("start", "app.py", cwd=tmp_path)
+    before = listed()[0]["pid"]
+    done = command("start", "app.py", cwd=tmp_path)
+    assert done.returncode == 1
+    for word in ("runs already", "monit restart app", "monit scale app", "--name"):
+        assert word in done.stderr
+    by_name = command("start", "app")
+    assert by_name.returncode == 0
+    assert "runs already" in by_name.stderr
+    assert [row["pid"] for row in listed()] == [before]
+    assert home.exists()
+
+
+def test_what_is_stopped_starts_by_name_and_with_new_options(home: Path, tmp_path: Path) -> None:
+    """By NAME it starts as it was; from its script, or by NAME with options, it changes."""
+    script(tmp_path)
+    ok("start", "app.py", "--kill-timeout", "5s", cwd=tmp_path)
+    ok("stop", "app")
+    ok("start", "app")
+    assert [row["status"] for row in listed()] == ["online"]
+    ok("stop", "app")
+    ok("start", "app", "-i", "2")
+    assert len(listed()) == 2
+    assert "after 5.0s SIGKILL" in ok("describe", "app")
+    ok("stop", "app")
+    ok("start", "app.py", "--", "changed", cwd=tmp_path)
+    assert len(listed()) == 1
+    wait_until(lambda: "up changed" in ok("logs", "--no-follow", "-n", "1000"))
+    assert home.exists()
+
+
+def test_another_script_does_not_take_a_name(home: Path, tmp_path: Path) -> None:
+    """A stopped app keeps its name against another script of the same name."""
+    (tmp_path / "other").mkdir()
+    script(tmp_path)
+    script(tmp_path / "other")
+    ok("start", "app.py", cwd=tmp_path)
+    ok("stop", "app")
+    done = command("start", "app.py", cwd=tmp_path / "other")
+    assert done.returncode == 1
+    assert "another script" in done.stderr
+    assert home.exists()
+
+
+def test_ctrl_c_stops_the_waiting_and_not_the_app(home: Path, tmp_path: Path) -> None:
+    """Ctrl-C while start waits: exit 130, a word that the apps go on, and the app goes on."""
+    script(tmp_path)
+    terminal = in_terminal("start", str(tmp_path / "app.py"), "--min-uptime", "1000s")
+    terminal.expect("waiting for app")
+    terminal.sendintr()
+    terminal.expect("goes on")
+    terminal.expect_exact(__import__("pexpect").EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+    assert listed()[0]["status"] == "starting"
+    assert home.exists()
+
+
+def test_the_caller_does_not_wait_for_the_keeper(home: Path, tmp_path: Path) -> None:
+    """No keeper, agent or worker holds the pipes of the command that started it."""
+    script(tmp_path)
+    begun = time.monotonic()
+    ok("start", "app.py", cwd=tmp_path)  # would time out if a pipe stayed open
+    assert time.monotonic() - begun < 60
+    (row,) = listed()
+    assert os.path.realpath(f"/proc/{row['pid']}/fd/0") == "/dev/null"
+    assert home.exists()
+
+
+@pytest.mark.parametrize("count", ["max", "-1", "0"])
+def test_instances_by_core(count: str, home: Path, tmp_path: Path) -> None:
+    """-i max, 0 and -1 are counted in cores, and -1 is not taken for an option."""
+    script(tmp_path)
+    ok("start", "app.py", "-i", count, cwd=tmp_path)
+    cores = len(os.sched_getaffinity(0))
+    assert len(listed()) == (max(1, cores - 1) if count == "-1" else cores)
+    assert home.exists()
