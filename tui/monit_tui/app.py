@@ -1,5 +1,6 @@
 """The screen as one Textual app: it composes, routes, and ends; all else is in its rooms."""
 
+import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
@@ -7,6 +8,7 @@ from typing import ClassVar
 from monit_tui import terminal
 
 terminal.set_up(os.environ)  # Textual reads these variables while it is imported
+gc.disable()  # importing frees nothing: looking for garbage would be a sixth of the start-up
 
 # ruff: noqa: E402
 from textual.app import App, SystemCommand
@@ -22,6 +24,8 @@ from monit_tui.registry import PLACE_NAMES, allowed
 from monit_tui.screens.overview import OverviewScreen
 from monit_tui.terminal import Terminal
 from monit_tui.theme import THEME, Look, look
+
+gc.enable()
 
 
 class MonitApp(App[None]):

@@ -20,11 +20,11 @@ def ceiling(values: Steps, binary: bool = False) -> float:
     highest = max((value for value in values if value is not None), default=0.0)
     if highest <= 0:
         return 1.0
+    highest = max(highest, 1e-6)  # below it the arithmetic ends before the meaning does
     unit = 1024.0 ** math.floor(math.log(highest, 1024)) if binary and highest >= 1 else 1.0
     power = 10.0 ** math.floor(math.log10(highest / unit))
-    return next(
-        factor * power * unit for factor in (1, 2, 5, 10) if factor * power * unit >= highest
-    )
+    rounds = (factor * power * unit for factor in (1, 2, 5, 10))
+    return next((value for value in rounds if value >= highest), highest)
 
 
 def spread(values: Steps, columns: int) -> list[float | None]:
@@ -60,14 +60,15 @@ def area(
     if width <= 0 or height <= 0:
         return []
     per_cell, levels = (2, 4) if glyphs.braille else (1, len(glyphs.blocks) - 1)
-    front = _levels(values, width * per_cell, height * levels, high)
-    back = _levels(behind or [], width * per_cell, height * levels, high) or [0] * len(front)
+    columns = width * per_cell
+    front = _levels(values, columns, height * levels, high)
+    back = _levels(behind or [], columns, height * levels, high)
     rows: list[Row] = []
     for y in range(height):
         floor = (height - 1 - y) * levels
         cells = [
             _cell(front[x : x + per_cell], back[x : x + per_cell], floor, levels, glyphs)
-            for x in range(0, width * per_cell, per_cell)
+            for x in range(0, columns, per_cell)
         ]
         rows.append(_joined(cells))
     return rows
@@ -76,7 +77,7 @@ def area(
 def _levels(values: Steps, columns: int, levels: int, high: float) -> list[int]:
     return [
         0 if value is None else max(1, min(levels, round(value / high * levels)))
-        for value in spread(values, columns)
+        for value in spread(values or [None], columns)
     ]
 
 
