@@ -30,6 +30,8 @@ class LogPipe:
         self.lost_bytes = 0
         self.trouble: str | None = None
         self.retry_at = 0.0
+        self.moved_at = 0.0
+        self.capacity = 0
         self._look_at = 0.0
 
     def open(self, mono: float) -> None:
@@ -43,6 +45,7 @@ class LogPipe:
         self.fd = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # a user's share of pipe memory may be used up
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self.capacity = fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ)
         try:
             self.file.open()
         except OSError as error:
@@ -66,6 +69,7 @@ class LogPipe:
     def pump(self, mono: float, wall_ns: int) -> int:
         """Move at most `ROUND_BYTES`, so that no stream starves another; give how many bytes
         left the pipe, 0 when it was empty."""
+        self.moved_at = mono
         if self.trouble is not None and mono < self.retry_at:
             return self._discard()
         try:

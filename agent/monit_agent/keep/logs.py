@@ -13,6 +13,10 @@ from monit_agent.wire.places import STREAMS, AppPlaces
 NEWS_S = 0.05
 """At most 20 log events a second and stream."""
 
+NAP_S = 0.005
+"""A stream that moves twice within this time is looked at only so often: waking for every line
+of a flood would slow down its writer, who shares the pipe's lock and the processors with us."""
+
 Key = tuple[int, str]
 
 
@@ -33,6 +37,7 @@ class Logs:
         self._tell = tell
         self._pipes: dict[Key, LogPipe] = {}
         self._moved: set[Key] = set()
+        self._napping: set[Key] = set()
         self._news_at = 0.0
 
     def ready(self, instance: int) -> None:
@@ -103,15 +108,31 @@ class Logs:
     def _close(self, key: Key) -> None:
         pipe = self._pipes.pop(key)
         self._moved.discard(key)
+        self._napping.discard(key)
         self._loop.forget(pipe.fd)
         pipe.close()
 
     def _pump(self, key: Key) -> None:
         pipe = self._pipes[key]
-        before = pipe.trouble
-        if pipe.pump(time.monotonic(), time.time_ns()):
-            self._moved.add(key)
+        before, last, now = pipe.trouble, pipe.moved_at, time.monotonic()
+        moved = pipe.pump(now, time.time_ns())
         self._compare(key, pipe, before)
+        if moved:
+            self._moved.add(key)
+        # a pipe that is a quarter full after a nap needs us now
+        sleepy = 0 < moved < pipe.capacity // 4 and now - last <= 2 * NAP_S
+        if sleepy and key not in self._napping:
+            self._napping.add(key)
+            self._loop.watch(pipe.fd, lambda _events: self._pump(key), 0)
+        elif not sleepy and key in self._napping:
+            self._napping.discard(key)
+            self._loop.watch(pipe.fd, lambda _events: self._pump(key))
+        if self._napping and not self._loop.is_set("log naps"):
+            self._loop.alarm("log naps", now + NAP_S, self._wake)
+
+    def _wake(self) -> None:
+        for key in list(self._napping):
+            self._pump(key)
 
     def _drain(self, key: Key) -> None:
         pipe = self._pipes[key]
