@@ -10,10 +10,9 @@ import zmq
 from monit_agent.client import fold
 from monit_agent.client.asking import Asker
 from monit_agent.client.discovery import listens
-from monit_agent.client.left import read_left
+from monit_agent.client.lost import Since, describe
 from monit_agent.client.view import AppView
 from monit_agent.wire import codec
-from monit_agent.wire.limits import STALE_S
 from monit_agent.wire.messages import (
     Accepted,
     Answer,
@@ -144,35 +143,11 @@ class AppLink:
             if self.view.epoch is None:
                 self.want_snapshot()
             return
-        self._describe_lost(now)
-
-    def _describe_lost(self, now: float) -> None:
-        agent = listens(self.places.ctl)
-        if agent:
-            self.want_snapshot()
-        if agent and now - self._found_at < STALE_S:
-            return  # just found: give it time to answer
-        keeper = listens(self.places.keeper)
         before = (self.view.link, self.view.problem)
-        self.view.keeper_alive = keeper
-        if not agent and not keeper:
-            self.view.link = "gone"
-        elif now - self._found_at >= STALE_S:
-            self.view.link = "stale"
-        if self.view.link == "connecting":
-            return
-        if self.view.record is None:
-            self._read_left()
-        if now - self._bad_at > STALE_S:
-            self.view.problem = _why(self.view.name, agent=agent, keeper=keeper)
+        if describe(self.view, self.places, Since(self._found_at, self._bad_at), now):
+            self.want_snapshot()
         if before != (self.view.link, self.view.problem):
             self.touched = True
-
-    def _read_left(self) -> None:
-        left = read_left(self.places.state)
-        if left is not None:
-            self.view.record = left.app
-            fold.set_instances(self.view, left.instances)
 
     def note_bad(self, why: str) -> None:
         """Count a message that could not be read."""
@@ -203,13 +178,3 @@ class AppLink:
         if self.bye and isinstance(request, Delete):
             return Accepted()
         return Refused(kind="failed", message=f"{self.view.name} was deleted meanwhile")
-
-
-def _why(name: str, *, agent: bool, keeper: bool) -> str:
-    if not agent and not keeper:
-        return f"{name}: keeper and agent are gone; `monit start {name}` takes it over"
-    if not agent:
-        return f"{name}: its agent is gone, its keeper starts another; agent.log may say why"
-    if not keeper:
-        return f"{name}: its agent is silent and its keeper is gone; `monit start {name}` helps"
-    return f"{name}: its agent runs but says nothing; `monit describe {name}` shows its pid"

@@ -5,11 +5,11 @@ here, and a file of another schema is no error but tells nothing.
 """
 
 import signal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from monit_agent.wire.messages import AppRecord, Exit, InstanceRecord, Limits, Status, Wanted
+from monit_agent.wire.messages import AppRecord, InstanceRecord
 
 SCHEMA = 1
 
@@ -21,120 +21,42 @@ class Left(NamedTuple):
     instances: tuple[InstanceRecord, ...]
 
 
-class _Policy(msgspec.Struct):
-    autorestart: bool
-    min_uptime_s: float
-    max_restarts: int
-    kill_timeout_s: float
-    listen_timeout_s: float
-    stop_signal: int
-    stop_exit_codes: tuple[int, ...]
-    max_memory_bytes: int | None
-    cron: str | None
-
-
-class _Worker(msgspec.Struct, array_like=True):
-    pid: int
-    ticks: int
-    since: tuple[float, float]
-
-
-class _Exit(msgspec.Struct, array_like=True):
-    code: int | None
-    signal: int | None
-    at: float
-    ran_s: float
-    asked: bool
-
-
-class _Slot(msgspec.Struct):
-    instance: int
-    id: int
-    status: Status
-    wanted: Wanted
-    ready: bool
-    worker: _Worker | None
-    restarts: int
-    unstable_at: tuple[float, ...]
-    restart_times: tuple[float, ...]
-    exits: tuple[_Exit, ...]
-    next_start_at: float | None
-    reason: str | None
-
-
-class _Spec(msgspec.Struct):
-    name: str
-    namespace: str
-    version: str | None
-    mode: str
-    script: str
-    args: tuple[str, ...]
-    argv: tuple[str, ...]
-    interpreter: str | None
-    cwd: str
-    user: str
-    port: int | None
-    watching: bool
-    wait_ready: bool
-    created_at: float
-    policy: _Policy
-
-
-class _State(msgspec.Struct):
-    schema: int
-    spec: _Spec
-    slots: tuple[_Slot, ...]
-
-
-_decoder = msgspec.json.Decoder(_State)
-
-
 def read_left(path: str) -> Left | None:
     """Read ``state.json``; None when it cannot be read or is of another schema."""
     try:
         with open(path, "rb") as file:
-            state = _decoder.decode(file.read())
-        if state.schema != SCHEMA:
+            state: Any = msgspec.json.decode(file.read())
+        if state["schema"] != SCHEMA:
             return None
-        return Left(_app(state), tuple(_instance(slot) for slot in state.slots))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        slots = [_instance(slot) for slot in state["slots"]]
+        app = _app(state["spec"], len(slots))
+        return Left(
+            msgspec.convert(app, AppRecord),
+            msgspec.convert(slots, tuple[InstanceRecord, ...]),
+        )
+    # what the file holds may be anything, and to the caller all of that is the same
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
         return None
 
 
-def _app(state: _State) -> AppRecord:
-    spec = state.spec
-    return AppRecord(
-        name=spec.name,
-        namespace=spec.namespace,
-        version=spec.version,
-        mode=spec.mode,
-        script=spec.script,
-        args=spec.args,
-        argv=spec.argv,
-        interpreter=spec.interpreter,
-        cwd=spec.cwd,
-        user=spec.user,
-        port=spec.port,
-        watching=spec.watching,
-        wait_ready=spec.wait_ready,
-        limits=_limits(spec.policy),
-        instances=len(state.slots),
-        created_at=spec.created_at,
-    )
+def _app(spec: dict[str, Any], instances: int) -> dict[str, Any]:
+    policy = spec["policy"]
+    limits = {**policy, "stop_signal": _signal_name(policy["stop_signal"])}
+    return {**spec, "limits": limits, "instances": instances}
 
 
-def _limits(policy: _Policy) -> Limits:
-    return Limits(
-        autorestart=policy.autorestart,
-        min_uptime_s=policy.min_uptime_s,
-        max_restarts=policy.max_restarts,
-        kill_timeout_s=policy.kill_timeout_s,
-        listen_timeout_s=policy.listen_timeout_s,
-        stop_signal=_signal_name(policy.stop_signal),
-        stop_exit_codes=policy.stop_exit_codes,
-        max_memory_bytes=policy.max_memory_bytes,
-        cron=policy.cron,
-    )
+def _instance(slot: dict[str, Any]) -> dict[str, Any]:
+    pid, started_at = None, None
+    if slot["worker"]:
+        pid, _ticks, (_monotonic, started_at), *_ = slot["worker"]
+    names = ("code", "signal", "at", "ran_s", "asked")
+    return {
+        **slot,
+        "pid": pid,
+        "started_at": started_at,
+        "unstable_restarts": len(slot["unstable_at"]),
+        "exits": [dict(zip(names, end, strict=True)) for end in slot["exits"]],
+    }
 
 
 def _signal_name(number: int) -> str:
@@ -142,25 +64,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal without a name of its own
         return str(number)
-
-
-def _instance(slot: _Slot) -> InstanceRecord:
-    return InstanceRecord(
-        instance=slot.instance,
-        id=slot.id,
-        status=slot.status,
-        wanted=slot.wanted,
-        ready=slot.ready,
-        pid=slot.worker.pid if slot.worker else None,
-        started_at=slot.worker.since[1] if slot.worker else None,
-        restarts=slot.restarts,
-        unstable_restarts=len(slot.unstable_at),
-        restart_times=slot.restart_times,
-        exits=tuple(_exit(each) for each in slot.exits),
-        next_start_at=slot.next_start_at,
-        reason=slot.reason,
-    )
-
-
-def _exit(each: _Exit) -> Exit:
-    return Exit(code=each.code, signal=each.signal, at=each.at, ran_s=each.ran_s, asked=each.asked)

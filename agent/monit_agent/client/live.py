@@ -10,15 +10,14 @@ from collections.abc import Callable, Collection, Iterable
 
 import zmq
 
-from monit_agent.client import fold
 from monit_agent.client.applink import AppLink
 from monit_agent.client.discovery import AppsFolder, listens
+from monit_agent.client.dispatch import speaker, take
 from monit_agent.client.gather import Gathering
-from monit_agent.client.news import News, speaker
-from monit_agent.client.source import Changes, LogChunk
+from monit_agent.client.news import News
+from monit_agent.client.source import Changes
 from monit_agent.client.view import Fleet, Identity
-from monit_agent.wire import codec, topics
-from monit_agent.wire.messages import Answer, Header, Refused, Request, Stream
+from monit_agent.wire.messages import Answer, Refused, Request
 
 LOOK_S = 1.0
 """Seconds between two looks at the folder of apps."""
@@ -196,34 +195,4 @@ class LiveSource:
         if link is None:
             self.unreadable += 1
             return
-        try:
-            if len(frames) != 3:
-                raise codec.BadMessageError(f"{len(frames)} frames instead of 3")
-            self._dispatch(link, frames[0], codec.decode_header(frames[1]), frames[2])
-        except ValueError as error:  # what topics.py and codec.py raise
-            link.note_bad(str(error))
-
-    def _dispatch(self, link: AppLink, topic: bytes, header: Header, payload: bytes) -> None:
-        match topic.partition(b".")[0]:
-            case b"event":
-                link.take_event(header, payload)
-            case b"beat":
-                link.take_beat(header, payload)
-            case b"metrics":
-                app, instance = topics.parse_metrics(topic)
-                if link.take_sample(header, instance, payload):
-                    self._gathered.sampled.add(app)
-            case _:
-                self._take_log(link, topic, header, payload)
-
-    def _take_log(self, link: AppLink, topic: bytes, header: Header, payload: bytes) -> None:
-        app, instance, name = topics.parse_log(topic)
-        if name not in ("out", "err") or header.offset is None:
-            raise codec.BadMessageError(f"a log message without stream or offset: {topic!r}")
-        # what was on its way when it was no longer followed
-        if Identity(app, instance) not in self._news.followed:
-            return
-        stream: Stream = "out" if name == "out" else "err"
-        fold.extend_log(link.view, instance, stream, header.offset + len(payload))
-        chunk = LogChunk(app, instance, stream, header.offset, payload, header.times)
-        self._gathered.add_log(chunk)
+        take(link, frames, self._news.followed, self._gathered)

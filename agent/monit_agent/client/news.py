@@ -60,11 +60,3 @@ class News:
     def close(self) -> None:
         """Let go of the socket."""
         self.socket.close()
-
-
-def speaker(topic: bytes) -> str:
-    """Give the app that a message is of by its topic, which may be anything."""
-    kind, _, rest = topic.partition(b".")
-    cuts = {b"metrics": 1, b"log": 2}.get(kind, 0)
-    name = rest.rsplit(b".", cuts)[0] if cuts else rest
-    return name.decode("ascii", "replace")

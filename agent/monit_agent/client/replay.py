@@ -9,42 +9,22 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
-from monit_agent.client import fold
-from monit_agent.client.gather import Gathering
-from monit_agent.client.plays import obey
-from monit_agent.client.replay_app import Play, Printed, ReplayedApp
-from monit_agent.client.replay_log import ReplayedLog
-from monit_agent.client.source import Changes, LogChunk
-from monit_agent.client.view import AppView, Fleet, Identity
-from monit_agent.wire.limits import BEAT_S, LOG_CHUNK_BYTES
-from monit_agent.wire.messages import (
-    Answer,
-    Event,
-    Happened,
-    LogRange,
-    LogSince,
-    LogTail,
-    MetricsRange,
-    Refused,
-    Request,
-    Sample,
-    Snapshot,
-    Usage,
-    UsagePart,
-)
+from monit_agent.client.replay_answers import answer
+from monit_agent.client.replay_app import Play, ReplayedApp
+from monit_agent.client.replay_fold import Audience
+from monit_agent.client.source import Changes
+from monit_agent.client.view import Identity
+from monit_agent.wire.limits import BEAT_S
+from monit_agent.wire.messages import Answer, Refused, Request
 
 START = 1773497002.0
 """When every scene begins: Saturday 14 March 2026, 14:03:22 UTC."""
-
-UNREAD_BYTES = 4 * 1024 * 1024
-"""Log bytes that wait for one `ReplaySource.poll`; more are dropped and leave a hole."""
 
 
 class ReplaySource:
     """Plays apps; see `monit_agent.client.source.Source` for what it promises."""
 
     def __init__(self, apps: Iterable[ReplayedApp] = (), *, real_time: bool = False) -> None:
-        self.fleet = Fleet()
         self.stage: dict[str, ReplayedApp] = {}
         """The apps that are played, by name."""
         self.leaps = False
@@ -54,8 +34,8 @@ class ReplaySource:
         self._order = count()
         self._agenda: list[tuple[float, int, Play]] = []
         self._waiting: list[tuple[float, str, Request, Callable[[Answer], None]]] = []
-        self._followed: frozenset[Identity] = frozenset()
-        self._gathered = Gathering()
+        self._audience = Audience(self.monotonic)
+        self.fleet = self._audience.fleet
         for app in apps:
             self.enter(app)
 
@@ -65,9 +45,8 @@ class ReplaySource:
         """Let an app appear, as when somebody starts one."""
         name = app.record.name
         self.stage[name] = app
-        app.enter(self.wall, self._publish)
-        self.fleet.apps[name] = AppView(name)
-        self._take_snapshot(app)
+        app.enter(self.wall, self._audience.hear)
+        self._audience.meet(app)
         self.play(_pulses(app))
 
     def play(self, play: Play, after_s: float = 0.0) -> None:
@@ -86,7 +65,7 @@ class ReplaySource:
             if pause is not None:
                 heapq.heappush(self._agenda, (due + pause, next(self._order), play))
         self._played_s = until
-        self._mark_silence()
+        self._audience.mark_silence()
 
     def wall(self) -> float:
         """Give the scene's time of day."""
@@ -103,11 +82,11 @@ class ReplaySource:
         if self._real_since is not None:
             self._catch_up(wait_s)
         answered = self._answer_all()
-        if self.leaps and not answered and not self._gathered:
+        if self.leaps and not answered and not self._audience.gathered:
             due = self._agenda[0][0] - self._played_s if self._agenda else wait_s
             self.advance(min(wait_s, due))
             self._answer_all()
-        return self._gathered.take()
+        return self._audience.gathered.take()
 
     def ask(
         self, app: str, request: Request, then: Callable[[Answer], None], timeout_s: float = 5.0
@@ -117,7 +96,7 @@ class ReplaySource:
 
     def follow_logs(self, who: Collection[Identity]) -> None:
         """From now on bring the log bytes of exactly these instances."""
-        self._followed = frozenset(who)
+        self._audience.followed = frozenset(who)
 
     def close(self) -> None:
         """End all plays."""
@@ -136,104 +115,22 @@ class ReplaySource:
     def _answer_all(self) -> bool:
         """Answer what can be answered, give up what is overdue; True if there was any."""
         waiting, self._waiting = self._waiting, []
+        answered = False
         for deadline, name, request, then in waiting:
             app = self.stage.get(name)
-            if app is not None and not app.silent:
-                then(self._answer(app, request))
-            elif app is None or self._played_s >= deadline:
+            if app is not None and not app.silent and not app.left:
+                answered = True
+                then(answer(app, request, self.play))
+            elif app is None or app.left or self._played_s >= deadline:
+                answered = True
                 message = f"{name}: its agent does not answer; see `monit describe {name}`"
                 then(Refused(kind="keeper_gone", message=message))
             else:
                 self._waiting.append((deadline, name, request, then))
-        return len(self._waiting) < len(waiting)
-
-    def _answer(self, app: ReplayedApp, request: Request) -> Answer:
-        number = getattr(request, "instance", None)
-        if number is not None and number not in app.instances:
-            message = f"{app.record.name} has no instance {number}"
-            return Refused(kind="no_such_instance", message=message)
-        match request:
-            case Snapshot():
-                return app.snapshot()
-            case LogRange() | LogTail() | LogSince():
-                return _read_log(app, request)
-            case MetricsRange():
-                return app.metrics(request.instance, request.seconds)
-            case Usage():
-                rss = app.sample(request.instance, app.wall()).rss_bytes
-                uss = None if rss is None else rss * 4 // 5
-                return UsagePart(instance=request.instance, uss_bytes=uss)
-            case _:
-                return obey(app, request, self.play)
-
-    def _publish(
-        self, app: ReplayedApp, what: Event | Sample | Printed | None, number: int
-    ) -> None:
-        name = app.record.name
-        view = self.fleet.apps.get(name)
-        if app.silent or view is None:
-            return
-        if view.link != "live":
-            self._gathered.apps.add(name)
-        if isinstance(what, Printed):
-            self._hear_log(name, what)
-            return
-        outcome = self._fold(view, app.epoch, what, number)
-        if outcome == "bye":
-            del self.fleet.apps[name], self.stage[name]
-        elif outcome == "needs_snapshot":
-            self._take_snapshot(app)
-
-    def _fold(
-        self, view: AppView, epoch: int, what: Event | Sample | None, number: int
-    ) -> fold.Outcome:
-        now = self.monotonic()
-        if what is None:
-            return fold.apply_beat(view, epoch, self.stage[view.name].event_seq, now)
-        if isinstance(what, Sample):
-            self._gathered.sampled.add(view.name)
-            return fold.apply_sample(view, epoch, number, what, now)
-        self._gathered.apps.add(view.name)
-        if isinstance(what, Happened):
-            self._gathered.happened.append((view.name, what.happening))
-        return fold.apply_event(view, epoch, number, what, now)
-
-    def _hear_log(self, name: str, printed: Printed) -> None:
-        if Identity(name, printed.instance) not in self._followed:
-            return
-        view = self.fleet.apps[name]
-        fold.extend_log(view, printed.instance, printed.stream, printed.offset + len(printed.data))
-        for at in range(0, len(printed.data), LOG_CHUNK_BYTES):
-            data = printed.data[at : at + LOG_CHUNK_BYTES]
-            if self._gathered.log_bytes + len(data) > UNREAD_BYTES:
-                return
-            chunk = LogChunk(
-                name, printed.instance, printed.stream, printed.offset + at, data, (printed.time,)
-            )
-            self._gathered.add_log(chunk)
-
-    def _take_snapshot(self, app: ReplayedApp) -> None:
-        name = app.record.name
-        fold.apply_snapshot(self.fleet.apps[name], app.snapshot(), self.monotonic())
-        self._gathered.apps.add(name)
-
-    def _mark_silence(self) -> None:
-        for name, view in self.fleet.apps.items():
-            if fold.mark_silence(view, self._played_s):
-                self._gathered.apps.add(name)
+        return answered
 
 
 def _pulses(app: ReplayedApp) -> Play:
     while not app.left:
         app.pulse()
         yield BEAT_S
-
-
-def _read_log(app: ReplayedApp, request: LogRange | LogTail | LogSince) -> Answer:
-    key = (request.instance, request.stream)
-    log = app.logs.get(key) or ReplayedLog(*key)
-    if isinstance(request, LogRange):
-        return log.part(request.start, request.max_bytes)
-    if isinstance(request, LogTail):
-        return log.tail(request.lines, request.before)
-    return log.since(round(request.at * 1e9))

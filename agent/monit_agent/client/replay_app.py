@@ -10,7 +10,6 @@ from monit_agent.client.replay_log import ReplayedLog
 from monit_agent.wire.messages import (
     AppChanged,
     AppRecord,
-    AppSnapshot,
     Bye,
     Event,
     Exit,
@@ -20,7 +19,6 @@ from monit_agent.wire.messages import (
     InstanceChanged,
     InstanceGone,
     InstanceRecord,
-    MetricsPart,
     Roll,
     Sample,
     Stream,
@@ -88,13 +86,13 @@ class ReplayedApp:
         self.wall: Callable[[], float] = lambda: record.created_at
         self.publish: Publish = _nobody_listens
         self._next_pid = first_pid
-        self._begun_at = record.created_at
+        self.begun_at = record.created_at
 
     def enter(self, wall: Callable[[], float], publish: Publish) -> None:
         """Go on stage: from now on time passes and what happens is published."""
         self.wall = wall
         self.publish = publish
-        self._begun_at = wall()
+        self.begun_at = wall()
 
     # ------------------------------------------------------------ what is published
 
@@ -165,31 +163,6 @@ class ReplayedApp:
         """Give a slot's sample; without a worker nothing but the time is known."""
         record = self.instances[number]
         return Sample(at=at) if record.pid is None else self.vitals(record, at)
-
-    def snapshot(self) -> AppSnapshot:
-        """Give everything at this moment."""
-        return AppSnapshot(
-            epoch=self.epoch,
-            event_seq=self.event_seq,
-            agent_pid=(self.record.keeper_pid or 0) + 1,
-            agent_version="0.1.0",
-            app=self.record,
-            roll=self.roll,
-            instances=tuple(self.instances[number] for number in sorted(self.instances)),
-            samples={number: self.sample(number, self.wall()) for number in self.instances},
-            logs=tuple(log.log_end() for log in self.logs.values()),
-            happenings=tuple(self.happenings),
-            keeper_alive=self.keeper_alive,
-        )
-
-    def metrics(self, number: int, seconds: int) -> MetricsPart:
-        """Give the samples of the last ``seconds``: what was played, and before it the past."""
-        played = list(self.ring.get(number, ()))[-seconds:]
-        missing = min(seconds, RING) - len(played)
-        first = self._begun_at - missing
-        past = [self.sample(number, first + second) for second in range(missing)]
-        known = tuple(one for one in past if one.at >= self.record.created_at)
-        return MetricsPart(instance=number, samples=known + tuple(played))
 
     # ------------------------------------------------------------ for plays
 

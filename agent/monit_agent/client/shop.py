@@ -135,18 +135,7 @@ def app(
         keeper_pid=4000 + 10 * first_id,
         created_at=born,
     )
-    slots = [
-        InstanceRecord(
-            instance=number,
-            id=first_id + number,
-            status=status,
-            wanted="stopped" if status == "stopped" else "running",
-            ready=status == "online",
-            pid=4003 + 10 * first_id + number if status == "online" else None,
-            started_at=born + 1 + number if status == "online" else None,
-        )
-        for number, status in enumerate(states)
-    ]
+    slots = [_slot(record, first_id, number, status) for number, status in enumerate(states)]
     made = ReplayedApp(record, slots, breathing, first_pid=5200 + 100 * first_id)
     made.happened("keeper_started", None, f"pid {record.keeper_pid}")
     for slot in slots:
@@ -154,6 +143,19 @@ def app(
             made.happened("spawned", slot.instance, f"pid {slot.pid}")
             made.happened("ready", slot.instance)
     return made
+
+
+def _slot(record: AppRecord, first_id: int, number: int, status: Status) -> InstanceRecord:
+    up = status == "online"
+    return InstanceRecord(
+        instance=number,
+        id=first_id + number,
+        status=status,
+        wanted="stopped" if status == "stopped" else "running",
+        ready=up,
+        pid=4003 + 10 * first_id + number if up else None,
+        started_at=record.created_at + 1 + number if up else None,
+    )
 
 
 def mostly_well(place: int, number: int) -> Status:

@@ -1,0 +1,77 @@
+"""What the agent of a replayed app answers."""
+
+from monit_agent.client.plays import Begin, obey
+from monit_agent.client.replay_app import RING, ReplayedApp
+from monit_agent.client.replay_log import ReplayedLog
+from monit_agent.wire.messages import (
+    Answer,
+    AppSnapshot,
+    LogRange,
+    LogSince,
+    LogTail,
+    MetricsPart,
+    MetricsRange,
+    Refused,
+    Request,
+    Snapshot,
+    Usage,
+    UsagePart,
+)
+
+
+def answer(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
+    """Answer as an agent would; ``begin`` takes the plays that follow from a command."""
+    number = getattr(request, "instance", None)
+    if number is not None and number not in app.instances:
+        message = f"{app.record.name} has no instance {number}"
+        return Refused(kind="no_such_instance", message=message)
+    match request:
+        case Snapshot():
+            return snapshot(app)
+        case LogRange() | LogTail() | LogSince():
+            return _read_log(app, request)
+        case MetricsRange():
+            return _metrics(app, request.instance, request.seconds)
+        case Usage():
+            rss = app.sample(request.instance, app.wall()).rss_bytes
+            uss = None if rss is None else rss * 4 // 5
+            return UsagePart(instance=request.instance, uss_bytes=uss)
+        case _:
+            return obey(app, request, begin)
+
+
+def snapshot(app: ReplayedApp) -> AppSnapshot:
+    """Give everything at this moment."""
+    return AppSnapshot(
+        epoch=app.epoch,
+        event_seq=app.event_seq,
+        agent_pid=(app.record.keeper_pid or 0) + 1,
+        agent_version="0.1.0",
+        app=app.record,
+        roll=app.roll,
+        instances=tuple(app.instances[number] for number in sorted(app.instances)),
+        samples={number: app.sample(number, app.wall()) for number in app.instances},
+        logs=tuple(log.log_end() for log in app.logs.values()),
+        happenings=tuple(app.happenings),
+        keeper_alive=app.keeper_alive,
+    )
+
+
+def _metrics(app: ReplayedApp, number: int, seconds: int) -> MetricsPart:
+    """Give the samples of the last ``seconds``: what was played, and before it the past."""
+    played = list(app.ring.get(number, ()))[-seconds:]
+    missing = min(seconds, RING) - len(played)
+    first = app.begun_at - missing
+    past = [app.sample(number, first + second) for second in range(missing)]
+    known = tuple(one for one in past if one.at >= app.record.created_at)
+    return MetricsPart(instance=number, samples=known + tuple(played))
+
+
+def _read_log(app: ReplayedApp, request: LogRange | LogTail | LogSince) -> Answer:
+    key = (request.instance, request.stream)
+    log = app.logs.get(key) or ReplayedLog(*key)
+    if isinstance(request, LogRange):
+        return log.part(request.start, request.max_bytes)
+    if isinstance(request, LogTail):
+        return log.tail(request.lines, request.before)
+    return log.since(round(request.at * 1e9))
