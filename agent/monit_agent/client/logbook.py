@@ -123,7 +123,7 @@ class Logbook:
     def __init__(self, lines_per_instance: int = LINES_PER_INSTANCE) -> None:
         self.merged = Merged()
         self.reading = False
-        """Set while somebody has scrolled away from the end: keeps more, moves nothing."""
+        """Whether somebody has scrolled away from the end: keeps more, moves nothing."""
         self.unkept = 0
         """Rows that came while the view was full and being read; they are not in it."""
         self._lines_per_instance = lines_per_instance
@@ -174,8 +174,10 @@ class Logbook:
         """Take in the answer to a `LogTail` (whose bytes begin a line) or a `LogRange`."""
         key = StreamKey(app, part.instance, part.stream)
         chunk = LogChunk(app, part.instance, part.stream, part.offset, part.data, part.times)
-        self.take(chunk, now, at_line_start=at_line_start)
-        if self.stream(key).settle(part.begin) and self._views(key):
+        fed = self.stream(key).feed(chunk, at_line_start=at_line_start)
+        self._note(key, fed, now)
+        # history is put where its time is, also when it is the first that is known of a stream
+        if (self.stream(key).settle(part.begin) or fed.runs) and self._views(key):
             self._reshaped = True
 
     def flush(self, now: float) -> Flushed:
@@ -218,6 +220,25 @@ class Logbook:
         self.merged.renew(run for _, run in dated)
         self._pending = []
         self.unkept = 0
+
+    def hold(self) -> None:
+        """Somebody begins to read: what is in the view stays known, until `let_go`."""
+        if self.reading:
+            return
+        self.reading = True
+        strays: dict[StreamKey, list[Run]] = {}
+        for _, run in self.merged.runs(self.merged.first):
+            start = self.stream(run.key).start
+            if start is None or run.offset < start:
+                strays.setdefault(run.key, []).append(run)
+        for key, runs in strays.items():
+            self.stream(key).take_back(runs)
+
+    def let_go(self) -> None:
+        """Nobody reads any more: the view goes on from the newest lines."""
+        if self.reading and self.unkept:
+            self.rebuild()
+        self.reading = False
 
     def clear(self) -> None:
         """Empty the view; the lines can be fetched from the file again."""

@@ -113,6 +113,16 @@ class LineAssembler:
         self._recount()
         return max(1, before - self._count)
 
+    def take_back(self, runs: list[Run]) -> None:
+        """Know again runs, oldest first, that `drop_oldest` had dropped."""
+        for run in reversed(runs):
+            if run.missing or not (run.whole or run.ragged):
+                continue
+            if not self._pieces or run.end != self._pieces[0].start:
+                self._pieces.insert(0, _Piece(self.key, run.end))
+            self._pieces[0].runs.appendleft(run)
+        self._recount()
+
     def forget(self) -> None:
         """Forget all rows, but not where the stream is: what comes next follows on."""
         if self._pieces:
@@ -157,7 +167,9 @@ class LineAssembler:
 
     def _begin_piece(self, chunk: LogChunk, at_line_start: bool) -> Fed:
         runs: list[Run] = []
-        piece = _Piece(self.key, chunk, at_line_start)
+        piece = _Piece(self.key, chunk.offset)
+        if not at_line_start:
+            piece.begin_ragged(chunk.times)
         new, _ = piece.extend(chunk)
         if self._pieces:
             last = self._pieces[-1]
@@ -176,7 +188,9 @@ class LineAssembler:
         holes = list(self._uncovered(chunk.offset, chunk.offset + len(chunk.data)))
         for start, end in holes:
             part = _clipped(chunk, start, end)
-            piece = _Piece(self.key, part, at_line_start and start == chunk.offset)
+            piece = _Piece(self.key, start)
+            if not at_line_start or start > chunk.offset:
+                piece.begin_ragged(part.times)
             piece.extend(part)
             piece.shown = True
             insort(self._pieces, piece, key=lambda each: each.start)
@@ -210,15 +224,12 @@ class LineAssembler:
 class _Piece:
     """Bytes without a hole: finished rows, then perhaps a line that has not ended yet."""
 
-    def __init__(self, key: StreamKey, chunk: LogChunk, at_line_start: bool) -> None:
+    def __init__(self, key: StreamKey, offset: int) -> None:
         self.key = key
-        self.end = chunk.offset
+        self.end = offset
         self.runs: deque[Run] = deque()
         self.shown = False
         self.tail: Run | None = None
-        if not at_line_start and chunk.offset > 0:  # perhaps in the middle of a line
-            self.tail = self._unfinished(chunk.offset, time_at(chunk.times, chunk.offset), b"")
-            self.tail.ragged = True
 
     @property
     def start(self) -> int:
@@ -229,6 +240,13 @@ class _Piece:
     def at_ns(self) -> int:
         first = self.runs[0] if self.runs else self.tail
         return first.at_ns if first else 0
+
+    def begin_ragged(self, times: tuple[tuple[int, int], ...]) -> None:
+        """Say that the piece may begin in the middle of a line; only a stream's first byte
+        cannot."""
+        if self.end > 0:
+            self.tail = self._unfinished(self.end, time_at(times, self.end), b"")
+            self.tail.ragged = True
 
     def show_tail(self) -> Run | None:
         if self.shown or self.tail is None or not self.tail.lines[0]:

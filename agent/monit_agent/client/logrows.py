@@ -87,6 +87,13 @@ class Run:
     def __iter__(self) -> Iterator[Row]:
         return (self.row(index) for index in range(len(self.lines)))
 
+    @property
+    def end(self) -> int:
+        """Offset behind the newline of the last line, or behind the gap."""
+        if self.missing:
+            return self.offset + self.missing
+        return self.offset + sum(map(len, self.lines)) + len(self.lines) + self.cut
+
     def row(self, index: int) -> Row:
         """Give one row; IndexError as a list would."""
         raw = self.lines[index]

@@ -27,18 +27,13 @@ Kind = Literal["open", "older", "gap"]
 
 
 class History:
-    """Asks agents for parts of logs and hands the answers to the book."""
+    """Asks agents for parts of logs and hands the answers to the book, from within the source's
+    `poll`; the flush that follows it shows them all at once."""
 
-    def __init__(
-        self,
-        source: Source,
-        book: Logbook,
-        clock: Callable[[], float],
-        arrived: Callable[[], None],
-    ) -> None:
+    def __init__(self, source: Source, book: Logbook, clock: Callable[[], float]) -> None:
         self.problems: dict[str, str] = {}
         """By app: why its history is not to be had, in words that say what to do."""
-        self._source, self._book, self._clock, self._arrived = source, book, clock, arrived
+        self._source, self._book, self._clock = source, book, clock
         self._waiting: set[tuple[StreamKey, Kind]] = set()
         self._queue: deque[tuple[StreamKey, Kind, LogTail | LogRange, int]] = deque()
         self._flying = 0
@@ -130,4 +125,3 @@ class History:
                 self._fill(key, answer.offset + len(answer.data), left)
             elif tail:
                 self.mend([key])
-        self._arrived()

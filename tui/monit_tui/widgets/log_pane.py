@@ -73,13 +73,12 @@ class LogPane(Widget, can_focus=True):
         self.budget = PaintBudget(rate, self._now())
         self.view = LogView(self.book, dressed, self._spent)
         self.status = LogStatus(dressed)
-        self.history = History(source, self.book, self._now, self._flush)
+        self.history = History(source, self.book, self._now)
         self._prompt = Input(compact=True)
         self._question: Question = "search"
         self._chosen: tuple[Identity, ...] = ()
         self._title = ""
         self._all = False
-        self._new = 0
         self._owed: Timer | None = None
         self._unfinished: Timer | None = None
 
@@ -204,7 +203,7 @@ class LogPane(Widget, can_focus=True):
     def _watch(self, identities: tuple[Identity, ...]) -> None:
         self.who = identities
         self.source.follow_logs(identities)
-        self.book.reading = False
+        self.book.let_go()
         self.book.select(identities)
         self._name_rows()
         self.view.begin()
@@ -246,10 +245,8 @@ class LogPane(Widget, can_focus=True):
         shown = self.view.shown
         if done.reshaped or (done.grew and shown.filter.by_line):
             shown.refresh()
-            return
-        added = shown.update()
-        if not self.view.window.follow:
-            self._new += added
+        else:
+            shown.update()
 
     def _paint_soon(self, *, flood: bool) -> None:
         wait = self.budget.wait_s(self._now(), flood=flood)
@@ -263,13 +260,11 @@ class LogPane(Widget, can_focus=True):
         self._paint()
 
     def _paint(self) -> None:
-        follow = self.view.window.follow
-        if follow and self.book.reading:
-            self._new = 0
-            if self.book.unkept:
-                self.book.rebuild()
-                self.view.shown.refresh()
-        self.book.reading = not follow
+        if not self.view.window.follow:
+            self.book.hold()
+        elif self.book.reading:
+            self.book.let_go()
+            self.view.shown.refresh()
         if self.is_mounted:
             self.view.empty = self._why_empty()
             self.view.repaint()
@@ -287,7 +282,7 @@ class LogPane(Widget, can_focus=True):
             State(
                 self._title + (" (all)" if self._all else ""),
                 window.follow,
-                0 if window.follow else self._new + self.book.unkept,
+                window.unseen + self.book.unkept,
                 percent,
                 shown.filter,
                 self.view.matcher,

@@ -10,7 +10,6 @@ from monit_tui.format import count
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, strip
 
-
 _STATE_CELLS = 30
 """Kept free of the title, so that a long name does not push out what matters."""
 

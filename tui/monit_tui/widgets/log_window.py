@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from monit_agent.client.logbook import Merged
 from monit_agent.client.logfilter import Shown
-from monit_agent.client.logrows import StreamKey
+from monit_agent.client.logrows import LogGap, StreamKey
 
 
 class Place(NamedTuple):
@@ -18,6 +18,9 @@ class Place(NamedTuple):
     key: StreamKey
     offset: int
     at_ns: int
+    above: int = 0
+    """How many rows above that one is meant: a gap is known by the line below it, because
+    fetching makes it smaller from there."""
 
 
 class Window:
@@ -31,6 +34,8 @@ class Window:
         """Number of the cursor's row; meaningful while not following."""
         self.anchor: int | None = None
         """Where a selection of lines began, or None without one."""
+        self.last = 0
+        """Number of the row that was last at the end while following."""
         self._height_of = height_of
         self._top = 0
         self._sub = 0
@@ -47,7 +52,7 @@ class Window:
             return []
         if self.follow:
             self._hang(count - 1)
-            self.cursor = self.shown.seq(count - 1)
+            self.cursor = self.last = self.shown.seq(count - 1)
         rows = self._below_top()
         if len(rows) < self.height and not self.at_top:
             self._hang(count - 1)
@@ -58,11 +63,16 @@ class Window:
         """Follow the end from now on."""
         self.follow, self.anchor = True, None
 
+    @property
+    def unseen(self) -> int:
+        """How many rows came since the window stays."""
+        if self.follow or not len(self.shown):
+            return 0
+        return max(0, len(self.shown) - 1 - self.shown.index(self.last))
+
     def pause(self) -> None:
-        """Stay where we are."""
-        if self.follow:
-            self.rows()
-            self.follow = False
+        """Stay at what was drawn last: newer rows that nobody has seen must not move it."""
+        self.follow = False
 
     def move(self, rows: int) -> None:
         """Move the cursor; beyond the last row means to follow."""
@@ -105,14 +115,15 @@ class Window:
 
     def places(self, merged: Merged) -> list[Place | None]:
         """Give what `restore` needs to find the same rows under new numbers."""
-        seqs = (self._top, self.cursor, self.anchor)
+        seqs = (self._top, self.cursor, self.last, self.anchor)
         return [None if seq is None else _place(merged, seq) for seq in seqs]
 
     def restore(self, merged: Merged, places: list[Place | None]) -> None:
         """Hold on to the same rows after all numbers changed."""
-        top, cursor, anchor = places
+        top, cursor, last, anchor = places
         self._top = _found(merged, top)
         self.cursor = _found(merged, cursor)
+        self.last = _found(merged, last)
         self.anchor = _found(merged, anchor) if anchor else None
 
     def _over_the_end(self) -> None:
@@ -163,12 +174,18 @@ class Window:
 def _place(merged: Merged, seq: int) -> Place | None:
     if not merged.first <= seq < merged.end:
         return None
+    above = 0
     row = merged.row(seq)
-    return Place(row.key, row.offset, row.at_ns)
+    while isinstance(row, LogGap) and seq + above + 1 < merged.end:
+        above += 1
+        row = merged.row(seq + above)
+    return Place(row.key, row.offset, row.at_ns, above)
 
 
 def _found(merged: Merged, place: Place | None) -> int:
     if place is None:
         return merged.first
     seq = merged.find(place.key, place.offset)
-    return merged.find_time(place.at_ns) if seq is None else seq
+    if seq is None:
+        seq = min(merged.find_time(place.at_ns), merged.end - 1)
+    return max(seq - place.above, merged.first)

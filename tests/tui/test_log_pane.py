@@ -1,0 +1,304 @@
+"""What a reader of the log pane sees: history, the end, and a view that keeps still."""
+
+from logscreen import APP, ONE, TWO, LogScreen, show
+from monit_agent.client import scenes
+from monit_agent.client.logbook import LINES_PER_INSTANCE
+from monit_agent.client.view import Identity
+
+
+def test_history_is_there_on_open_and_the_end_is_followed() -> None:
+    """What was printed before is shown at once, and new lines come below it."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("old 1", "old 2")
+        log.pane.show((), "nothing")
+        log.pane.show(ONE, "web/0")
+        await log.pass_time()
+        assert log.texts() == ["old 1", "old 2"]
+        log.print("new")
+        await log.pass_time()
+        assert log.texts() == ["old 1", "old 2", "new"]
+        assert "follow" in log.status()
+
+    show(play)
+
+
+def test_an_instance_that_was_left_is_shown_at_once_again() -> None:
+    """Going away and back needs no answer of any agent; what came meanwhile is fetched."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(*(f"line {n}" for n in range(5)))
+        await log.pass_time()
+        log.pane.show((Identity(APP, 1),), "other")
+        log.print("meanwhile")
+        log.pane.show(ONE, "back")
+        assert log.texts() == [f"line {n}" for n in range(5)]
+        await log.pass_time()
+        assert log.texts() == [*(f"line {n}" for n in range(5)), "meanwhile"]
+
+    show(play)
+
+
+def test_the_view_stands_still_while_ten_thousand_lines_come() -> None:
+    """Who has scrolled up sees the same lines, in the same places, while the rings overflow;
+    the number of new lines grows, and G goes to them."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(*(f"line {n}" for n in range(100)))
+        await log.pass_time()
+        await log.press("k", "pageup")
+        before = log.lines()
+        for turn in range(25):
+            log.print(*(f"flood {turn} {n}" for n in range(2000)))
+            await log.pass_time(0.1)
+            assert log.lines() == before
+        assert "+50k new" in log.status()
+        assert "paused" in log.status()
+        await log.press("G")
+        assert log.texts()[-1] == "flood 24 1999"
+        assert "follow" in log.status()
+        assert "new" not in log.status()
+
+    show(play)
+
+
+def test_follow_keeps_the_bound() -> None:
+    """While the end is followed no more than the ring is kept, and what is dropped can be
+    fetched again."""
+
+    async def play(log: LogScreen) -> None:
+        for turn in range(15):
+            log.print(*(f"line {turn * 1000 + n}" for n in range(1000)))
+            await log.pass_time(0.1)
+        rows = len(log.pane.book.merged)
+        assert LINES_PER_INSTANCE <= rows <= LINES_PER_INSTANCE + 1001
+        await log.press("g")
+        first = int(log.texts()[0].split()[1])
+        assert first == 15_000 - rows
+        await log.press("g")
+        await log.pass_time()
+        await log.press("g")
+        await log.until(
+            lambda: log.texts()[0] == f"line {first - 500}" or "skipped" in log.lines()[0],
+            "older lines",
+        )
+
+    show(play)
+
+
+def test_older_lines_are_fetched_at_the_top_until_the_beginning() -> None:
+    """Scrolling up beyond what was fetched brings older lines, down to the first byte, and the
+    reader stays where he was."""
+
+    async def play(log: LogScreen) -> None:
+        log.pane.show((), "")
+        log.print(*(f"line {n}" for n in range(1800)))
+        log.pane.show(ONE, "again")
+        await log.pass_time()
+        await log.press("g")
+        assert "skipped here" in log.lines()[0]
+        for _ in range(10):
+            here = log.texts()[1]
+            await log.press("pageup")
+            await log.pass_time()
+            assert here in log.texts() or "line 0" in log.texts()
+            await log.press("g")
+        assert log.texts()[:3] == ["line 0", "line 1", "line 2"]
+
+    show(play)
+
+
+def test_keys_scroll_and_the_cursor_is_seen() -> None:
+    """Arrows, vi keys and pages move; up pauses, beyond the end follows again."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(*(f"line {n}" for n in range(50)))
+        await log.pass_time()
+        await log.press("k")
+        assert log.cursor_text() == "line 48"
+        await log.press("up", "up")
+        assert log.cursor_text() == "line 46"
+        await log.press("j")
+        assert log.cursor_text() == "line 47"
+        await log.press("g")
+        assert log.texts()[0] == "line 0"
+        await log.press("pagedown")
+        assert log.texts()[0] == f"line {log.view.size.height}"
+        await log.press("ctrl+d")
+        await log.press("ctrl+u")
+        assert log.texts()[0] == f"line {log.view.size.height}"
+        await log.press("G")
+        assert "follow" in log.status()
+        await log.press("f")
+        assert "paused" in log.status()
+        await log.press("j")
+        assert "follow" in log.status()
+
+    show(play)
+
+
+def test_several_instances_are_one_log_in_time_order() -> None:
+    """Lines of two instances stand in the order of their times, each with its number."""
+
+    async def play(log: LogScreen) -> None:
+        log.pane.show((), "")
+        for n in range(6):
+            log.print(f"line {n}", instance=n % 2, err=n == 3)
+            log.source.advance(0.1)
+        log.pane.show(TWO, "both")
+        await log.pass_time()
+        assert log.texts() == [f"line {n}" for n in range(6)]
+        whose = [line[14:19].split() for line in log.lines()[:6]]
+        assert whose == [
+            ["0", "out"],
+            ["1", "out"],
+            ["0", "out"],
+            ["1", "err"],
+            ["0", "out"],
+            ["1", "out"],
+        ]
+        log.print("live 1", instance=1)
+        log.source.advance(0.1)
+        log.print("live 0", instance=0)
+        await log.pass_time()
+        assert log.texts()[-2:] == ["live 1", "live 0"]
+
+    show(play, who=TWO, size=(110, 12))
+
+
+def test_one_and_all_instances() -> None:
+    """A shows all instances of the app, and once more only those that were chosen."""
+
+    async def play(log: LogScreen) -> None:
+        for n in range(4):
+            log.print(f"from {n}", instance=n)
+            log.source.advance(0.1)
+        await log.pass_time()
+        assert log.texts() == ["from 0"]
+        await log.press("a")
+        await log.pass_time()
+        assert log.texts() == ["from 0", "from 1", "from 2", "from 3"]
+        assert "(all)" in log.status()
+        await log.press("a")
+        assert log.texts() == ["from 0"]
+
+    show(play)
+
+
+def test_an_instance_can_be_muted() -> None:
+    """B under the cursor hides an instance, also its new lines; shift-B shows all again."""
+
+    async def play(log: LogScreen) -> None:
+        for n in range(4):
+            log.print(f"line {n}", instance=n % 2)
+            log.source.advance(0.1)
+        await log.pass_time()
+        await log.press("b")
+        assert log.texts() == ["line 0", "line 2"]
+        log.print("more 1", instance=1)
+        log.print("more 0", instance=0)
+        await log.pass_time()
+        assert log.texts() == ["line 0", "line 2", "more 0"]
+        assert f"without {APP}/1" in log.status()
+        await log.press("B")
+        assert len(log.texts()) == 6
+
+    show(play, who=TWO)
+
+
+def test_a_prompt_without_newline_is_shown_and_completed() -> None:
+    """An unfinished line appears after a moment, marked, and ends in its own place."""
+
+    async def play(log: LogScreen) -> None:
+        log.print_bytes(b"Password: ")
+        await log.pass_time(0.1)
+        await log.pass_time(0.5)
+        assert log.texts() == ["Password: …"]
+        log.print("other", instance=1)
+        log.print_bytes(b"ok\n")
+        await log.pass_time()
+        assert log.texts() == ["Password: ok", "other"]
+
+    show(play, who=TWO)
+
+
+def test_what_pub_dropped_is_a_row_and_enter_fetches_it() -> None:
+    """A hole shows how much is missing; Enter at the row fills it from the file."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("first")
+        await log.pass_time()
+        for n in range(6000):  # more than the source holds for one poll
+            log.print_bytes(b"%-799d\n" % n)
+        await log.pass_time()
+        log.print("last")
+        await log.pass_time()
+        await log.press("f")
+        gaps = log.pane.book.stream(log.pane.book.selected_streams()[0]).gaps()
+        assert gaps
+        missing = gaps[0].end - gaps[0].start
+        await log.press("E", "G")
+        index = log.view.book.merged.find(gaps[0].key, gaps[0].start)
+        assert index is not None
+        log.view.window.go(index)
+        log.pane._paint()
+        shown = next(line for line in log.lines() if "skipped" in line)
+        assert f"{missing / 1024:.0f}K" in shown or "M" in shown
+        assert "Enter fetches" in shown
+        await log.press("enter")
+        await log.until(
+            lambda: (
+                not log.pane.book.stream(gaps[0].key).gaps()
+                or log.pane.book.stream(gaps[0].key).gaps()[0].start
+                >= gaps[0].start + min(missing, 1 << 20)
+            ),
+            "the gap is filled as far as one key fetches",
+        )
+
+    show(play, size=(100, 20))
+
+
+def test_a_flushed_log_says_that_bytes_are_gone() -> None:
+    """After a flush the lines that are here stay; older ones cannot be fetched, and nothing
+    pretends so."""
+
+    async def play(log: LogScreen) -> None:
+        log.pane.show((), "")
+        log.print(*(f"line {n}" for n in range(2000)))
+        log.source.stage[APP].logs[0, "out"].flush()
+        log.print("after")
+        log.pane.show(ONE, "again")
+        await log.pass_time()
+        assert log.texts() == ["after"]
+
+    show(play)
+
+
+def test_empty_logs_say_why() -> None:
+    """Nothing printed, and an agent that is gone, are told apart."""
+
+    async def quiet(log: LogScreen) -> None:
+        await log.until(lambda: "has printed nothing" in log.lines()[0], "it says so")
+        assert f"{APP}/0 has printed nothing" in log.lines()[0]
+
+    show(quiet)
+
+    async def lost(log: LogScreen) -> None:
+        await log.pass_time(10.0)
+        await log.until(lambda: "agent" in log.lines()[0] + log.status(), "it says so")
+
+    source = scenes.many(20)
+    source.stage[APP].silent = True
+    show(lost, source=source)
+
+
+def test_nobody_sees_the_other_instances_lines() -> None:
+    """Lines of an instance that is not chosen never appear."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("mine", instance=0)
+        log.print("not mine", instance=1)
+        await log.pass_time()
+        assert log.texts() == ["mine"]
+
+    show(play)
