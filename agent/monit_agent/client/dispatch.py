@@ -37,25 +37,22 @@ def take(
                 if link.take_sample(header, instance, payload):
                     gathered.sampled.add(app)
             case _:
-                _take_log(link, topic, header, payload, followed, gathered)
+                chunk = _log_chunk(topic, header, payload)
+                # others are what was on its way when it was no longer followed
+                if Identity(chunk.app, chunk.instance) in followed:
+                    fold.extend_log(link.view, chunk.instance, chunk.stream, _end(chunk))
+                    gathered.add_log(chunk)
     except ValueError as error:  # what topics.py and codec.py raise
         link.note_bad(str(error))
 
 
-def _take_log(
-    link: AppLink,
-    topic: bytes,
-    header: Header,
-    payload: bytes,
-    followed: Collection[Identity],
-    gathered: Gathering,
-) -> None:
+def _log_chunk(topic: bytes, header: Header, payload: bytes) -> LogChunk:
     app, instance, name = topics.parse_log(topic)
     if name not in ("out", "err") or header.offset is None:
         raise codec.BadMessageError(f"a log message without stream or offset: {topic!r}")
-    # what was on its way when it was no longer followed
-    if Identity(app, instance) not in followed:
-        return
     stream: Stream = "out" if name == "out" else "err"
-    fold.extend_log(link.view, instance, stream, header.offset + len(payload))
-    gathered.add_log(LogChunk(app, instance, stream, header.offset, payload, header.times))
+    return LogChunk(app, instance, stream, header.offset, payload, header.times)
+
+
+def _end(chunk: LogChunk) -> int:
+    return chunk.offset + len(chunk.data)
