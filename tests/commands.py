@@ -12,6 +12,8 @@ import pexpect
 
 MONIT = [sys.executable, "-P", "-m", "monit_agent"]
 
+_OF_TERMINAL = {"COLUMNS", "LINES", "NO_COLOR", "LC_ALL", "LC_CTYPE", "SSH_CONNECTION"}
+
 TICKER = """\
 import sys, time
 print("up", *sys.argv[1:], flush=True)
@@ -38,6 +40,7 @@ def command(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=timeout,
     )
 
@@ -57,12 +60,13 @@ def listed(*targets: str) -> list[dict[str, Any]]:
 def in_terminal(
     *words: str, columns: int = 100, rows: int = 30, **env: str
 ) -> "pexpect.spawn[str]":
-    """Run ``monit`` in a pseudo-terminal of its own."""
+    """Run ``monit`` in a pseudo-terminal of its own, whatever the tests themselves run in."""
+    inherited = {key: value for key, value in os.environ.items() if key not in _OF_TERMINAL}
     return pexpect.spawn(
         MONIT[0],
         [*MONIT[1:], *words],
         dimensions=(rows, columns),
-        env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
+        env={**inherited, "TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
         encoding="utf-8",
         timeout=30,
     )

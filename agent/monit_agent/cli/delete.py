@@ -10,6 +10,7 @@ from monit_agent.cli.apps import complete_target, home
 from monit_agent.cli.farewell import Keepers
 from monit_agent.cli.operate import Doing, carry_out
 from monit_agent.cli.outcome import Exit
+from monit_agent.cli.takeover import take_over
 from monit_agent.cli.verbs import fleet_of
 from monit_agent.wire.messages import Delete
 from monit_agent.wire.places import app_places
@@ -32,6 +33,9 @@ def delete(targets: tuple[str, ...]) -> int:
                     f"delete takes whole apps; for a single instance: monit stop {name}/N, or "
                     f"monit scale {name} -1"
                 )
+        for name in chosen.apps:
+            if source.fleet.apps[name].link == "gone":
+                take_over(source, folder, name)
         with closing(Keepers(source.fleet.apps[name] for name in chosen.apps)) as keepers:
             requests = dict.fromkeys(chosen.apps, Delete())
             code = carry_out(source, folder, requests, Doing("deleting", "deleted"))

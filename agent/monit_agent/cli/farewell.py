@@ -28,12 +28,11 @@ class Keepers:
     def await_end(self) -> bool:
         """Wait until all of them have ended; False when that takes too long."""
         until = time.monotonic() + PATIENCE_S
-        waiting = list(self._open)
-        while waiting:
-            ended, _, _ = select.select(waiting, [], [], max(0.0, until - time.monotonic()))
-            if not ended:
+        for keeper in self._open:
+            poller = select.poll()
+            poller.register(keeper, select.POLLIN)
+            if not poller.poll(max(0.0, until - time.monotonic()) * 1000):
                 return False
-            waiting = [each for each in waiting if each not in ended]
         return True
 
     def close(self) -> None:

@@ -12,14 +12,14 @@ import click
 from monit_agent.cli import output
 from monit_agent.cli.apps import app_names, exists, home
 from monit_agent.cli.farewell import Keepers
-from monit_agent.cli.fleet import gather
-from monit_agent.cli.launch import adopt_app, launch_app
+from monit_agent.cli.launch import launch_app
 from monit_agent.cli.operate import Doing, follow, print_rows, tell_ends, tell_silent
 from monit_agent.cli.outcome import CommandError, Exit
 from monit_agent.cli.params import SEPARATED, SplitCommand
 from monit_agent.cli.startoptions import Said, changed, given, options_of, start_parameters
+from monit_agent.cli.takeover import await_agent, take_over
 from monit_agent.cli.verbs import fleet_of
-from monit_agent.client.ask import TICK_S, operate, wait
+from monit_agent.client.ask import TICK_S, operate
 from monit_agent.client.live import LiveSource
 from monit_agent.client.operation import Operation, Progress
 from monit_agent.client.view import AppView
@@ -28,9 +28,6 @@ from monit_agent.config.errors import BadInputError, NotThereError
 from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
 from monit_agent.wire.messages import Accepted, Delete, Start
 from monit_agent.wire.places import app_places
-
-AGENT_WITHIN_S = 15.0
-"""A new agent answers within half a second; a busy machine gets more."""
 
 RESTING = ("stopped", "errored")
 STARTING = Doing("starting", "started")
@@ -109,30 +106,13 @@ def _start_new(folder: str, launch: Launch) -> int:
     launch_app(folder, launch)
     name, count = launch.spec.name, launch.spec.instances
     with closing(LiveSource(folder)) as source:
-        app = _await_agent(source, folder, name)
+        app = await_agent(source, folder, name)
         ends = follow(_come_up(source, app, count, begun), STARTING)
         print_rows(source, folder, [name], {view.identity for view in app.instances.values()})
         code = tell_ends(source, ends)
     if code != Exit.DONE:
         output.say(f"{name} stays listed: monit describe {name}, monit delete {name}")
     return code
-
-
-def _await_agent(source: LiveSource, folder: str, name: str) -> AppView:
-    """Wait until the app's agent speaks."""
-
-    def answers() -> bool:
-        app = source.fleet.apps.get(name)
-        return app is not None and app.epoch is not None and app.link == "live"
-
-    if not wait(source, lambda: answers() or None, AGENT_WITHIN_S):
-        gather(source, folder, lambda each: each == name, 0.0)
-        log = app_places(folder, name).agent_log
-        raise CommandError(
-            Exit.NO_ANSWER,
-            f"{name}: its keeper runs, but its agent does not answer; {log} may say why",
-        )
-    return source.fleet.apps[name]
 
 
 def _come_up(source: LiveSource, app: AppView, count: int, begun: float) -> Iterator[Progress]:
@@ -217,9 +197,7 @@ def _start_known(folder: str, said: Said, words: tuple[str, ...]) -> int:
         apps = source.fleet.apps
         for name in chosen.apps:
             if apps[name].link == "gone":
-                adopt_app(folder, name)
-                _await_agent(source, folder, name)
-                output.say(f"{name}: its keeper was gone, a new one took it over")
+                take_over(source, folder, name)
         silent = tell_silent(source, chosen.apps)
         requests = {
             name: Start(instances=chosen.numbers(source, name))
