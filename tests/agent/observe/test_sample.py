@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -74,19 +75,39 @@ def test_a_tree_is_summed(reader: TreeReader, spawn: Spawn) -> None:
     assert uss is None or 0 < uss < (sample.rss_bytes or 0) * 2
 
 
-def test_a_busy_worker_reads_one_core(spawn: Spawn) -> None:
-    """A worker that computes all the time reads about 100 %, never nonsense."""
-    pid = spawn("while True: pass")
+BUSY = """
+import time
+with open({path!r}, "w", buffering=1) as diary:
+    while True:
+        print(time.monotonic(), time.process_time(), file=diary)
+        until = time.process_time() + 0.01
+        while time.process_time() < until:
+            pass
+"""
+
+
+def test_a_busy_worker_reads_what_it_used(spawn: Spawn, tmp_path: Path) -> None:
+    """The CPU read of a worker that computes all the time is what it says itself, to 20 %: a
+    whole core, or what other programs left it of one."""
+    diary = tmp_path / "diary"
+    pid = spawn(BUSY.format(path=str(diary)))
+    wait_until(lambda: diary.exists() and diary.stat().st_size, what="the worker works")
     sampler = Sampler(make_reader(), min_interval_s=1.0)
-    readings: list[float] = []
 
-    def a_whole_core() -> bool:
-        readings.append(_look(sampler, pid).cpu_percent or 0.0)
-        return readings[-1] >= 80
+    began = time.monotonic()
+    _look(sampler, pid)
+    percent = wait_until(lambda: _look(sampler, pid).cpu_percent, what="a second look")
+    ended = time.monotonic()
 
-    # other tests take their share of the machine: at some time the worker has a core
-    wait_until(a_whole_core, deadline_s=60, what="a second in which the worker had a core")
-    assert max(readings) <= 120
+    def used_until(moment: float) -> float | None:
+        lines = [line.split() for line in diary.read_text().split("\n")[:-1]]
+        later = (float(cpu) for at, cpu in lines if float(at) >= moment)
+        return next(later, None)
+
+    used = wait_until(lambda: used_until(ended)) - (used_until(began) or 0.0)
+    expected = 100 * used / (ended - began)
+    assert expected * 0.8 <= percent <= expected * 1.2
+    assert 0 < percent <= 120
 
 
 def test_children_that_came_and_went_are_counted(spawn: Spawn) -> None:
