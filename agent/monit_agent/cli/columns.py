@@ -70,6 +70,7 @@ LAYOUTS = (
     ("id", "name", "mode", "pid", "uptime", "↺", "status", "cpu", "mem", "user", "heap", "lag"),
     ("id", "name", "status", "cpu", "mem", "↺", "uptime", "lag"),
     ("id", "name", "status", "cpu", "mem"),
+    ("name", "status"),
 )  # fmt: skip
 """From wide to narrow; the first that fits is taken, and the last one is made to fit."""
 

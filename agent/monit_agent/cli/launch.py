@@ -41,14 +41,12 @@ def launch_app(home: str, launch: Launch) -> Started:
     places = app_places(home, launch.spec.name)
     _check_length(places)
     made = _make_folders(home, places)
-    message = json.dumps({"spec": to_json(launch.spec), "env": launch.env}).encode(
-        errors="surrogateescape"
-    )
-    try:
-        return _run_keeper(places, message)
-    except BaseException:
-        _undo(made, places)
-        raise
+    message = json.dumps({"spec": to_json(launch.spec), "env": launch.env}).encode()
+    with contextlib.ExitStack() as undo:
+        undo.callback(_undo, made, places)
+        started = _run_keeper(places, message)
+        undo.pop_all()
+    return started
 
 
 def adopt_app(home: str, app: str) -> Started:
@@ -131,23 +129,16 @@ def _run_keeper(places: AppPlaces, message: bytes | None) -> Started:
         )
     finally:
         os.close(trouble)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(keeper.wait)
+        undo.callback(keeper.kill)
         answer = _converse(keeper, message)
-    except BaseException:
-        keeper.kill()
-        keeper.wait()
-        raise
-    if answer is None:
-        keeper.kill()
-        keeper.wait()
-        raise CommandError(
-            Exit.FAILED,
-            f"{places.name}: its keeper did not come up: "
-            f"{_last_words(places, said_before) or 'it said nothing'}",
-        )
-    if answer.get("ok") is not True:
-        keeper.wait()
-        raise CommandError(Exit.FAILED, f"{places.name}: {answer.get('message', 'refused')}")
+        if answer is None:
+            why = _last_words(places, said_before) or "it said nothing"
+            raise CommandError(Exit.FAILED, f"{places.name}: its keeper did not come up: {why}")
+        if answer.get("ok") is not True:
+            raise CommandError(Exit.FAILED, f"{places.name}: {answer.get('message', 'refused')}")
+        undo.pop_all()
     return Started(pid=int(answer["pid"]))
 
 
