@@ -40,7 +40,7 @@ class MonitApp(App[None]):
         targets: tuple[str, ...] = (), at: Terminal | None = None,
     ) -> None:  # fmt: skip
         no_color = bool(os.environ.get("NO_COLOR"))
-        super().__init__()
+        super().__init__(ansi_color=True)  # said at once, NO_COLOR then means no colour, not grey
         self.at = at or Terminal()
         self.register_theme(THEME)
         self.theme = THEME.name
@@ -69,6 +69,7 @@ class MonitApp(App[None]):
 
     def on_mount(self) -> None:
         """Take in what is there before the first frame, then keep doing so."""
+        self.set_class(not self.at.utf8, "-ascii")
         self.feed.flush()
         self.set_interval(1 / self.feed.hz, self.feed.tick)
 

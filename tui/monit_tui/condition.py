@@ -103,8 +103,8 @@ def _backoff(view: InstanceView, now: Now) -> Condition:
     due = view.record.next_start_at
     if due is None:
         return _PLAIN["backoff"]
-    left = max(0, round(due - now.wall))
-    return _PLAIN["backoff"]._replace(word=f"backoff {left}s")
+    left = span(max(0.0, due - now.wall + 0.5))  # half a second on: rounded, not cut
+    return _PLAIN["backoff"]._replace(word=f"backoff {left}")
 
 
 def _rolling(roll: Roll) -> Condition:

@@ -1,5 +1,6 @@
 """Numbers as a person reads them: short, with a unit, and never 0 for what is unknown."""
 
+import math
 import time
 
 UNKNOWN = "-"
@@ -37,7 +38,7 @@ def milliseconds(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """Give the two largest units of a time span: ``42s``, ``3m10s``, ``2h03m``, ``5d02h``."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     whole = max(0, int(seconds))
     if whole < 60:
@@ -55,7 +56,7 @@ def duration(seconds: float | None) -> str:
 def span(seconds: float | None) -> str:
     """Give a time span for a table: like `duration`, but from a minute on without seconds,
     so that a row that only grows older is painted once a minute."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     return f"{int(seconds) // 60}m" if 60 <= seconds < 3600 else duration(seconds)
 
@@ -75,12 +76,19 @@ def number(value: float, unit: str = "") -> str:
 
 def clock(at: float) -> str:
     """Give the local time of day of a wall time."""
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    return _local("%H:%M:%S", at)
 
 
 def moment(at: float) -> str:
     """Give date and local time of a wall time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return _local("%Y-%m-%d %H:%M:%S", at)
+
+
+def _local(pattern: str, at: float) -> str:
+    try:
+        return time.strftime(pattern, time.localtime(at))
+    except (ValueError, OverflowError, OSError):  # no calendar reaches that far
+        return UNKNOWN
 
 
 def printable(text: str) -> str:

@@ -5,6 +5,7 @@ several instances values are added up or, for delays, the worst is taken. Steps 
 aligned to the clock: the picture moves once a step, not once a second.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -39,10 +40,15 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
+def _finite(value: float) -> float | None:
+    """Keep what apps say of themselves within what can be drawn."""
+    return value if math.isfinite(value) and abs(value) < 1e15 else None
+
+
 def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
     def read(sample: Sample) -> float | None:
         value = getattr(sample, name)
-        return value if value is None or factor == 1.0 else value * factor
+        return None if value is None else _finite(value * factor)
 
     return read
 
@@ -87,7 +93,7 @@ def own_kind(name: str) -> Kind:
 
     def read(sample: Sample) -> float | None:
         metric = sample.metrics.get(name)
-        return None if metric is None else metric.value
+        return None if metric is None else _finite(metric.value)
 
     def text(value: float | None) -> str:
         return say.UNKNOWN if value is None else say.number(value)

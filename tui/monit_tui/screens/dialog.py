@@ -17,7 +17,6 @@ class Dialog(ModalScreen[T]):
         width: auto; max-width: 72; min-width: 24; height: auto; max-height: 100%;
         border: round ansi_cyan; padding: 0 2; background: ansi_default;
     }
-    Dialog.-ascii > .box { border: ascii ansi_cyan; }
     Dialog .title { text-style: bold; width: auto; max-width: 66; }
     Dialog .quiet { text-style: dim; width: auto; max-width: 66; }
     Dialog .plain { width: auto; max-width: 66; }

@@ -68,7 +68,6 @@ class OverviewScreen(Talking):
     def on_mount(self) -> None:
         """Show what is there already."""
         self.query_one("#filter").display = False
-        self.set_class(not self._look.glyphs.braille, "-ascii")
         self.place_panes()
         self.table.rearrange()
 

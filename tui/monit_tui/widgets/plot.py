@@ -15,7 +15,7 @@ _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Braille dots of the left and the right column, from the bottom up."""
 
 
-def ceiling(values: Steps, binary: bool = False) -> float:
+def ceiling(values: Steps, *, binary: bool = False) -> float:
     """Give a round number not below any value: 1, 2 or 5 times a power of 10 (or of 1024)."""
     highest = max((value for value in values if value is not None), default=0.0)
     if highest <= 0:

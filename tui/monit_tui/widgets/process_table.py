@@ -80,7 +80,7 @@ class ProcessTable(Lines, can_focus=True):
         self.how = how
         self.rearrange()
 
-    def freeze(self, frozen: bool) -> None:
+    def freeze(self, *, frozen: bool) -> None:
         """Keep showing what is shown now, or stop doing so."""
         self._frozen = {} if frozen else None
         if frozen:
@@ -238,12 +238,9 @@ class ProcessTable(Lines, can_focus=True):
         """Turn the order round."""
         self.change(self.how._replace(reverse=not self.how.reverse))
 
-    def on_focus(self) -> None:
-        """Show the cursor's bar in full."""
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Show the cursor's bar dimmed."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor's bar in full, or dimmed."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def on_click(self, event: Click) -> None:

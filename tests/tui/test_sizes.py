@@ -1,0 +1,90 @@
+"""Any size of the terminal, and terminals without colours or UTF-8."""
+
+import pytest
+
+from monit_agent.client import scenes
+from monit_tui.terminal import Terminal
+from screening import Shown, show
+
+ODD_SIZES = [
+    (1, 1), (2, 1), (1, 2), (3, 3), (5, 2), (10, 4), (12, 40), (20, 5), (37, 9), (40, 12), (56, 19),
+    (79, 24), (80, 19), (80, 20), (80, 24), (100, 6), (119, 30), (120, 20), (121, 35), (200, 50),
+    (400, 100),
+]  # fmt: skip
+
+
+def test_every_size_draws() -> None:
+    """From one cell to a wall of them, with dialogs and help, nothing fails."""
+
+    async def play(shown: Shown) -> None:
+        for size in ODD_SIZES:
+            await shown.pilot.resize_terminal(*size)
+            for keys in [("1",), ("2",), ("3",), ("4",), ("5",), ("z",), ("z",), ("1", "x"), ("n",),
+                         ("question_mark",), ("escape",), ("S",), ("escape",), ("o",), ("escape",),
+                         ("slash", "a"), ("escape",)]:  # fmt: skip
+                await shown.press(*keys)
+                lines = shown.lines()
+                assert len(lines) == size[1], (size, keys)
+            await shown.pass_time(1)
+
+    show(play, scenes.trouble())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)], ids=["80x24", "120x35"])
+def test_a_row_says_all_that_matters(size: tuple[int, int]) -> None:
+    """Name, state, CPU, memory, lag, restarts and uptime stand in a row of 80 columns."""
+
+    async def play(shown: Shown) -> None:
+        row = shown.row("api", 0)
+        for part in ("0 ", "● online", "%", "M", "ms", "2h31m"):
+            assert part in row
+
+    show(play, scenes.healthy(), size=size)
+
+
+def test_outside_utf8_only_ascii_is_drawn() -> None:
+    """Our own parts use no character that such a terminal cannot show."""
+
+    async def play(shown: Shown) -> None:
+        for keys in [("1",), ("3",), ("4",), ("5",), ("1", "x"), ("escape", "S"), ("escape",)]:
+            await shown.press(*keys)
+            odd = {char for char in shown.text() if not char.isascii()}
+            assert not odd, (keys, odd)
+
+    show(play, scenes.trouble(), at=Terminal(utf8=False))
+
+
+def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR takes colours away, and the cursor is still to be seen."""
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def play(shown: Shown) -> None:
+        await shown.press("x", "escape", "2", "3", "4", "5", "1")
+        styles = {
+            segment.style
+            for strip in shown.app.screen._compositor.render_strips(shown.app.size)
+            for segment in strip
+        }
+        for style in styles:
+            assert style is not None
+            assert style.color is None or style.color.is_default
+            assert style.bgcolor is None or style.bgcolor.is_default
+        assert any(style.reverse for style in styles)
+
+    show(play, scenes.trouble())
+
+
+def test_hostile_names_and_output_stay_text() -> None:
+    """Names, reasons and lines made to break a terminal are drawn as visible characters."""
+
+    async def play(shown: Shown) -> None:
+        for _ in shown.table.rows:
+            await shown.press("down")
+            await shown.pass_time(1)
+            for key in "12345":
+                await shown.press(key)
+                for line in shown.lines():
+                    assert line.isprintable() or not line.strip(), repr(line)
+            await shown.press("1")
+
+    show(play, scenes.hostile(), size=(120, 35))
