@@ -6,12 +6,12 @@ instead of an object per line (measured: 20,000 lines/s for 0.2 % of a core).
 """
 
 from bisect import insort
-from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from monit_agent.client.logrows import LINE_BYTES, RUN_LINES, LogGap, Run, StreamKey
+from monit_agent.client.logpiece import Piece, time_at
+from monit_agent.client.logrows import LogGap, Run, StreamKey
 from monit_agent.client.source import LogChunk
 
 
@@ -37,7 +37,7 @@ class LineAssembler:
         self.key = key
         self.begin: int | None = None
         """Logical offset where the stream's file begins, as far as somebody told."""
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
         self._count = 0
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class LineAssembler:
             if run.missing or not (run.whole or run.ragged):
                 continue
             if not self._pieces or run.end != self._pieces[0].start:
-                self._pieces.insert(0, _Piece(self.key, run.end))
+                self._pieces.insert(0, Piece(self.key, run.end))
             self._pieces[0].runs.appendleft(run)
         self._recount()
 
@@ -167,9 +167,9 @@ class LineAssembler:
 
     def _begin_piece(self, chunk: LogChunk, at_line_start: bool) -> Fed:
         runs: list[Run] = []
-        piece = _Piece(self.key, chunk.offset)
+        piece = Piece(self.key, chunk.offset)
         if not at_line_start:
-            piece.begin_ragged(chunk.times)
+            piece.begin_ragged(time_at(chunk.times, chunk.offset))
         new, _ = piece.extend(chunk)
         if self._pieces:
             last = self._pieces[-1]
@@ -188,9 +188,9 @@ class LineAssembler:
         holes = list(self._uncovered(chunk.offset, chunk.offset + len(chunk.data)))
         for start, end in holes:
             part = _clipped(chunk, start, end)
-            piece = _Piece(self.key, start)
+            piece = Piece(self.key, start)
             if not at_line_start or start > chunk.offset:
-                piece.begin_ragged(part.times)
+                piece.begin_ragged(time_at(part.times, start))
             piece.extend(part)
             piece.shown = True
             insort(self._pieces, piece, key=lambda each: each.start)
@@ -219,147 +219,6 @@ class LineAssembler:
 
     def _recount(self) -> None:
         self._count = sum(map(len, self.runs()))
-
-
-class _Piece:
-    """Bytes without a hole: finished rows, then perhaps a line that has not ended yet."""
-
-    def __init__(self, key: StreamKey, offset: int) -> None:
-        self.key = key
-        self.end = offset
-        self.runs: deque[Run] = deque()
-        self.shown = False
-        self.tail: Run | None = None
-
-    @property
-    def start(self) -> int:
-        first = self.runs[0] if self.runs else self.tail
-        return first.offset if first else self.end
-
-    @property
-    def at_ns(self) -> int:
-        first = self.runs[0] if self.runs else self.tail
-        return first.at_ns if first else 0
-
-    def begin_ragged(self, times: tuple[tuple[int, int], ...]) -> None:
-        """Say that the piece may begin in the middle of a line; only a stream's first byte
-        cannot."""
-        if self.end > 0:
-            self.tail = self._unfinished(self.end, time_at(times, self.end), b"")
-            self.tail.ragged = True
-
-    def show_tail(self) -> Run | None:
-        if self.shown or self.tail is None or not self.tail.lines[0]:
-            return None
-        self.shown = True
-        return self.tail
-
-    def extend(self, chunk: LogChunk) -> tuple[list[Run], bool]:
-        """Add the chunk that follows; give the new rows, and whether a shown one grew."""
-        data = chunk.data
-        self.end = chunk.offset + len(data)
-        last = data.rfind(b"\n") + 1
-        runs: list[Run] = []
-        begin, grew = 0, False
-        if self.tail is not None:
-            grew = self.shown
-            newline = data.find(b"\n")
-            self.tail.grow(data if newline < 0 else data[:newline])
-            if newline < 0:
-                return [], grew
-            runs += [] if self.shown else [self.tail]
-            self._finish_tail()
-            begin = newline + 1
-        body = self._body(chunk, begin, last)
-        runs += body
-        self.runs.extend(body)
-        if last < len(data):
-            at = chunk.offset + last
-            self.tail = self._unfinished(at, time_at(chunk.times, at), data[last:])
-            self.shown = False
-        return runs, grew
-
-    def join(self, right: "_Piece") -> None:
-        """Add the piece whose first byte follows on this one's last."""
-        first = right.runs[0] if right.runs else right.tail
-        if self.tail is not None and first is not None:
-            self.tail.absorb(first)
-            if right.runs:
-                right.runs.popleft()
-                self._finish_tail()
-            else:
-                right.tail, right.shown = self.tail, self.shown or right.shown
-        elif first is not None and first.ragged:
-            first.ragged = False
-            first.whole = bool(right.runs)
-        self.runs.extend(right.runs)
-        self.tail, self.shown, self.end = right.tail, right.shown, right.end
-
-    def _finish_tail(self) -> None:
-        if self.tail is not None:
-            self.tail.whole = not self.tail.ragged
-            self.runs.append(self.tail)
-        self.tail, self.shown = None, False
-
-    def _unfinished(self, offset: int, at_ns: int, data: bytes) -> Run:
-        run = Run(self.key, offset, at_ns, [b""])
-        run.whole = False
-        run.grow(data)
-        return run
-
-    def _body(self, chunk: LogChunk, begin: int, end: int) -> list[Run]:
-        """Make runs of ``data[begin:end]``, which ends behind a newline or is empty."""
-        runs: list[Run] = []
-        for start, stop, at_ns in _moments(chunk, begin, end):
-            lines = chunk.data[start : stop - 1].split(b"\n")
-            if stop - start > LINE_BYTES and max(map(len, lines)) > LINE_BYTES:
-                runs += self._with_long_lines(lines, chunk.offset + start, at_ns)
-            else:
-                runs += self._in_grains(lines, chunk.offset + start, at_ns)
-        return runs
-
-    def _in_grains(self, lines: list[bytes], offset: int, at_ns: int) -> Iterator[Run]:
-        for index in range(0, len(lines), RUN_LINES):
-            part = lines[index : index + RUN_LINES]
-            yield Run(self.key, offset, at_ns, part)
-            offset += sum(map(len, part)) + len(part)
-
-    def _with_long_lines(self, lines: list[bytes], offset: int, at_ns: int) -> Iterator[Run]:
-        for line in lines:
-            run = self._unfinished(offset, at_ns, line)
-            run.whole = True
-            yield run
-            offset += len(line) + 1
-
-
-def time_at(times: tuple[tuple[int, int], ...], offset: int) -> int:
-    """Give when the byte at ``offset`` was read, by a chunk's pairs; 0 when they do not say."""
-    at_ns = 0
-    for pair_offset, pair_ns in times:
-        if pair_offset > offset:
-            break
-        at_ns = pair_ns
-    return at_ns
-
-
-def _moments(chunk: LogChunk, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Cut whole lines where another moment began: (start, stop, wall ns) within the data."""
-    if begin >= end:
-        return
-    at_ns = 0
-    for pair_offset, pair_ns in chunk.times:
-        where = pair_offset - chunk.offset
-        if where >= end:
-            break
-        if where > begin:
-            cut = chunk.data.find(b"\n", where - 1, end) + 1
-            if cut >= end:
-                break
-            if pair_ns != at_ns:
-                yield begin, cut, at_ns
-                begin = cut
-        at_ns = pair_ns
-    yield begin, end, at_ns
 
 
 def _clipped(chunk: LogChunk, start: int, end: int | None = None) -> LogChunk:

@@ -1,0 +1,110 @@
+"""Worker text as cells: never wider than it says, never anything but text."""
+
+import re
+import unicodedata
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.style import Style
+
+from monit_tui.text.cells import Parts, cropped, highlighted, styled, wrapped
+
+BASE = Style()
+MESSY = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=40).map(str.encode),
+    st.binary(max_size=40),
+    st.lists(st.sampled_from(["a", "茶", "\t", "e\u0301", "🍵", "\x1b[31m", "\x00", " "]), max_size=30)
+    .map("".join)
+    .map(str.encode),
+)  # fmt: skip
+
+
+def text(parts: Parts) -> str:
+    return "".join(part for part, _ in parts)
+
+
+@given(MESSY)
+@example(b"\x1b]52;c;eA==\x07\xc2\x9b2J\xe2\x80\xae")
+def test_no_cell_holds_a_control_character(raw: bytes) -> None:
+    """For any bytes: no control, no hidden format character, and each cell has a style."""
+    for part, style in styled(raw, BASE, 1 << 20):
+        assert style is not None
+        for character in part:
+            assert unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
+            assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b"
+
+
+@given(MESSY, st.integers(1, 200))
+def test_wrapping_keeps_every_character(raw: bytes, width: int) -> None:
+    """Rows are at most as wide as asked, and together they are the text (but for characters
+    that are wider than a whole row)."""
+    parts = styled(raw, BASE, 1 << 20)
+    rows = wrapped(parts, width)
+    assert rows
+    assert all(cell_len(text(row)) <= width for row in rows)
+    joined = "".join(text(row) for row in rows)
+    if width > 1:
+        assert joined == text(parts)
+    else:
+        assert len(joined) == len(text(parts))
+
+
+@given(st.text(st.sampled_from("ab茶e\u0301 "), max_size=60), st.integers(2, 30))
+def test_all_rows_but_the_last_are_full(words: str, width: int) -> None:
+    """A row ends only where the next character does not fit."""
+    rows = [text(row) for row in wrapped([(words, BASE)], width)]
+    for row, after in zip(rows, rows[1:], strict=False):
+        assert cell_len(row) + cell_len(after[0]) > width
+
+
+@given(st.text(st.sampled_from("ab茶 "), max_size=40), st.integers(0, 60), st.integers(1, 40))
+def test_a_crop_is_what_stands_there(words: str, start: int, width: int) -> None:
+    """The cells from a column on, with blanks for the halves of wide characters."""
+    cells: list[str] = []
+    for character in words:
+        cells += [character, ""] if cell_len(character) == 2 else [character]
+    wanted = cells[start : start + width]
+    if wanted and wanted[0] == "":
+        wanted[0] = " "
+    if len(wanted) == width and cell_len(wanted[-1] or "") == 2:
+        wanted[-1] = " "
+    assert text(cropped([(words, BASE)], start, width)) == "".join(wanted)
+
+
+def test_tabs_go_to_the_next_eighth_column() -> None:
+    """As a terminal does it, also behind wide characters and across colours."""
+    raw = "a\tb\x1b[31m\tc\x1b[0m茶\td".encode()
+    assert text(styled(raw, BASE, 1 << 20)) == "a       b       c茶     d"
+
+
+def test_colours_become_styles() -> None:
+    """The terminal's colours, 256 and true colours, and attributes, on top of the base."""
+    (part,) = styled(b"\x1b[1;31;48;5;17mx", Style(dim=True), 1 << 20)
+    style = part[1]
+    assert style.bold
+    assert style.dim
+    assert style.color is not None
+    assert style.color.number == 1
+    assert style.bgcolor is not None
+    assert style.bgcolor.number == 17
+    (part,) = styled(b"\x1b[38;2;1;2;3mx", BASE, 1 << 20)
+    assert part[1].color is not None
+    assert part[1].color.triplet == (1, 2, 3)
+
+
+@given(
+    st.lists(st.text(st.sampled_from("abx"), min_size=1, max_size=5), max_size=6),
+    st.sampled_from(["x", "ab", "a*", "b+x", "$"]),
+)
+def test_matches_are_lit_and_nothing_else(pieces: list[str], pattern: str) -> None:
+    """Exactly the characters of matches get the style, also across parts; the text stays."""
+    found = re.compile(pattern)
+    whole = "".join(pieces)
+    lit = highlighted([(piece, BASE) for piece in pieces], found, Style(reverse=True))
+    assert text(lit) == whole
+    flags = [bool(style.reverse) for part, style in lit for _ in part]
+    wanted = [False] * len(whole)
+    for match in found.finditer(whole):
+        wanted[match.start() : match.end()] = [True] * (match.end() - match.start())
+    assert flags == wanted
