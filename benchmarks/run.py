@@ -84,6 +84,9 @@ def report(figures: Sequence[Figure]) -> str:
             "" if ratio is None else f"{ratio:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
+    if notes:
+        lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
 

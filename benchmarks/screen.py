@@ -13,6 +13,7 @@ from ttymeter import Measured, Plan
 from ttymeter import measure as watch
 
 LINES_PER_SECOND = 20_000
+LINE = "GET /breads/rye"
 
 
 class Scene(NamedTuple):
@@ -22,14 +23,16 @@ class Scene(NamedTuple):
     apps: Sequence[tuple[str, str, Sequence[str]]]
     """Name, script, arguments."""
     over_ssh: bool = False
+    shows: str = ""
+    """What must stand on the screen at the end, or the figures are of something else."""
 
 
 IDLE = [(f"app-{number}", "idle.py", ()) for number in range(4)]
 FLOOD = [("app-0", "steady.py", (str(LINES_PER_SECOND),)), *IDLE[1:]]
 SCENES = (
     Scene("4 idle processes", IDLE),
-    Scene(f"{LINES_PER_SECOND:,} lines/s shown", FLOOD),
-    Scene(f"{LINES_PER_SECOND:,} lines/s shown, over ssh", FLOOD, over_ssh=True),
+    Scene(f"{LINES_PER_SECOND:,} lines/s shown", FLOOD, shows=LINE),
+    Scene(f"{LINES_PER_SECOND:,} lines/s shown, over ssh", FLOOD, over_ssh=True, shows=LINE),
 )
 
 
@@ -44,7 +47,7 @@ def measure(quick: bool) -> list[Figure]:
 
 def _watch_scene(scene: Scene, quick: bool) -> list[Figure]:
     starts = 2 if quick else 7
-    spans = 1 if quick else 3
+    spans = 1 if quick else 2
     first: dict[str, list[float]] = {}
     seen: dict[str, list[Measured]] = {}
     with both() as managers:
@@ -75,9 +78,12 @@ def _look(manager: Manager, scene: Scene, quick: bool) -> list[Measured]:
     environment = dict(manager.environment)
     if scene.over_ssh:
         environment["SSH_CONNECTION"] = "192.0.2.1 50000 192.0.2.2 22"
-    seconds = 10.0 if quick else 18.0
+    seconds = 10.0 if quick else 14.0
     still = watch(_monitor(manager), environment, Plan(seconds=seconds))
     keys = watch(_monitor(manager), environment, Plan(seconds=seconds + 4, keys=("down", "up")))
+    if scene.shows not in "\n".join(still.screen):
+        shown = "\n".join(still.screen)
+        raise BenchmarkError(f"{manager.name} does not show {scene.shows!r}:\n{shown}")
     return [still._replace(key_ms=keys.key_ms)]
 
 
