@@ -302,3 +302,36 @@ def test_nobody_sees_the_other_instances_lines() -> None:
         assert log.texts() == ["mine"]
 
     show(play)
+
+
+def test_history_comes_when_the_agent_does() -> None:
+    """An agent that did not answer when the log was opened is asked again when it is back."""
+    source = scenes.many(20)
+    source.stage[APP].silent = True
+
+    async def play(log: LogScreen) -> None:
+        await log.pass_time(10.0)
+        await log.until(lambda: "agent" in log.lines()[0] + log.status(), "it says so")
+        log.source.stage[APP].print(0, "out", b"printed meanwhile\n")
+        log.source.stage[APP].silent = False
+        await log.pass_time(2.0)
+        await log.until(lambda: log.texts() == ["printed meanwhile"], "the history is there")
+
+    show(play, source=source)
+
+
+def test_a_thousand_instances_are_shown_together() -> None:
+    """All instances of many apps at once: their history merged, new lines at the end."""
+    source = scenes.many(400)
+    who = tuple(
+        Identity(name, number) for name, app in source.stage.items() for number in app.instances
+    )
+
+    async def play(log: LogScreen) -> None:
+        await log.until(lambda: not log.pane.history.opening(log.pane.who), "all have answered")
+        log.print("newest")
+        await log.pass_time(0.01)
+        assert log.texts()[-1].endswith("newest")
+        assert f"{APP}/0"[-16:] in log.lines()[-1]
+
+    show(play, source=source, who=who)

@@ -52,6 +52,11 @@ class History:
                 request = LogTail(instance=instance, stream=stream, lines=lines)
                 self._ask(StreamKey(app, instance, stream), "open", request)
 
+    def retry(self, app: str, who: tuple[Identity, ...]) -> None:
+        """Ask again for what could not be had, now that the app's agent is heard."""
+        if self.problems.pop(app, None) is not None:
+            self.open(tuple(one for one in who if one.app == app))
+
     def older(self, keys: Iterable[StreamKey]) -> bool:
         """Ask for the lines before the first known ones; False when there are none."""
         asked = False

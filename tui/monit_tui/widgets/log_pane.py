@@ -109,6 +109,10 @@ class LogPane(Widget, can_focus=True):
         """Instances may have come or gone."""
         if self._all and self._everybody() != self.who:
             self._watch(self._everybody())
+        for name in list(self.history.problems):
+            app = self.source.fleet.apps.get(name)
+            if app is not None and app.link == "live":
+                self.history.retry(name, self.who)
         self._paint()
 
     # ------------------------------------------------------------ for the commands
