@@ -49,12 +49,13 @@ LAST_LINES = "12"
 def demo(context: click.Context, seconds: float, instances: int, read_only: bool) -> None:
     """Watch a small real app under load; nothing of it stays.
 
-    Starts bakeries, customers who send them requests, and the screen, all in a temporary home of
-    their own. Without a terminal they run for some seconds; then the list and the last log lines
-    are printed.
+    Starts bakeries, customers who send them requests, a courier, and the screen, all in a
+    temporary home of their own. Without a terminal they run for some seconds; then the list and
+    the last log lines are printed.
     """
-    output.say(f"{instances} bakeries and their customers, for as long as you look. One oven is")
-    output.say("faulty: watch it restart. On quit all is stopped and removed.")
+    bakeries = "A bakery" if instances == 1 else f"{instances} bakeries"
+    output.say(f"{bakeries} with customers and a courier, for as long as you look. One oven burns")
+    output.say("and the courier falls: watch them restart. On quit all is stopped and removed.")
     with _temporary_home() as home:
         os.environ["MONIT_HOME"] = home
         _start_apps(instances)
@@ -94,11 +95,12 @@ def _leave(number: int, _: FrameType | None) -> None:
 
 
 def _start_apps(instances: int) -> None:
-    """Start bakery and customers as anyone would, side by side. Raises `CommandError`."""
+    """Start the apps as anyone would, side by side. Raises `CommandError`."""
     folder = os.path.dirname(monit_agent.demo.__file__)
     first = str(free_ports(PORTS))
     python = ("--interpreter", sys.executable)
     bakery = (os.path.join(folder, "bakery.py"), "-i", str(instances), "--port", first)
+    courier = (os.path.join(folder, "courier.py"),)
     customers = (os.path.join(folder, "load.py"), "--name", "customers", "--", first, str(PORTS))
     starting = [
         subprocess.Popen(
@@ -108,7 +110,7 @@ def _start_apps(instances: int) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for words in (bakery, customers)
+        for words in (bakery, courier, customers)
     ]
     said = [process.communicate()[0] for process in starting]
     for process, text in zip(starting, said, strict=True):

@@ -15,7 +15,7 @@ import sys
 import time
 
 MENU = ("baguette", "brioche", "pretzel", "rye", "sourdough")
-PAUSE_S = 0.22
+PAUSE_S = 0.15
 """Mean time between two customers who come on foot."""
 BUS_EVERY_S = (9.0, 24.0)
 BUS_SEATS = (25, 60)
