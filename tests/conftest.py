@@ -25,8 +25,10 @@ def _home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _kill_all_of(folder: str) -> None:
-    def left() -> list[psutil.Process]:
-        return [process for process in psutil.process_iter() if _belongs(process, folder)]
+    def left() -> set[psutil.Process]:
+        ours = {process for process in psutil.process_iter() if _belongs(process, folder)}
+        # a program that writes its own title, as redis does, hides both marks: go by its parents
+        return ours.union(*(_below(process) for process in ours))
 
     def none_left() -> bool:
         alive = left()
@@ -50,6 +52,13 @@ def _belongs(process: psutil.Process, folder: str) -> bool:
         )
     except psutil.Error:
         return False
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _own_family() -> set[int]:
