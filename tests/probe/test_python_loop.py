@@ -1,0 +1,216 @@
+"""Event loops: found, their lag and use read, and who holds them up."""
+
+import json
+
+import pytest
+
+from probing import VERSIONS, Ran, python, run
+
+BLOCK = """
+    import asyncio, json, time
+    def blocker():
+        before = time.perf_counter()
+        time.sleep(0.3)
+        print(json.dumps(time.perf_counter() - before), flush=True)
+    async def main():
+        await asyncio.sleep(0.6)
+        blocker()
+        await asyncio.sleep(0.7)
+"""
+
+
+def _longest(ran: Ran) -> float:
+    return max(loop["max"] for report in ran.full for loop in report["loops"])
+
+
+def _blocked(ran: Ran) -> list[dict]:
+    return [each for report in ran.full for each in report["blocked"] if each["count"]]
+
+
+def _took(ran: Ran) -> float:
+    """Give how long the app itself says that it blocked: the box may stretch a sleep."""
+    return json.loads(ran.out.splitlines()[0])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "start",
+    [
+        "asyncio.run(main())",
+        "loop = asyncio.new_event_loop(); loop.run_until_complete(main()); loop.close()",
+        "import threading; t = threading.Thread(target=lambda: asyncio.run(main())); "
+        "t.start(); t.join()",
+    ],
+    ids=["run", "run_until_complete", "thread"],
+)
+def test_a_block_is_read_and_its_culprit_named(version: str, start: str) -> None:
+    """A block of 300 ms reads as that, and the function that blocked stands on top."""
+    ran = run(BLOCK + f"\n    {start}", interpreter=python(version))
+
+    assert (ran.code, ran.err) == (0, "")
+    assert -0.02 < _longest(ran) - _took(ran) < 0.01
+    (block,) = _blocked(ran)
+    assert block["kind"] == "culprit"
+    assert block["stack"][0][2] == "blocker"
+    assert block["count"] == 1
+    assert abs(block["max"] - _took(ran)) < 0.02
+    (loop,) = ran.last["loops"]
+    assert loop["stuck"] == 1
+    assert loop["type"] == "asyncio"
+    assert abs(loop["busy"] / loop["wall"] - 0.3 / 1.6) < 0.15
+    assert ran.last["faults"] == 0, ran.last["fault"]
+
+
+@pytest.mark.parametrize("start", ["uvloop.run(main())", "uvloop.install(); asyncio.run(main())"])
+def test_uvloop_is_read_too(start: str) -> None:
+    """In uvloop, which is written in C, the same block is seen by a beat of 20 ms."""
+    pytest.importorskip("uvloop")
+    ran = run(BLOCK + f"\n    import uvloop, warnings; warnings.simplefilter('ignore'); {start}")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert -0.04 < _longest(ran) - _took(ran) < 0.01
+    (block,) = _blocked(ran)
+    assert (block["kind"], block["stack"][0][2]) == ("culprit", "blocker")
+    (loop,) = ran.last["loops"]
+    assert loop["type"] == "uvloop"
+    assert 0.05 < loop["busy"] / loop["wall"] < 0.45
+    assert ran.last["faults"] == 0, ran.last["fault"]
+
+
+def test_trio_is_read_too() -> None:
+    """trio's loop is read by an instrument, with the same result."""
+    pytest.importorskip("trio")
+    ran = run("""
+        import trio, time, json
+        def blocker():
+            before = time.perf_counter()
+            time.sleep(0.3)
+            print(json.dumps(time.perf_counter() - before))
+        async def main():
+            await trio.sleep(0.6)
+            blocker()
+            await trio.sleep(0.7)
+        trio.run(main)
+    """)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert -0.02 < _longest(ran) - _took(ran) < 0.01
+    (block,) = _blocked(ran)
+    assert (block["kind"], block["stack"][0][2]) == ("culprit", "blocker")
+    assert ran.last["loops"][0]["type"] == "trio"
+    assert any(report["tasks"] for report in ran.full)
+
+
+def test_many_short_callbacks_are_not_blamed_on_one() -> None:
+    """400 callbacks of 1 ms in one go hold the loop up; none of them is the culprit."""
+    ran = run("""
+        import asyncio, time
+        def short():
+            end = time.perf_counter() + 0.002
+            while time.perf_counter() < end:
+                pass
+        async def main():
+            await asyncio.sleep(0.3)
+            for _ in range(400):
+                asyncio.get_running_loop().call_soon(short)
+            await asyncio.sleep(0.5)
+        asyncio.run(main())
+    """)
+
+    assert [block["kind"] for block in _blocked(ran)] == ["saturated"]
+
+
+def test_a_collection_that_holds_the_loop_up_is_called_one() -> None:
+    """When the garbage collector is what blocks, it is named, with the frame that it struck."""
+    ran = run("""
+        import asyncio, gc
+        async def main():
+            heap = [[] for _ in range(6_000_000)]
+            await asyncio.sleep(0.3)
+            gc.collect()
+            await asyncio.sleep(0.3)
+        gc.disable()
+        asyncio.run(main())
+    """)
+
+    assert "gc" in {block["kind"] for block in _blocked(ran)}
+    assert ran.last["gc"][2][0] >= 1
+    assert max(report["gc"][2][2] for report in ran.full) > 0.05
+
+
+def test_a_thread_that_keeps_the_gil_is_found() -> None:
+    """An idle loop that cannot run because another thread keeps the GIL: that one is named."""
+    ran = run("""
+        import asyncio, threading, time
+        def hog():
+            (7 ** 700_000) % (3 ** 330_000)
+            sum(range(40_000_000))
+        async def main():
+            threading.Thread(target=lambda: (time.sleep(0.7), hog())).start()
+            for _ in range(100):
+                await asyncio.sleep(0.03)
+        asyncio.run(main())
+    """)
+
+    blamed = [block for block in _blocked(ran) if block["kind"] == "gil"]
+    assert blamed, _blocked(ran)
+    assert any(row[2].endswith("hog") for row in blamed[0]["stack"])
+
+
+def test_equal_blocks_are_folded_and_a_long_one_is_told_while_it_lasts() -> None:
+    """The same culprit again is one entry with a count; a block of 2.5 s is told before its end."""
+    ran = run("""
+        import asyncio, time
+        async def main():
+            await asyncio.sleep(0.5)
+            time.sleep(2.5)
+            for _ in range(3):
+                await asyncio.sleep(0.001)
+                time.sleep(0.16)
+        asyncio.run(main())
+    """)
+
+    going_on = [b for report in ran.full for b in report["blocked"] if not b["count"]]
+    assert going_on
+    assert going_on[0]["stack"][0][2] == "main"
+    assert max(report["loops"][0]["now"] for report in ran.full) > 0.5
+    short = [block for block in _blocked(ran) if block["max"] < 1.0]
+    assert sum(block["count"] for block in short) == 3
+    assert len(short) < 3
+
+
+def test_a_loop_within_a_loop_and_many_in_turn_keep_their_numbers() -> None:
+    """Running one loop after another in a thread adds up; nothing goes back."""
+    ran = run("""
+        import asyncio, time
+        async def one():
+            await asyncio.sleep(0.01)
+        for _ in range(120):
+            asyncio.run(one())
+    """)
+
+    walls = [report["loops"][0]["wall"] for report in ran.full]
+    assert ran.code == 0
+    assert walls == sorted(walls)
+    assert len(ran.last["loops"]) == 1
+    assert walls[-1] > 1.0
+    assert ran.last["faults"] == 0, ran.last["fault"]
+
+
+def test_without_a_loop_waiting_for_the_gil_is_measured() -> None:
+    """A program of threads that compute reports how long a thread waits until it may run."""
+    ran = run("""
+        import threading, time
+        end = time.monotonic() + 1.5
+        def work():
+            while time.monotonic() < end:
+                sum(range(1000))
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        [t.start() for t in threads]; [t.join() for t in threads]
+    """)
+
+    assert ran.last["loops"] == []
+    assert ran.last["tasks"] is None
+    assert max(report["threads"] for report in ran.full) == 4
+    assert max(report["sched_max"] for report in ran.full) > 0.005
+    assert sum(count for bucket, count in ran.last["sched"] if bucket >= 10) > 0

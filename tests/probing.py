@@ -1,0 +1,130 @@
+"""Helpers for tests of the probe: real programs of real interpreters, reporting to a real socket."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import monit_agent
+
+PROBE = Path(monit_agent.__file__).parent / "probe"
+INJECT = PROBE / "inject"
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+DEADLINE_S = 30.0
+
+Report = dict[str, Any]
+
+
+class Ran(NamedTuple):
+    """A program that is over."""
+
+    code: int
+    out: str
+    err: str
+    reports: list[Report]
+    seconds: float
+
+    @property
+    def full(self) -> list[Report]:
+        """The reports with numbers in them."""
+        return [report for report in self.reports if "gc" in report]
+
+    @property
+    def last(self) -> Report:
+        """The last report with numbers in it."""
+        return self.full[-1]
+
+
+@cache
+def interpreter(version: str) -> str | None:
+    """Give an interpreter of this version: on PATH, or among pyenv's."""
+    versions = Path("~/.pyenv/versions").expanduser()
+    found = [shutil.which(f"python{version}"), *sorted(versions.glob(f"{version}.*/bin/python"))]
+    for candidate in filter(None, found):
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        said = subprocess.run([candidate, "-I", "-c", code], capture_output=True, text=True)
+        if said.returncode == 0 and said.stdout.strip() == version:
+            return str(candidate)
+    return None
+
+
+def python(version: str) -> str:
+    """Give an interpreter of this version or skip the test."""
+    found = interpreter(version)
+    if found is None:
+        pytest.skip(f"there is no Python {version} here")
+    return found
+
+
+def environment(sock: str | Path, **more: str) -> dict[str, str]:
+    """Give the environment in which a program has the probe."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MONIT_")}
+    return {**plain, "PYTHONPATH": str(INJECT), "MONIT_PROBE_SOCK": str(sock), **more}
+
+
+@contextmanager
+def listening() -> Iterator[tuple[socket.socket, str]]:
+    """Give a datagram socket as the agent has it, and its path."""
+    folder = tempfile.mkdtemp(prefix="m")
+    path = os.path.join(folder, "probe.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.settimeout(0.02)
+        yield sock, path
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(
+    program: str,
+    *arguments: str,
+    interpreter: str = sys.executable,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run a program with the probe to its end and give all that it and its probe said."""
+    command = [interpreter, *options, "-c", textwrap.dedent(program), *arguments]
+    with listening() as (sock, path):
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            env=environment(path, **(env or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            reports, seconds = _gather(sock, process, begun)
+            out, err = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
+            process.wait()
+    return Ran(process.returncode, out, err, reports, seconds)
+
+
+def _gather(
+    sock: socket.socket, process: subprocess.Popen[str], begun: float
+) -> tuple[list[Report], float]:
+    reports: list[Report] = []
+    ended = None
+    while True:
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
+        try:
+            reports.append(json.loads(sock.recv(1 << 20)))
+        except TimeoutError:
+            if ended is not None:
+                return reports, ended - begun
+            assert time.monotonic() < begun + DEADLINE_S, "the program did not end"
