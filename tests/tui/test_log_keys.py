@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from logscreen import APP, TWO, LogScreen, show
 from monit_agent.client import scenes
@@ -180,13 +181,16 @@ def test_long_lines_are_cut_or_wrapped() -> None:
 @given(
     st.integers(1, 200),
     st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)),
-    st.booleans(),
-    st.booleans(),
-    st.sampled_from(["off", "time", "date", "since"]),
-    st.sampled_from(["none", "number", "full"]),
+    st.tuples(
+        st.sampled_from(["off", "time", "date", "since"]),
+        st.sampled_from(["none", "number", "full"]),
+        st.booleans(),
+        st.booleans(),
+    ),
 )
-def test_rows_are_exactly_as_wide_as_the_pane(width, raw, wrap, pretty, stamps, names) -> None:
+def test_rows_are_exactly_as_wide_as_the_pane(width, raw, switches) -> None:
     """At any width and for any bytes, each line of a row fills the width and no more."""
+    stamps, names, wrap, pretty = switches
     layout = Layout(width, LOOK, stamps, names, 6, wrap, pretty)
     row = LogLine(KEY, 0, 1_700_000_000_000_000_000, raw)
     lines = lines_of(row, layout, 0, marked=False)
@@ -277,6 +281,10 @@ def test_too_long_a_copy_is_told() -> None:
     show(play)
 
 
+def saved(folder: Path) -> list[Path]:
+    return list(folder.glob("monit-*.log"))
+
+
 def test_lines_are_saved_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl+s writes the shown lines byte for byte, readable by the owner only, and says where;
     with nowhere to write it says why."""
@@ -288,7 +296,8 @@ def test_lines_are_saved_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await log.press("ampersand")
         await log.type("!two")
         await log.press("ctrl+s")
-        (path,) = tmp_path.glob(f"monit-{APP}-0-*.log")
+        (path,) = saved(tmp_path)
+        assert path.name.startswith(f"monit-{APP}-0-")
         assert path.read_bytes() == b"one \xff\x1b[31m\nthree\n"
         assert path.stat().st_mode & 0o777 == 0o600
         assert f"saved 2 lines to {path}" in log.toasts()
@@ -311,7 +320,7 @@ def test_lines_of_many_are_saved_with_their_names(
         log.print("one", instance=1, err=True)
         await log.pass_time()
         await log.press("ctrl+s")
-        (path,) = tmp_path.glob("monit-*.log")
+        (path,) = saved(tmp_path)
         lines = path.read_text().splitlines()
         assert re.fullmatch(rf"[-\d]+ [\d:.]+ {APP}/0 out zero", lines[0])
         assert re.fullmatch(rf"[-\d]+ [\d:.]+ {APP}/1 err one", lines[1])
@@ -369,3 +378,44 @@ def test_hostile_output_stays_text() -> None:
         assert "[@click=app.quit]nor a link" in text
 
     show(play, source=source, who=(Identity(app, 0),), size=(120, 30))
+
+
+def test_the_mouse_moves_too() -> None:
+    """A click puts the cursor there and holds the log still; the wheel scrolls, and at the end
+    the log follows again."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(*(f"line {n}" for n in range(50)))
+        await log.pass_time()
+        third = log.texts()[3]
+        await log.pilot.click("#log-view", offset=(20, 3))
+        assert log.cursor_text() == third
+        assert "paused" in log.status()
+        top = log.texts()[0]
+        log.view.post_message(wheel(MouseScrollUp, log))
+        await log.pilot.pause()
+        assert log.texts()[3] == top
+        log.view.post_message(wheel(MouseScrollDown, log))
+        await log.until(lambda: log.texts()[0] == top, "back")
+        log.view.post_message(wheel(MouseScrollDown, log))
+        await log.until(lambda: "follow" in log.status(), "the end is followed")
+
+    show(play)
+
+
+def wheel(kind: type[MouseScrollUp] | type[MouseScrollDown], log: LogScreen) -> MouseScrollUp:
+    return kind(log.view, 5, 5, 0, 0, 0, False, False, False)  # type: ignore[return-value]
+
+
+def test_a_smaller_pane_keeps_the_cursor_in_view() -> None:
+    """When the terminal shrinks the line that is read stays on the screen."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(*(f"line {n}" for n in range(50)))
+        await log.pass_time()
+        await log.press("k")
+        await log.pilot.resize_terminal(100, 6)
+        await log.pilot.pause()
+        assert "line 48" in log.texts()
+
+    show(play, size=(100, 20))

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +15,9 @@ BASE = Style()
 MESSY = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=40).map(str.encode),
     st.binary(max_size=40),
-    st.lists(st.sampled_from(["a", "茶", "\t", "e\u0301", "🍵", "\x1b[31m", "\x00", " "]), max_size=30)
+    st.lists(
+        st.sampled_from(["a", "茶", "\t", "e\u0301", "🍵", "\x1b[31m", "\x00", " "]), max_size=30
+    )
     .map("".join)
     .map(str.encode),
 )  # fmt: skip
@@ -54,7 +57,7 @@ def test_wrapping_keeps_every_character(raw: bytes, width: int) -> None:
 def test_all_rows_but_the_last_are_full(words: str, width: int) -> None:
     """A row ends only where the next character does not fit."""
     rows = [text(row) for row in wrapped([(words, BASE)], width)]
-    for row, after in zip(rows, rows[1:], strict=False):
+    for row, after in pairwise(rows):
         assert cell_len(row) + cell_len(after[0]) > width
 
 

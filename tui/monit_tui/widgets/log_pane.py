@@ -34,8 +34,8 @@ from monit_tui.widgets.log_view import LogView
 
 Question = Literal["search", "filter"]
 _HINTS: dict[Question, str] = {
-    "search": "text or regular expression",
-    "filter": "regex   !without   -C 3 context   :err :out   :warn :error",
+    "search": "/ text or regular expression",
+    "filter": "& regex   !without   -C 3 context   :err :out   :warn :error",
 }
 NAME_CELLS = 16
 """Most cells that the name of an instance takes in each row."""

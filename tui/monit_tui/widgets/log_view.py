@@ -77,7 +77,7 @@ class LogView(Lines):
         """Give the lines in view."""
         if width != self.layout_now.width:
             self.dress(width=width)
-        self.window.height = height
+        self.window.resize(height)
         rows = self.window.rows()
         if not rows:
             hidden = self.filtered and len(self.book.merged) > 0

@@ -59,6 +59,13 @@ class Window:
             rows = self._below_top()
         return rows
 
+    def resize(self, height: int) -> None:
+        """Take another height; while staying the cursor's row stays in view."""
+        if height != self.height:
+            self.height = height
+            if not self.follow and height and len(self.shown):
+                self._reveal()
+
     def end(self) -> None:
         """Follow the end from now on."""
         self.follow, self.anchor = True, None
@@ -155,7 +162,8 @@ class Window:
         return rows[: self.height]
 
     def _reveal(self) -> None:
-        cursor, top = self.shown.index(self.cursor), self.shown.index(self._top)
+        cursor = min(self.shown.index(self.cursor), len(self.shown) - 1)
+        self.cursor, top = self.shown.seq(cursor), self.shown.index(self._top)
         if cursor < top or (cursor == top and self._sub):
             self._top, self._sub = self.cursor, 0
             return
