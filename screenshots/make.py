@@ -32,8 +32,10 @@ from monit_tui.terminal import Terminal
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WIDE, SMALL = (120, 35), (80, 24)
-BLANK = "\u00a0"
 FONTS = "'Fira Code', 'JetBrains Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+RUN = re.compile(
+    r'<text (class="[^"]*") x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"[^>]*>([^<]*)</text>'
+)
 
 
 class Shot(NamedTuple):
@@ -46,13 +48,16 @@ class Shot(NamedTuple):
     """How long the scene plays before the keys are pressed."""
 
 
+TO_WEB = ("down", "down", "down")
+"""From the first app of the healthy scene to the one that prints plain lines."""
+
 SHOTS = {
-    "overview": Shot(scenes.healthy, WIDE),
+    "overview": Shot(scenes.healthy, WIDE, TO_WEB),
     "trouble": Shot(scenes.trouble, WIDE),
     "small": Shot(scenes.trouble, SMALL),
-    "logs": Shot(scenes.healthy, WIDE, ("2", "z")),
-    "metrics": Shot(scenes.healthy, WIDE, ("3", "z")),
-    "confirm": Shot(scenes.healthy, WIDE, ("r",)),
+    "logs": Shot(scenes.healthy, WIDE, (*TO_WEB, "2", "z")),
+    "metrics": Shot(scenes.healthy, WIDE, (*TO_WEB, "3", "z")),
+    "confirm": Shot(scenes.healthy, WIDE, (*TO_WEB, "r")),
     "help": Shot(scenes.healthy, WIDE, ("question_mark",)),
 }
 
@@ -81,30 +86,29 @@ def portable(svg: str) -> str:
     """Make Textual's SVG look the same wherever it is shown.
 
     The web font goes: pages that show pictures do not load it, and loading tells who looks. What
-    is drawn instead is made to fill its cells, word by word, and blanks, which renderers treat
-    differently, are left out.
+    is drawn instead is placed word by word, and glyph by glyph where a font may draw them wider
+    than their cell; renderers differ in how they fit longer runs, and in blanks.
     """
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family:\s*Fira Code, monospace", f"font-family: {FONTS}", svg)
+    svg = re.sub(r"<clipPath id=\"[^\"]*-line-\d+\">.*?</clipPath>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\n[ \t]*(?=\n)", "", svg)
-    return re.sub(
-        r'<text ([^>]*?)x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"([^>]*)>([^<]*)</text>',
-        _words,
-        svg,
-    )
+    return RUN.sub(_pieces, svg)
 
 
-def _words(found: re.Match[str]) -> str:
-    """Place every word of a run by itself, where its first cell is."""
-    before, x, y, length, after, text = found.groups()
+def _pieces(found: re.Match[str]) -> str:
+    """Place the pieces of a run where their first cells are."""
+    style, x, y, length, text = found.groups()
     run = html.unescape(text)
     cell = float(length) / max(cell_len(run), 1)
     placed: list[str] = []
-    for word in re.finditer(rf"[^{BLANK}]+", run):
-        left = float(x) + cell * cell_len(run[: word.start()])
+    for piece in re.finditer(r"[!-~]+|[^\s!-~]", run):
+        left = float(x) + cell * cell_len(run[: piece.start()])
+        width = cell * cell_len(piece[0])
+        fit = "" if piece[0].isascii() else ' lengthAdjust="spacingAndGlyphs"'
         placed.append(
-            f'<text {before}x="{left:.1f}" y="{y}" textLength="{cell * cell_len(word[0]):.1f}"'
-            f' lengthAdjust="spacingAndGlyphs"{after}>{html.escape(word[0])}</text>'
+            f'<text {style} x="{left:.1f}" y="{y}" textLength="{width:.1f}"{fit}>'
+            f"{html.escape(piece[0])}</text>"
         )
     return "".join(placed)
 
