@@ -1,6 +1,7 @@
 """The screen on a replayed scene, for work on it: ``python -m monit_tui --scene healthy``."""
 
 import argparse
+import os
 import sys
 
 from monit_tui import terminal
@@ -16,6 +17,10 @@ def main() -> int:
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("targets", nargs="*")
     said = parser.parse_args()
+    refused = terminal.refusal(os.environ)
+    if refused is not None:
+        terminal.say(refused)
+        return 2
 
     from monit_agent.client import scenes  # noqa: PLC0415 - after --help
     from monit_tui.app import show  # noqa: PLC0415 - after --help

@@ -28,6 +28,10 @@ from monit_tui.theme import THEME, Look, look
 gc.enable()
 
 
+EAGER_EVERY_S, EAGER_TIMES = 0.015, 40
+"""How often, and how many times, an agent's first word is looked for."""
+
+
 class MonitApp(App[None]):
     """Shows a `Source`. Needs a fresh one, and does not close it."""
 
@@ -72,6 +76,14 @@ class MonitApp(App[None]):
         self.set_class(not self.at.utf8, "-ascii")
         self.feed.flush()
         self.set_interval(1 / self.feed.hz, self.feed.tick)
+        self._await_first_words(EAGER_TIMES)
+
+    def _await_first_words(self, times: int) -> None:
+        """Poll often until the agents have answered: they do so while the screen is built."""
+        waiting = any(app.link == "connecting" for app in self.source.fleet.apps.values())
+        if waiting and times:
+            self.feed.flush()
+            self.set_timer(EAGER_EVERY_S, lambda: self._await_first_words(times - 1))
 
     def _deliver(self, changes: Changes) -> None:
         if self.overview.is_mounted:

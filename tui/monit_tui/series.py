@@ -28,6 +28,8 @@ class Kind(NamedTuple):
     across: Literal["sum", "max"] = "sum"
     probe: bool = False
     """True when only the probe inside the worker can know it."""
+    least: float = 1.0
+    """The plot's scale reaches at least so far: noise must not look like mountains."""
     behind: str | None = None
     """The metric that is drawn behind this one, on the same scale."""
 
@@ -55,21 +57,23 @@ def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
 
 KINDS: tuple[Kind, ...] = (
     Kind("cpu", "CPU", "of one core; near 100% for long, it cannot keep up",
-         _field("cpu_percent"), say.percent),
+         _field("cpu_percent"), say.percent, least=5.0),
     Kind("memory", "memory", "resident, all its processes; a steady climb is a leak",
-         _field("rss_bytes"), _size),
+         _field("rss_bytes"), _size, least=1024.0**2),
     Kind("heap", "heap used", "of the heap's size behind it; near it, it collects often",
          _field("heap_used_bytes"), _size, probe=True, behind="heap size"),
     Kind("heap size", "heap size", "what the heap has taken from the system",
          _field("heap_size_bytes"), _size, probe=True),
     Kind("lag", "loop lag", "p95, the worst behind it; over 50 ms, users wait",
-         _field("loop_lag_p95_ms"), say.milliseconds, across="max", probe=True, behind="lag max"),
+         _field("loop_lag_p95_ms"), say.milliseconds, across="max", probe=True, least=5.0,
+         behind="lag max"),
     Kind("lag p50", "lag p50", "the usual delay of the event loop",
          _field("loop_lag_p50_ms"), say.milliseconds, across="max", probe=True),
     Kind("lag max", "lag max", "the longest that the event loop kept anybody waiting",
          _field("loop_lag_max_ms"), say.milliseconds, across="max", probe=True),
     Kind("busy", "loop busy", "share of time; near 100% the event loop is saturated",
-         _field("loop_utilization", 100.0), say.percent, across="max", probe=True),
+         _field("loop_utilization", 100.0), say.percent, across="max", probe=True,
+         least=5.0),
     Kind("threads", "threads", "of all its processes; a steady climb is a leak",
          _field("threads"), _count),
     Kind("fds", "open files", "a steady climb ends in 'too many open files'",

@@ -12,9 +12,9 @@ from monit_tui.panes import PaneName
 from monit_tui.rows import RowKey
 from monit_tui.theme import Look
 from monit_tui.widgets.events import EventsPane
+from monit_tui.widgets.log_pane import LogPane
 from monit_tui.widgets.metadata import MetadataPane
 from monit_tui.widgets.metrics_pane import MetricsPane
-from monit_tui.widgets.log_pane import LogPane
 
 RESTS_S = 0.1
 """How long the cursor must rest before the panes follow: a held key passes rows by."""

@@ -125,7 +125,7 @@ class MetricsPane(Lines, can_focus=True):
             (f"{value:>{VALUE}} ", look.style("muted" if value == UNKNOWN else "plain")),
         ]
         if spark > 4:
-            high = plot.ceiling(values)
+            high = max(kind.least, plot.ceiling(values))
             parts.append((plot.bars(values, spark, high, look.glyphs), look.style("key")))
         return strip(parts, width)
 
@@ -149,7 +149,8 @@ class MetricsPane(Lines, can_focus=True):
         look = self._look
         values = series.values(kind)
         behind = next((series.values(one) for one in series.kinds if one.name == kind.behind), None)
-        high = plot.ceiling([*values, *(behind or [])], binary=kind.text(2048.0) == "2K")
+        whole = [*values, *(behind or [])]
+        high = max(kind.least, plot.ceiling(whole, binary=kind.text(2048.0) == "2K"))
         area = (width - AXIS - 3, height)
         labels = {0: kind.text(high), height - 1: "0"}
         return [
