@@ -52,6 +52,7 @@ class Keeping:
 
     def launch(self, stdin: bytes = b"") -> dict[str, Any]:
         """Start a keeper; give the line that it says."""
+        os.makedirs(self.home, exist_ok=True)
         command = keeper_command(self.places.folder)
         pipe = subprocess.PIPE
         self.process = process = subprocess.Popen(
@@ -145,7 +146,11 @@ class Line:
     def __init__(self, path: str) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
-        self.sock.connect(path)
+        try:
+            self.sock.connect(path)
+        except OSError:
+            self.sock.close()
+            raise
         self.file = self.sock.makefile("rb")
 
     def send(self, raw: bytes) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from keeping import QUICK, Keeping, is_running, python
 from monit_agent.wire import messages
 from waiting import wait_until
@@ -211,7 +212,9 @@ def test_a_worker_starts_with_a_clean_slate(app: Keeping) -> None:
     assert descriptors.startswith("0, 1, 2")
     assert len(descriptors.split(",")) == 4, "the fourth is the one that lists them"
     worker = app.slot()["pid"]
-    wait_until(lambda: "sleep" in Path(f"/proc/{worker}/comm").read_text(), what="no Python is left")
+    wait_until(
+        lambda: "sleep" in Path(f"/proc/{worker}/comm").read_text(), what="no Python is left"
+    )
     blocked, ignored = int(_field(worker, "SigBlk"), 16), int(_field(worker, "SigIgn"), 16)
     # what Python itself ignores stays so over exec: SIGPIPE and SIGXFSZ
     own = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from keeping import Keeping, is_running, python
+
+from keeping import QUICK, Keeping, is_running, python
 from waiting import wait_until
 
 SLEEP = ("/bin/sleep", "1000")
@@ -82,15 +83,14 @@ def test_an_adopted_family_is_stopped_whole(app: Keeping) -> None:
     )
     app.start(*python(code))
     app.wait_for("online")
-    wait_until(lambda: app.log(), what="the grandchild is there")
+    wait_until(app.log, what="the grandchild is there")
     grandchild = int(app.log())
     app.kill_keeper()
     app.revive()
     app.ask("stop")
-    wait_until(lambda: app.slot()["status"] == "stopping", what="it waits for the family")
-    os.kill(grandchild, signal.SIGTERM)
     app.wait_for("stopped")
     assert not is_running(grandchild)
+    assert app.told("killed") == [], "it was told to stop and did"
 
 
 def test_a_worker_that_died_unseen_is_replaced(app: Keeping) -> None:
@@ -191,8 +191,8 @@ def test_a_stop_that_was_under_way_is_finished(app: Keeping) -> None:
         "import signal,time; signal.signal(15, signal.SIG_IGN)\n"
         "print('deaf', flush=True)\nwhile True: time.sleep(1)"
     )
-    app.start(*python(code))
-    wait_until(lambda: app.log(), what="it is deaf")
+    app.start(*python(code), policy=QUICK._replace(kill_timeout_s=1.5))
+    wait_until(app.log, what="it is deaf")
     worker = app.wait_for("online")["pid"]
     app.ask("stop")
     wait_until(lambda: b'"stopping"' in Path(app.places.state).read_bytes(), what="it is written")

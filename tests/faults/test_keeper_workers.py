@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from keeping import QUICK, Keeping, is_running, python
 from waiting import wait_until
 
@@ -96,7 +97,7 @@ def test_one_that_does_not_heed_sigterm_is_killed(app: Keeping) -> None:
         "print('deaf', flush=True)\nwhile True: time.sleep(1)"
     )
     app.start(*python(code), policy=QUICK._replace(kill_timeout_s=0.3))
-    wait_until(lambda: app.log(), what="it is deaf")
+    wait_until(app.log, what="it is deaf")
     app.ask("stop")
     slot = app.wait_for("stopped")
     assert slot["exits"][-1]["signal"] == 9
@@ -138,7 +139,9 @@ def family(app: Keeping) -> dict[str, int]:
 
 def test_stop_leaves_no_descendant(app: Keeping) -> None:
     """Neither a child, nor one in a session of its own, nor one whose parents are dead."""
-    app.start(*python(FAMILY.format(then="time.sleep(1000)")), policy=QUICK._replace(kill_timeout_s=1))
+    app.start(
+        *python(FAMILY.format(then="time.sleep(1000)")), policy=QUICK._replace(kill_timeout_s=1)
+    )
     pids = family(app)
     app.wait_for("online")
     assert all(map(is_running, pids.values())), "as long as the worker lives its children do"

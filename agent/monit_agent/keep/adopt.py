@@ -43,10 +43,11 @@ def restore(keeper: Keeper, saved: Saved, *, env_given: bool) -> None:
 def _take_over(keeper: Keeper, slot: Slot, strays: dict[int, Worker]) -> Slot:
     """Give the slot with its worker, the one that is written down or one that is not yet."""
     stopping = slot.status in (Status.STOPPING, Status.DRAINING)
-    if slot.worker is not None and keeper.workers.adopt(slot.instance, slot.worker, told=stopping):
+    told = keeper.spec.policy.stop_signal if stopping else 0
+    if slot.worker is not None and keeper.workers.adopt(slot.instance, slot.worker, told=told):
         return slot
     stray = strays.get(slot.instance)
-    if stray is None or not keeper.workers.adopt(slot.instance, stray, told=stopping):
+    if stray is None or not keeper.workers.adopt(slot.instance, stray, told=told):
         return slot
     return slot._replace(
         status=Status.STARTING,

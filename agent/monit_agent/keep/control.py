@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 
 from monit_agent.keep import jsonline
+from monit_agent.keep.journal import note
 from monit_agent.keep.loop import READ, WRITE, Loop
 from monit_agent.supervise.typed import Any, cast
 
@@ -121,7 +122,11 @@ class Control:
             self._send(client, _line({"id": None, **answer}))
             return
         asked = cast("dict[str, Any]", request)
-        answer = {"id": asked.get("id"), **self._answer(client, asked)}
+        try:
+            answer = {"id": asked.get("id"), **self._answer(client, asked)}
+        except Exception as error:  # noqa: BLE001  the border of one request
+            note(f"a fault while answering {asked.get('do')!r}: {error!r}")
+            answer = {"id": asked.get("id"), **refusal("failed", f"a fault of ours: {error!r}")}
         reply = _line(answer)
         # a snapshot is as long as the app is large: its length is no sign of slowness
         client.allowed = max(client.allowed, BEHIND_BYTES + len(reply))

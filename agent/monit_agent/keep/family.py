@@ -55,7 +55,7 @@ class Families:
         for pid in procfs.children(os.getpid()) or ():
             strange = pid not in self._alive and pid not in self.spared
             if strange and self.leader_of(pid) in self._dead:
-                kill(pid)
+                send(pid, signal.SIGKILL)
 
     def _orphans(self, *, adopted: bool) -> Iterable[int]:
         mine = procfs.children(os.getpid()) if self._subreaper and not adopted else None
@@ -74,7 +74,7 @@ def kill_strays(marks: dict[bytes, bytes], leaders: Iterable[int]) -> None:
         if env and all(env.get(name) == value for name, value in marks.items()):
             named = env.get(b"MONIT_PID")
             if named is not None and named not in alive:
-                kill(pid)
+                send(pid, signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:
@@ -83,9 +83,9 @@ def is_alive(pid: int) -> bool:
     return known is not None and known.state not in "ZX"
 
 
-def kill(pid: int) -> None:
-    """Send SIGKILL; whoever is gone or not ours to kill is left alone."""
+def send(pid: int, number: int) -> None:
+    """Send a signal; whoever is gone or not ours to signal is left alone."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return

@@ -42,6 +42,9 @@ else:
             value, end = _scan(text, 0)
         except StopIteration as error:
             raise ValueError(f"no value at character {error.value}") from error
+        except SystemError as error:
+            # 3.11's scanner looks for the exception to raise in `json.decoder`, if that is loaded
+            raise ValueError("it breaks off or has something in a wrong place") from error
         if end != len(text):
             raise ValueError(f"more than one value, the second at character {end}")
         return value

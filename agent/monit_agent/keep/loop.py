@@ -6,8 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 
+from monit_agent.keep.journal import note
+
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
+_FAULT_PAUSE_S = 0.05
+"""So that a fault that comes back at once cannot eat a processor."""
 
 
 class Loop:
@@ -70,10 +74,20 @@ class Loop:
             for fd, events in self._epoll.poll(self._patience()):
                 call = self._readers.get(fd)  # an earlier one of this round may have dropped it
                 if call is not None:
-                    call(events)
+                    self._guarded(call, events)
             self._ring()
-            for call in self._afterwards:
-                call()
+            for after in self._afterwards:
+                self._guarded(after)
+
+    def _guarded(self, call: Callable[..., None], *args: int) -> None:
+        """Call; a fault of ours costs what it concerns and not all workers their keeper."""
+        try:
+            call(*args)
+        except Exception:  # noqa: BLE001  the border of the whole process
+            import traceback  # noqa: PLC0415  dear, and only needed now
+
+            note(f"a fault in the keeper; it goes on\n{traceback.format_exc()}")
+            time.sleep(_FAULT_PAUSE_S)
 
     def _patience(self) -> float:
         if not self._alarms:
@@ -85,7 +99,7 @@ class Loop:
         for name in [name for name, (at, _) in self._alarms.items() if at <= now]:
             due = self._alarms.pop(name, None)  # an earlier one of this round may have dropped it
             if due is not None:
-                due[1]()
+                self._guarded(due[1])
 
     def _hear_signals(self, _events: int) -> None:
         try:

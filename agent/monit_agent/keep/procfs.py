@@ -49,6 +49,12 @@ def stat(pid: int) -> Stat | None:
     return Stat(fields[0].decode("ascii"), int(fields[1]), int(fields[3]), int(fields[19]))
 
 
+def session(pid: int) -> int | None:
+    """Give the session of a process."""
+    known = stat(pid)
+    return known.session if known else None
+
+
 def environ(pid: int) -> dict[bytes, bytes] | None:
     """Give the environment that a process was started with."""
     raw = read(f"/proc/{pid}/environ")

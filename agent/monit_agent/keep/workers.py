@@ -30,8 +30,9 @@ class _Process:
         self.instance = instance
         self.pid = pid
         self.adopted = adopted
-        self.told = False
-        """It was told to stop: what it left behind was told as well and has time to end."""
+        self.told = 0
+        """The signal by which it was told to stop, 0 as long as it was not. Its group got it too
+        and has time to end."""
         self.ended = False
         self.pidfd = -1
         self.status: int | None = None
@@ -67,9 +68,9 @@ class Workers:
         self._take_in(process)
         return Worker(born.pid, born.ticks, Now(born.mono, born.wall))
 
-    def adopt(self, instance: int, worker: Worker, *, told: bool) -> bool:
+    def adopt(self, instance: int, worker: Worker, *, told: int) -> bool:
         """Take over a worker of a keeper that died; False when that very process is gone.
-        ``told``: it was told to stop."""
+        ``told``: the signal by which it was told to stop, 0 if it was not."""
         try:
             pidfd = os.pidfd_open(worker.pid)
         except OSError:
@@ -90,12 +91,12 @@ class Workers:
         process = self._by_instance.get(instance)
         if process is None:
             return
-        process.told = True
+        process.told = process.told or number
         self.send(instance, number, group=True)
         self.send(instance, signal.SIGCONT, group=True)
         if number == signal.SIGKILL and process.ended:
             for pid in self.families.left_of(process.pid, adopted=process.adopted):
-                family.kill(pid)
+                family.send(pid, signal.SIGKILL)
 
     def send(self, instance: int, number: int, *, group: bool) -> bool:
         """Signal the worker, or its process group; False when there is none."""
@@ -156,11 +157,14 @@ class Workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             for pid in left:
-                family.kill(pid)
+                family.send(pid, signal.SIGKILL)
         process.ended = True
         process.status = _wait_for(process.pid)
         self._drop_pidfd(process)
         if left and process.told:
+            for pid in left:
+                if procfs.session(pid) != process.pid:  # not in the group that was told
+                    family.send(pid, process.told)
             self._linger(process, left)
         else:
             self._bury(process, len(left))

@@ -111,7 +111,9 @@ def test_reload_stops_at_the_first_failure_and_leaves_the_others() -> None:
     assert roll.failed == "instance 0 did not come up: exit code 1"
     assert (roll.waiting, roll.current, roll.done) == ((1, 2), None, ())
     assert world.statuses() == {0: Status.BACKOFF, 1: Status.ONLINE, 2: Status.ONLINE}
-    assert world.told("reload_failed") == ["instance 0 did not come up: exit code 1; 2 not replaced"]
+    assert world.told("reload_failed") == [
+        "instance 0 did not come up: exit code 1; 2 not replaced"
+    ]
 
 
 def test_reload_fails_when_the_current_one_is_stopped() -> None:

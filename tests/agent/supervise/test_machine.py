@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Complain, Signal, Spawn, Tell
 from monit_agent.supervise.machine import TABLE, decide
@@ -132,7 +133,7 @@ def test_unstable_exits_back_off_and_end_in_errored() -> None:
     """Waits double up to the cap; the sixteenth exit within the window is the last."""
     slot, at, waits = started(Slot(0, 0)), 0.0, []
     while slot.status is not Status.ERRORED:
-        slot, actions = decide(slot, exited(later(at)), SPEC)
+        slot, _actions = decide(slot, exited(later(at)), SPEC)
         if slot.status is Status.BACKOFF:
             assert slot.wake_at is not None
             waits.append(round(slot.wake_at - T0.mono - at, 3))

@@ -3,6 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Complain, Forget, Leave, Spawn
