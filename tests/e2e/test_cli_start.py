@@ -1,12 +1,14 @@
 """`monit start`: what runs afterwards, what is printed, and how it ends."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
+import pexpect
 import pytest
 
-from commands import command, in_terminal, listed, ok, script
+from commands import MONIT, command, in_terminal, listed, ok, script
 from waiting import wait_until
 
 DIES = "import sys\nprint('about to fail')\nprint('no database', file=sys.stderr)\nsys.exit(3)\n"
@@ -148,7 +150,7 @@ def test_ctrl_c_stops_the_waiting_and_not_the_app(home: Path, tmp_path: Path) ->
     terminal.expect("waiting for app")
     terminal.sendintr()
     terminal.expect("goes on")
-    terminal.expect_exact(__import__("pexpect").EOF)
+    terminal.expect_exact(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 130
     assert listed()[0]["status"] == "starting"
@@ -173,4 +175,23 @@ def test_instances_by_core(count: str, home: Path, tmp_path: Path) -> None:
     ok("start", "app.py", "-i", count, cwd=tmp_path)
     cores = len(os.sched_getaffinity(0))
     assert len(listed()) == (max(1, cores - 1) if count == "-1" else cores)
+    assert home.exists()
+
+
+def test_of_several_starts_at_once_one_wins(home: Path, tmp_path: Path) -> None:
+    """Typed four times at once the app runs once; the others are told so, and break nothing."""
+    script(tmp_path)
+    starts = [
+        subprocess.Popen(
+            [*MONIT, "start", "app.py"], cwd=tmp_path,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    said = [start.communicate(timeout=60)[1] for start in starts]
+    assert sorted(start.returncode for start in starts) == [0, 1, 1, 1], said
+    assert not [text for text in said if "Traceback" in text]
+    (row,) = listed()
+    assert (row["status"], row["restarts"]) == ("online", 0)
+    ok("stop", "app")
     assert home.exists()

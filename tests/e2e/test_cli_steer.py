@@ -151,3 +151,29 @@ def test_all_without_apps_is_no_error(home: Path) -> None:
         assert done.returncode == 0
         assert "no apps" in done.stderr
     assert home.exists()
+
+
+def test_a_restart_that_fails_says_so(home: Path, tmp_path: Path) -> None:
+    """When the new worker dies at once restart exits with 1 and shows its last words."""
+    path = script(tmp_path)
+    ok("start", "app.py", cwd=tmp_path)
+    path.write_text("raise SystemExit('broken deployment')\n")
+    done = command("restart", "app")
+    assert done.returncode == 1
+    assert "broken deployment" in done.stderr
+    assert home.exists()
+
+
+def test_a_worker_that_ignores_its_signal_is_killed(home: Path, tmp_path: Path) -> None:
+    """Stop waits for --kill-timeout, then the worker is gone and the exit says by what."""
+    text = (
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('deaf', flush=True)\nwhile True: time.sleep(1)\n"
+    )
+    script(tmp_path, text=text)
+    ok("start", "app.py", "--kill-timeout", "300ms", cwd=tmp_path)
+    wait_until(lambda: "deaf" in ok("logs", "--no-follow"))
+    ok("stop", "app")
+    (row,) = listed()
+    assert (row["status"], row["last_exit"]["signal"]) == ("stopped", 9)
+    assert home.exists()

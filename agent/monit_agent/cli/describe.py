@@ -1,4 +1,25 @@
-"""``monit describe``: everything of an app, on a sheet or as JSON."""
+"""``monit describe``: everything of an app, on a sheet or as JSON.
+
+The objects of ``--json``, one per instance, have the fields of ``monit list --json``
+(``fields.py``) and besides::
+
+    {
+      "uss_bytes": 6815744, "reason": null, "adopted": false,
+      "keeper_pid": 4690, "agent_pid": 4695,
+      "endpoints": {"pub": "ipc:///…/apps/web/pub.sock", "ctl": "ipc:///…/apps/web/ctl.sock"},
+      "logs": [{"stream": "out", "path": "/…/0.out.log", "begin": 0, "end": 52, "lost_bytes": 0}],
+      "config": {"name": "web", "argv": ["…"], "limits": {"kill_timeout_s": 10.0}},
+      "history": {
+        "restarts_last_1_min": 0, "restarts_last_5_min": 0, "restarts_last_60_min": 1,
+        "exits": [{"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2, "asked": false}],
+        "events": [{"seq": 3, "at": 1763817150.2, "kind": "spawned", "instance": 0,
+                    "text": "pid 4711", "by": null}]
+      },
+      "last_lines": {"stream": "err", "lines": ["Traceback …"]}
+    }
+
+``config`` is the `AppRecord` and an event a `Happening` of ``wire/messages.py``.
+"""
 
 import time
 from typing import Any
@@ -30,7 +51,9 @@ Examples:
 
 
 @click.command("describe", epilog=HELP)
-@click.argument("targets", nargs=-1, required=True, shell_complete=complete_target)
+@click.argument(
+    "targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete_target
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per instance.")
 def describe(targets: tuple[str, ...], as_json: bool) -> int:
     """Tell everything about an app or an instance.

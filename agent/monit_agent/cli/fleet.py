@@ -10,7 +10,7 @@ from monit_agent.client import fold
 from monit_agent.client.left import read_left
 from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, Identity
-from monit_agent.wire.places import app_places
+from monit_agent.wire.places import AppPlaces, app_places
 
 ANSWER_WITHIN_S = 2.0
 """An agent answers within milliseconds; one that takes longer is reported and not waited for."""
@@ -42,19 +42,34 @@ def gather(
             break
         source.poll(left)
     for app in unknown:
-        _mark_silent(app)
+        _mark_silent(app, app_places(home, app.name))
     for app in source.fleet.apps.values():
         if app.link in ("stale", "gone"):
             fill_from_disk(home, app)
 
 
-def _mark_silent(app: AppView) -> None:
+def _mark_silent(app: AppView, places: AppPlaces) -> None:
     app.link = "stale"
     if app.problem is None:
+        pid = _lock_holder(places.agent_lock)
+        help_ = f"kill -9 {pid} and" if pid else f"see {places.agent_log}; when the agent ends"
         app.problem = (
             f"{app.name}: its agent does not answer within {ANSWER_WITHIN_S:.0f} s; "
-            "its keeper starts another when it ends: kill the agent's process, or see agent.log"
+            f"{help_} its keeper starts another, and the app goes on"
         )
+
+
+def _lock_holder(path: str) -> int | None:
+    """Give the process that holds the lock ``path``, as far as the kernel tells."""
+    try:
+        inode = os.stat(path).st_ino
+        with open("/proc/locks", encoding="ascii") as file:
+            held = [line.split() for line in file]
+    except OSError:
+        return None
+    # 1: FLOCK  ADVISORY  WRITE 4695 08:01:131072 0 EOF
+    found = [int(words[4]) for words in held if words[5].endswith(f":{inode}")]
+    return found[0] if found and found[0] > 0 else None
 
 
 def fill_from_disk(home: str, app: AppView) -> float | None:

@@ -137,7 +137,7 @@ def _run_keeper(places: AppPlaces, message: bytes | None) -> Started:
             why = _last_words(places, said_before) or "it said nothing"
             raise CommandError(Exit.FAILED, f"{places.name}: its keeper did not come up: {why}")
         if answer.get("ok") is not True:
-            raise CommandError(Exit.FAILED, f"{places.name}: {answer.get('message', 'refused')}")
+            raise CommandError(Exit.FAILED, str(answer.get("message", "the keeper refused")))
         undo.pop_all()
     return Started(pid=int(answer["pid"]))
 

@@ -1,5 +1,6 @@
 """``monit logs``: what apps print, merged by time, then live."""
 
+import contextlib
 import heapq
 import re
 import time
@@ -59,15 +60,14 @@ def _expression(text: str) -> "re.Pattern[str]":
 
 
 @click.command("logs", epilog=HELP)
-@click.argument("targets", nargs=-1, shell_complete=complete_target)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=complete_target)
 @click.option(
     "-n",
     "--lines",
-    type=click.IntRange(0, 100_000),
+    type=Parsed("number", lambda text: units.parse_number(text, 0, 100_000)),
     default=LINES,
-    show_default=True,
     metavar="N",
-    help="How many of the newest lines of each app to begin with.",
+    help=f"How many of the newest lines of each app to begin with [{LINES}].",
 )
 @click.option(
     "-f",
@@ -123,9 +123,8 @@ def logs(
         reader.show_history()
         silent = reader.tell_silent()
         if follow:
-            reader.follow(chosen)
-        else:
-            reader.show_rests()
+            return reader.follow(chosen)
+        reader.show_rests()
     return Exit.NO_ANSWER if silent else Exit.DONE
 
 
@@ -217,15 +216,17 @@ class _Reader:
 
     # ------------------------------------------------------------ what comes
 
-    def follow(self, targets: Sequence[str]) -> None:
+    def follow(self, targets: Sequence[str]) -> Exit:
         """Write what comes, until Ctrl-C; instances that come later are followed too."""
-        while True:
-            self._write_live()
-            changes = self._source.poll(UNFINISHED_S / 2)
-            self._note_changes(changes)
-            if changes.apps:
-                self._join_new(targets)
-                self.tell_silent()
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                self._write_live()
+                changes = self._source.poll(UNFINISHED_S / 2)
+                self._note_changes(changes)
+                if changes.apps:
+                    self._join_new(targets)
+                    self.tell_silent()
+        return Exit.INTERRUPTED
 
     def _write_live(self) -> None:
         lines: list[Line] = []

@@ -81,7 +81,11 @@ class LogStream:
             found += self._count(part, wanted)
             pages.append(part)
         lines = [line for page in reversed(pages) for line in self._feed_part(page)]
-        return [line for line in lines if wanted(line.raw)][-count:] if count else []
+        newest = [line for line in lines if wanted(line.raw)][-count:] if count else []
+        if found < count and len(pages) == PAGES_BACK:
+            text = f"… only the last {PAGES_BACK} MiB were searched; --since searches more …"
+            newest.insert(0, Line(self.key, 0, 0, text.encode(), note=True))
+        return newest
 
     def since(self, at: float) -> Iterator[Line]:
         """Give the lines printed at or after wall second ``at``, up to what the file has now."""

@@ -181,6 +181,7 @@ def run() -> int:
         output.complain(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        output.complain("interrupted; the apps go on")
         return Exit.INTERRUPTED
     except BrokenPipeError:
         output.give_up_stdout()

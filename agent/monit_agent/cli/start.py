@@ -29,14 +29,14 @@ from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
 from monit_agent.wire.messages import Accepted, Delete, Start
 from monit_agent.wire.places import app_places
 
-RESTING = ("stopped", "errored")
+RESTING = ("stopped", "errored", "backoff")
 STARTING = Doing("starting", "started")
 
 HELP = """\b
 Examples:
   monit start app.py
   monit start server.js -i max --name web -- --verbose
-  monit start -m http.server --port 8000 -- 8000
+  monit start -m http.server -- 8000
   monit start --name api -i 2 --max-memory 300M -- uvicorn main:app
   monit start web                     what was stopped, as it was
 
@@ -54,8 +54,8 @@ def start(ctx: click.Context, **said: Unpack[Said]) -> int:
     """Start an app and keep it running.
 
     TARGET is a script or any executable; -m names a Python module; without both, what follows '--'
-    is the command. What follows '--' after a TARGET are the app's arguments. The name of an app
-    that is there starts what of it is stopped.
+    is the command. What follows '--' after a TARGET are the app's arguments. With the name of
+    a known app, what of it is stopped is started again.
 
     Returns when every instance is online, or with exit code 1 and its last lines when it gave up.
     """
@@ -66,7 +66,7 @@ def start(ctx: click.Context, **said: Unpack[Said]) -> int:
     if len(targets) > 1 or (targets and said["module"]):
         raise click.UsageError(
             f"{targets[-1]!r} is one TARGET too many; arguments for the app follow '--': "
-            f"monit start {targets[0]} -- {' '.join(targets[1:])}".rstrip()
+            + _with_arguments(said["module"], targets)
         )
     try:
         launch = make_launch(options_of(said, words), os.environ, _here())
@@ -77,6 +77,12 @@ def start(ctx: click.Context, **said: Unpack[Said]) -> int:
     if exists(folder, launch.spec.name):
         return _start_again(folder, launch)
     return _start_new(folder, launch)
+
+
+def _with_arguments(module: str | None, targets: Sequence[str]) -> str:
+    """Give the command as it was probably meant."""
+    what, words = (f"-m {module}", targets) if module else (targets[0], targets[1:])
+    return f"monit start {what} -- {' '.join(words)}"
 
 
 def _here() -> str:
@@ -194,6 +200,8 @@ def _start_known(folder: str, said: Said, words: tuple[str, ...]) -> int:
             raise click.UsageError("options are for one app; name it without instance or pattern")
         return _start_again(folder, _changed_launch(folder, targets[0], said, words))
     with fleet_of(folder, targets) as (source, chosen):
+        if not chosen.apps:
+            output.say("There are no apps.")
         apps = source.fleet.apps
         for name in chosen.apps:
             if apps[name].link == "gone":

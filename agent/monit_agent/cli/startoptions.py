@@ -55,8 +55,12 @@ _POLICY = {
 
 _PARAMETERS: list[click.Parameter] = [
     click.Argument(["targets"], nargs=-1, metavar="[TARGET]", shell_complete=complete_start),
-    click.Option(["-m", "--module"], help="Run a Python module, as python -m does."),
-    click.Option(["--name"], help="What the app is called; default: the script's name."),
+    click.Option(
+        ["-m", "--module"], metavar="MODULE", help="Run a Python module, as python -m does."
+    ),
+    click.Option(
+        ["--name"], metavar="NAME", help="What the app is called; default: the script's name."
+    ),
     click.Option(
         ["-i", "--instances"],
         type=Parsed("n", lambda text: units.parse_instances(text, cores())),
@@ -105,7 +109,7 @@ _PARAMETERS: list[click.Parameter] = [
     click.Option(["--no-autorestart"], is_flag=True, help="Do not start again what ends."),
     click.Option(
         ["--max-restarts"],
-        type=click.IntRange(0, 10_000),
+        type=Parsed("number", lambda text: units.parse_number(text, 0, 10_000)),
         metavar="N",
         help="Give up after so many unstable ends in a row [16].",
     ),

@@ -86,6 +86,13 @@ def parse_scale(text: str, now: int) -> int:
     return count
 
 
+def parse_number(text: str, least: int, most: int) -> int:
+    """Give a whole number from ``least`` to ``most``."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BadInputError(f"{text!r} is not a number from {least} to {most}")
+    return int(text)
+
+
 def parse_port(text: str) -> int:
     """Give the port, 1 to 65535."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
