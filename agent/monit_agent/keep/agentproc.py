@@ -17,6 +17,8 @@ YOUNG_S = 10.0
 FIRST_S = 0.1
 CAP_S = 5.0
 KILL_S = 2.0
+TOLD = 5
+"""So many failures in a row are told; more would drive what matters out of the ring."""
 LOG_BYTES = 1 << 20
 
 
@@ -104,9 +106,16 @@ class AgentProcess:
             self._loop.alarm("agent end", None, self._kill)
             self._then()
             return
-        self._tell("agent_exited", f"pid {pid}: {how}")
         self._failures = self._failures + 1 if ran < YOUNG_S else 0
+        self._complain(f"pid {pid}: {how}")
         self._again()
+
+    def _complain(self, text: str) -> None:
+        if self._failures <= TOLD:
+            last = (
+                "; tried again every few seconds, see agent.log" if self._failures == TOLD else ""
+            )
+            self._tell("agent_exited", text + last)
 
     def _again(self) -> None:
         doublings = min(self._failures - 2, 30)
@@ -121,12 +130,13 @@ class AgentProcess:
             born = spawn(self._order(log))
         except OSError as error:
             self._failures += 1
-            self._tell("agent_exited", f"cannot be started: {error.strerror}")
+            self._complain(f"cannot be started: {error.strerror}")
             self._again()
             return
         self.pid, self._since, self._trouble = born.pid, born.mono, born.trouble
         self._spared.add(born.pid)
-        self._tell("agent_started", f"pid {born.pid}")
+        if self._failures <= TOLD:
+            self._tell("agent_started", f"pid {born.pid}")
 
     def _order(self, log: str) -> Order:
         env = {name: value for name, value in os.environb.items() if name not in procfs.OURS}

@@ -192,7 +192,7 @@ class Keeper:
 
     def _mourn(self, death: Death) -> None:
         self.logs.drain(death.instance)  # the last lines first, then the news
-        self.logs.publish()
+        self.logs.publish(at_once=True)
         moment, chance = now(), _chance()
         event: e.SlotEvent
         if death.trouble is not None:

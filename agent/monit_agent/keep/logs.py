@@ -79,12 +79,12 @@ class Logs:
         """Give `LogEnd` of every stream."""
         return [self._end(key, pipe) for key, pipe in sorted(self._pipes.items())]
 
-    def publish(self) -> None:
-        """Tell how far the streams that moved reach now, at most every `NEWS_S`."""
+    def publish(self, *, at_once: bool = False) -> None:
+        """Tell how far the streams that moved reach now, at most every `NEWS_S` or at once."""
         if not self._moved:
             return
         now = time.monotonic()
-        if now < self._news_at:
+        if now < self._news_at and not at_once:
             self._loop.alarm("log news", self._news_at, self.publish)
             return
         self._news_at = now + NEWS_S

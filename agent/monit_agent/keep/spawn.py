@@ -6,6 +6,7 @@ thread, so that forking is safe.
 
 import errno
 import os
+import resource
 import signal
 import time
 
@@ -16,6 +17,9 @@ _LASTING = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR,
     errno.ELOOP, errno.ENAMETOOLONG, errno.E2BIG, errno.EINVAL,
 )  # fmt: skip
+
+
+_inherited: list[tuple[int, int]] = []
 
 
 class Order(NamedTuple):
@@ -39,6 +43,14 @@ class Born(NamedTuple):
     mono: float
     wall: float
     trouble: int
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many descriptors as it may: seven an instance. Its children get
+    the limit that it had, for a program that uses select() must not be given more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _inherited.append((soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def spawn(order: Order) -> Born:
@@ -94,6 +106,8 @@ def _become(order: Order, told: int) -> NoReturn:
         os.umask(order.umask)
         step = f"working directory {order.cwd!r}"
         os.chdir(order.cwd)
+        for limits in _inherited:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         step = "signals"
         _reset_signals()
         step = f"program {order.argv[0].decode('utf-8', 'replace')!r}"

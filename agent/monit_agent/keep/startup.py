@@ -10,6 +10,7 @@ from monit_agent.keep import adopt, environment, jsonline, procfs, statefile
 from monit_agent.keep.clock import now
 from monit_agent.keep.journal import LOG_BYTES, note
 from monit_agent.keep.keeper import Keeper
+from monit_agent.keep.spawn import raise_descriptor_limit
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise import spec as specs
@@ -50,6 +51,7 @@ def main(folder: str) -> int:
     except CannotStartError as error:
         _say({"ok": False, "kind": error.kind, "message": str(error)})
         return 1
+    raise_descriptor_limit()
     _say({"ok": True, "pid": os.getpid()})
     _detach(places)
     try:
