@@ -234,7 +234,8 @@ def test_n_finds_the_next_problem() -> None:
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [("r", Restart(instances=(1,))), ("R", Reload(instances=(0, 1, 2))), ("x", Stop(instances=(1,))),
+    [("r", Restart(instances=(1,))), ("R", Reload(instances=(0, 1, 2))),
+     ("x", Stop(instances=(1,))),
      ("X", SendSignal(signal="SIGKILL", instances=(1,), group=True))],
 )  # fmt: skip
 def test_what_acts_asks_first(key: str, expected: object) -> None:
@@ -488,3 +489,37 @@ def test_targets_limit_what_is_shown() -> None:
         assert "web/1" in shown.lines()[0]
 
     show(play, scenes.healthy(), targets=("web/1", "worker"))
+
+
+def test_a_lost_agent_turns_its_rows_stale_with_an_age() -> None:
+    """Within seconds the row says so, its numbers fade, its age grows, and it comes back."""
+
+    async def play(shown: Shown) -> None:
+        shown.source.stage["worker"].silent = True
+        await shown.pass_time(4)
+        assert "stale" in shown.row("worker")
+        await shown.pass_time(70)
+        assert "stale 1m" in shown.row("worker")
+        assert "1 stale" in shown.lines()[0]
+        shown.source.stage["worker"].silent = False
+        await shown.pass_time(2)
+        assert "online" in shown.row("worker")
+
+    show(play, scenes.healthy())
+
+
+def test_apps_come_and_go_while_it_runs() -> None:
+    """A new app appears by itself, a deleted one leaves, and the cursor is somewhere sensible."""
+
+    async def play(shown: Shown) -> None:
+        await shown.stand_on("worker", 0)
+        shown.source.stage["worker"].leave()
+        await shown.pass_time(1)
+        assert "worker" not in {key.app for key in shown.table.rows}
+        assert shown.table.cursor == shown.table.rows[-1]
+        other = scenes.trouble().stage["newsletter"]
+        shown.source.enter(other)
+        await shown.pass_time(1)
+        assert "errored" in shown.row("newsletter")
+
+    show(play, scenes.healthy())

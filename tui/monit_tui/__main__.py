@@ -24,15 +24,13 @@ def main() -> int:
 
     from monit_agent.client import scenes  # noqa: PLC0415 - after --help
     from monit_tui.app import show  # noqa: PLC0415 - after --help
-    from monit_tui.clock import Clock  # noqa: PLC0415 - after --help
 
     if said.scene not in scenes.__all__:
         terminal.say(f"no scene {said.scene!r}; there are: {', '.join(scenes.__all__)}")
         return 2
     make = getattr(scenes, said.scene)
     source = make(said.count, real_time=True) if said.scene == "many" else make(real_time=True)
-    clock = Clock(source.wall, source.monotonic)
-    return show(source, tuple(said.targets), read_only=said.read_only, clock=clock)
+    return show(source, tuple(said.targets), read_only=said.read_only)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class MonitApp(App[None]):
         self.at = at or Terminal()
         self.register_theme(THEME)
         self.theme = THEME.name
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(source.wall, source.monotonic)
         self.source = source
         self.read_only = read_only
         self.look = self._choose_look(no_color=no_color)
@@ -149,14 +149,11 @@ def run(home: str, targets: list[str], read_only: bool = False) -> int:
     return show(LiveSource(home), tuple(targets), read_only=read_only)
 
 
-def show(
-    source: Source, targets: tuple[str, ...] = (), *, read_only: bool = False,
-    clock: Clock | None = None,
-) -> int:  # fmt: skip
+def show(source: Source, targets: tuple[str, ...] = (), *, read_only: bool = False) -> int:
     """Run the app on ``source``, close it afterwards, and say that the apps go on."""
     terminal.leave_with_the_terminal()
     at = terminal.describe(os.environ)
-    app = MonitApp(source, clock=clock, read_only=read_only, targets=targets, at=at)
+    app = MonitApp(source, read_only=read_only, targets=targets, at=at)
     try:
         app.run(mouse=not at.mosh)
     finally:

@@ -131,6 +131,7 @@ def header(plan: Layout, look: Look, sort: SortColumn, *, reverse: bool) -> Part
 def row(facts: Facts, plan: Layout, look: Look, mark: str) -> Parts:
     """Give one row; ``mark`` is the two cells before the name."""
     indent = "  " * facts.depth
+    old = facts.condition.glyph == "unknown"  # nobody vouches for these numbers now
     name = fit(indent + printable(facts.name), plan.name, look)
     title: Tone = "plain" if facts.depth else "strong"
     parts: Parts = [
@@ -141,7 +142,7 @@ def row(facts: Facts, plan: Layout, look: Look, mark: str) -> Parts:
     parts.append(_state(facts.condition, plan.state, look))
     for column in plan.columns:
         text = column.text(facts)
-        tone: Tone = "muted" if text == UNKNOWN else column.tone(facts)
+        tone: Tone = "muted" if old or text == UNKNOWN else column.tone(facts)
         parts.append((f" {text:{column.align}{column.width}}", look.style(tone)))
     if plan.note and facts.note:
         parts.append(("  " + fit(printable(facts.note), plan.note - 1, look), look.style("muted")))
