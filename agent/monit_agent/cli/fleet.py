@@ -12,8 +12,8 @@ from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, Identity
 from monit_agent.wire.places import AppPlaces, app_places
 
-ANSWER_WITHIN_S = 2.0
-"""An agent answers within milliseconds; one that takes longer is reported and not waited for."""
+ANSWER_WITHIN_S = 3.0
+"""An agent answers within milliseconds; one that takes longer is reported and not waited for; as long as `STALE_S`."""
 
 
 def is_known(app: AppView) -> bool:
