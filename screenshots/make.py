@@ -31,6 +31,8 @@ from monit_tui.screens import overview
 from monit_tui.terminal import Terminal
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PAUSE_S = 0.6
+"""Longer than the screen waits, in real time, for the cursor to come to rest."""
 WIDE, SMALL = (120, 35), (80, 24)
 FONTS = "'Fira Code', 'JetBrains Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 RUN = re.compile(
@@ -66,6 +68,7 @@ async def take(shot: Shot) -> str:
     """Play the scene, press the keys, give the picture as SVG."""
     source = shot.scene()
     app = MonitApp(source, clock=Clock(source.wall, source.monotonic), at=Terminal())
+    app.feed.hz = 1e-3  # its timer is real time; here only `play` lets anything happen
     async with app.run_test(size=shot.size) as pilot:
 
         async def play(seconds: float) -> None:
@@ -78,7 +81,9 @@ async def take(shot: Shot) -> str:
         for key in shot.keys:
             await pilot.press(key)
             await play(0.1)
-        await play(1.0)
+        await pilot.pause(PAUSE_S)
+        for _ in range(2):  # a question asked by the first is answered to the second
+            await play(0.5)
         return portable(app.export_screenshot(title="monit"))
 
 
