@@ -12,8 +12,9 @@ from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, Identity
 from monit_agent.wire.places import AppPlaces, app_places
 
-ANSWER_WITHIN_S = 3.0
-"""An agent answers within milliseconds; one that takes longer is reported and not waited for; as long as `STALE_S`."""
+ANSWER_WITHIN_S = 2.5
+"""An agent answers within milliseconds; one that takes longer is reported and not waited for.
+Less than `STALE_S`, so that it is reported here, with the process to end."""
 
 
 def is_known(app: AppView) -> bool:
@@ -54,7 +55,7 @@ def _mark_silent(app: AppView, places: AppPlaces) -> None:
         pid = _lock_holder(places.agent_lock)
         help_ = f"kill -9 {pid} and" if pid else f"see {places.agent_log}; when the agent ends"
         app.problem = (
-            f"{app.name}: its agent does not answer within {ANSWER_WITHIN_S:.0f} s; "
+            f"{app.name}: its agent does not answer within {ANSWER_WITHIN_S} s; "
             f"{help_} its keeper starts another, and the app goes on"
         )
 

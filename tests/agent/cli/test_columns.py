@@ -113,12 +113,13 @@ def test_an_app_of_which_nothing_is_known_is_one_object() -> None:
 
 def test_the_fields_that_scripts_rely_on_are_there() -> None:
     """`monit list --json` keeps the names that are promised."""
-    promised = """
-    app instance id namespace version mode watching status wanted ready pid ppid
-    script interpreter cwd user started_at uptime_s restarts unstable_restarts cpu_percent
-    rss_bytes heap_size_bytes heap_used_bytes heap_usage_percent loop_lag_p50_ms
-    loop_lag_p95_ms loop_lag_p99_ms loop_lag_max_ms loop_utilization threads fds metrics
-    last_exit age_s stale
-    """.split()
+    promised = (
+        "app", "instance", "id", "namespace", "version", "mode", "watching", "status", "wanted",
+        "ready", "pid", "ppid", "script", "interpreter", "cwd", "user", "started_at", "uptime_s",
+        "restarts", "unstable_restarts", "cpu_percent", "rss_bytes", "heap_size_bytes",
+        "heap_used_bytes", "heap_usage_percent", "loop_lag_p50_ms", "loop_lag_p95_ms",
+        "loop_lag_p99_ms", "loop_lag_max_ms", "loop_utilization", "threads", "fds", "metrics",
+        "last_exit", "age_s", "stale",
+    )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))
