@@ -1,4 +1,4 @@
-"""Helpers for tests of the probe: real programs of real interpreters, reporting to a real socket."""
+"""Helpers for tests of the probe: real programs of real interpreters, a real socket."""
 
 import json
 import os

@@ -22,7 +22,7 @@ def test_it_is_silent_and_changes_nothing_that_a_program_sees(version: str) -> N
     program = "import sys; print(sorted(m for m in sys.modules), sys.path, sys.argv, sys.flags)"
     with_probe = run(program, interpreter=python(version), options=["-W", "error"])
     plain = subprocess.run(
-        [python(version), "-W", "error", "-c", program], env={"PATH": os.environ["PATH"]},
+        [python(version), "-W", "error", "-c", program], env=environment("", PYTHONPATH=""),
         capture_output=True, text=True,
     )  # fmt: skip
 
@@ -82,7 +82,8 @@ def test_multiprocessing_reports_from_every_child(version: str) -> None:
     )
 
     assert (ran.code, ran.err) == (0, "")
-    assert len({report["pid"] for report in ran.full}) == 3
+    # the parent, the two children, and where there is one the resource tracker
+    assert len({report["pid"] for report in ran.full}) in {3, 4}
 
 
 @each_version
@@ -153,7 +154,7 @@ def test_the_last_report_comes_at_the_end() -> None:
     """A program that ends by itself says so, with its last numbers."""
     ran = run("import time; time.sleep(0.6)")
 
-    assert ran.reports[0]["hello"]["version"] == "%d.%d.%d" % sys.version_info[:3]
+    assert ran.reports[0]["hello"]["version"] == ".".join(map(str, sys.version_info[:3]))
     assert [report["seq"] for report in ran.reports] == list(range(1, len(ran.reports) + 1))
     assert ran.reports[-1]["bye"] is True
 
@@ -249,15 +250,22 @@ def test_nobody_reading_blocks_nothing() -> None:
     with listening() as (sock, path):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
             filler.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                while True:
-                    filler.sendto(b"{}", path)
+            while _fits(filler, path):
+                pass
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(program)], env=environment(path),
             capture_output=True, text=True, timeout=20,
         )  # fmt: skip
         del sock
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+
+
+def _fits(filler: socket.socket, path: str) -> bool:
+    try:
+        filler.sendto(b"{}", path)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @each_version
@@ -302,8 +310,8 @@ def test_gevents_patches_do_not_reach_it() -> None:
         real = time.sleep
         def broken(*arguments, **more):
             raise RuntimeError("replaced")
-        time.sleep = _thread.allocate_lock = _thread.start_new_thread = broken
-        os.read = os.open = os.close = os.stat = time.perf_counter = broken
+        time.sleep = _thread.start_new_thread = broken
+        os.fork = os.read = os.close = time.perf_counter = time.time = broken
         real(1.8)
         os._exit(0)
     """)

@@ -38,7 +38,7 @@ def _took(ran: Ran) -> float:
     [
         "asyncio.run(main())",
         "loop = asyncio.new_event_loop(); loop.run_until_complete(main()); loop.close()",
-        "import threading; t = threading.Thread(target=lambda: asyncio.run(main())); "
+        "import threading; t = threading.Thread(target=asyncio.run, args=[main()]); "  # noqa: ISC004
         "t.start(); t.join()",
     ],
     ids=["run", "run_until_complete", "thread"],
@@ -78,7 +78,7 @@ def test_uvloop_is_read_too(start: str) -> None:
 
 
 def test_trio_is_read_too() -> None:
-    """trio's loop is read by an instrument, with the same result."""
+    """The loop of trio is read by an instrument, with the same result."""
     pytest.importorskip("trio")
     ran = run("""
         import trio, time, json

@@ -192,7 +192,7 @@ class _Loop:
 
     __slots__ = (
         "block", "busy", "busy_since", "clock_id", "cpu_before", "depth", "due", "handle",
-        "idle_since", "ident", "kind", "lag", "loop", "number", "running", "selector", "since",
+        "ident", "idle_since", "kind", "lag", "loop", "number", "running", "selector", "since",
         "tid", "wall", "way",
     )  # fmt: skip
 
@@ -715,7 +715,6 @@ class _Probe:
         self.path = path
         self.gc = _Gc()
         gc.callbacks.append(self.gc.callback)
-        self.forks = []
         self.begin()
 
     def begin(self):
@@ -769,7 +768,7 @@ class _Probe:
         now = _clock()
         report_at = now + FIRST_S
         while True:
-            period = WAKE_S if any(loop.running for loop in self._loops()) else WAKE_IDLE_S
+            period = WAKE_S if any(loop.running for loop in self.every_loop()) else WAKE_IDLE_S
             due = now + period
             if lock.acquire(True, period):
                 return
@@ -780,13 +779,14 @@ class _Probe:
                 report_at = max(report_at + REPORT_S, now)
                 now = _clock()
 
-    def _loops(self):
+    def every_loop(self):
+        """Give the loops that were ever seen, in a list of the caller's own."""
         return list(self.loops.values())
 
     def _wake(self, now, late, period):
         self.delays.add(late)
         held = late > self.block_s
-        for loop in self._loops():
+        for loop in self.every_loop():
             if loop.way == "beat" and loop.running:
                 loop.sample_wait(period + late)
             self.watch.look(loop, now, late)
@@ -798,21 +798,21 @@ class _Probe:
     def _report(self, now):
         _hook_late()
         self.watch.baseline()
-        self._send(self._gather(now))
+        self._send(_quiet(self._gather)(now) or {})
 
     def _gather(self, now):
-        loops = [loop.report(now) for loop in self._loops()]
+        loops = [loop.report(now) for loop in self.every_loop()]
         if len(loops) > LOOPS:
             self.loops = {key: loop for key, loop in self.loops.items() if loop.running}
         longest, self.delays.longest = self.delays.longest, 0.0
         events, rest = self._blocks(now)
         self.watch.folded = rest
         return {
-            "heap": self.heap.read(now),
+            "heap": _quiet(self.heap.read)(now),
             "gc": self.gc.report(),
             # all but the main one and, while it lives, ours: together that is all but one
             "threads": _thread._count() + (self.lock is None),
-            "tasks": _tasks(self._loops()),
+            "tasks": _tasks(self.every_loop()),
             "loops": loops[:LOOPS],
             "sched": [[i, n] for i, n in enumerate(self.delays.numbers) if n],
             "sched_max": longest,
@@ -822,7 +822,7 @@ class _Probe:
 
     def _blocks(self, now):
         """Give at most `STACKS` folded blocks that are over plus what goes on, and the rest."""
-        for loop in self._loops():
+        for loop in self.every_loop():
             # one that ended since the last wake is over: its end is seen here
             if loop.block is not None and loop.block.since != loop.stuck_since(now):
                 self.watch.look(loop, now, 0.0)
@@ -832,7 +832,7 @@ class _Probe:
             {"kind": kind, "stack": stack, "count": n, "total": total, "max": most, "at": at}
             for (kind, stack), (n, total, most, at) in items[:STACKS]
         ]
-        for loop in self._loops():
+        for loop in self.every_loop():
             block = loop.block
             if block is not None:
                 events.append({"kind": block.kind, "stack": block.stack, "count": 0,
@@ -870,48 +870,6 @@ class _Probe:
             known = self.loops[ident] = _Loop(self.numbers)
         known.start(loop)
 
-    # -- forks
-
-    def before_fork(self):
-        """Have no thread while the process is doubled: it would be lost in the child with
-        whatever it held, and Python 3.12 and later warn of threads at a fork."""
-        self.forks.append(1)
-        # an import of ctypes under way is worth waiting for, because its lock would stay
-        # locked in the child
-        self.stop(1.0)
-
-    def after_fork_in_parent(self):
-        """Go on."""
-        if self.forks:
-            self.forks.pop()
-        if not self.forks and self.lock is None:
-            self.start()
-
-    def after_fork_in_child(self):
-        """Begin anew."""
-        del self.forks[:]
-        for loop in self._loops():
-            if loop.selector is not None:
-                loop.selector.__dict__.pop("select", None)
-        self.begin()
-        self.gc.reset()
-        self.start()
-
-    def fork_with(self, original):
-        """Give ``original`` (os.fork, os.forkpty) with the hooks around it."""
-
-        def fork(*arguments):
-            _quiet(self.before_fork)()
-            try:
-                return original(*arguments)
-            finally:
-                if os.getpid() == self.pid:
-                    _quiet(self.after_fork_in_parent)()
-
-        fork.__name__ = fork.__qualname__ = original.__name__
-        fork.__doc__ = original.__doc__
-        return fork
-
     def bye(self):
         """Send what is known at the end."""
         if os.getpid() == self.pid:
@@ -919,6 +877,68 @@ class _Probe:
             report = self._gather(_clock()) if self.heap.last else {}
             report["bye"] = True
             self._send(report)
+
+
+class _Forks:
+    """No thread of ours while the process is doubled: it would be lost in the child with whatever
+    it held, and Python 3.12 and later warn of threads at a fork."""
+
+    def __init__(self, probe):
+        self.probe = probe
+        self.under_way = []
+
+    def before(self):
+        """End the thread."""
+        self.under_way.append(1)
+        # an import of ctypes under way is worth waiting for: its lock would stay locked in the child
+        self.probe.stop(1.0)
+
+    def in_parent(self):
+        """Go on, when no other thread of the program forks at this moment."""
+        if self.under_way:
+            self.under_way.pop()
+        if not self.under_way and self.probe.lock is None:
+            self.probe.start()
+
+    def in_child(self):
+        """Begin anew."""
+        del self.under_way[:]
+        probe = self.probe
+        for loop in probe.every_loop():
+            if loop.selector is not None:
+                loop.selector.__dict__.pop("select", None)
+        probe.begin()
+        probe.gc.reset()
+        probe.start()
+
+    def around(self, original):
+        """Give ``original`` (os.fork, os.forkpty) with `before` and `in_parent` around it."""
+
+        def fork(*arguments):
+            _quiet(self.before)()
+            try:
+                return original(*arguments)
+            finally:
+                if os.getpid() == self.probe.pid:
+                    _quiet(self.in_parent)()
+
+        fork.__name__ = fork.__qualname__ = original.__name__
+        fork.__doc__ = original.__doc__
+        return fork
+
+    def install(self):
+        """Be called at every fork."""
+        if (3, 13) <= sys.version_info < (3, 15):
+            # these count the threads after the hooks were called (CPython issue 137109)
+            os.register_at_fork(after_in_child=_quiet(self.in_child))
+            os.fork = self.around(os.fork)
+            os.forkpty = self.around(os.forkpty)
+        else:
+            os.register_at_fork(
+                before=_quiet(self.before),
+                after_in_parent=_quiet(self.in_parent),
+                after_in_child=_quiet(self.in_child),
+            )
 
 
 def _is_there(path):
@@ -1115,20 +1135,6 @@ def _is_main_interpreter():
     return True
 
 
-def _install_fork_hooks(probe):
-    if (3, 13) <= sys.version_info < (3, 15):
-        # these count the threads after the hooks were called (CPython issue 137109)
-        os.register_at_fork(after_in_child=_quiet(probe.after_fork_in_child))
-        os.fork = probe.fork_with(os.fork)
-        os.forkpty = probe.fork_with(os.forkpty)
-    else:
-        os.register_at_fork(
-            before=_quiet(probe.before_fork),
-            after_in_parent=_quiet(probe.after_fork_in_parent),
-            after_in_child=_quiet(probe.after_fork_in_child),
-        )
-
-
 @_quiet
 def install():
     """Begin to measure this process and those that it forks; once."""
@@ -1145,6 +1151,6 @@ def install():
     _state["finder"] = finder
     sys.meta_path.insert(0, finder)
     _hook_late()
-    _install_fork_hooks(probe)
+    _Forks(probe).install()
     atexit.register(_quiet(probe.bye))
     probe.start()

@@ -45,4 +45,4 @@ except Exception:
 # Python looks again, now without our folder. What comes of it, also an error or that there is
 # none, reaches `site` as if we had not been here: even our own name is free for the other.
 sys.modules.pop("sitecustomize", None)
-import sitecustomize  # noqa
+import sitecustomize  # noqa: E402, F401

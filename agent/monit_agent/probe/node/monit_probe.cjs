@@ -21,8 +21,10 @@ function install() {
   const v8 = require("v8");
   const { monitorEventLoopDelay, performance, PerformanceObserver } = require("perf_hooks");
 
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
+  // Two histograms that are read and reset in turns, so that each report covers two seconds: a
+  // reset throws away what has not been recorded yet, which after a block is the block.
+  const delays = [0, 1].map(() => monitorEventLoopDelay({ resolution: RESOLUTION_MS }));
+  for (const each of delays) each.enable();
   const born = String(Date.now()) + String(process.hrtime.bigint() % 1000000n).padStart(6, "0");
   const gc = { minor: [0, 0, 0], major: [0, 0, 0] };
   const gcWanted = process.env.MONIT_PROBE_GC === "1";
@@ -49,7 +51,7 @@ function install() {
   // the histogram holds the time between two firings of a timer, the timer's own period included
   const ms = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
 
-  function gather() {
+  function gather(delay) {
     const heap = v8.getHeapStatistics();
     const loop = performance.eventLoopUtilization();
     const report = {
@@ -76,7 +78,8 @@ function install() {
     try {
       connect();
       if (!socket || socket.writableLength > UNSENT_BYTES) return;
-      socket.write(JSON.stringify(gather()) + "\n");
+      const delay = delays[seq % 2];
+      socket.write(JSON.stringify(gather(delay)) + "\n");
       delay.reset();
       gc.minor[2] = gc.major[2] = 0;
     } catch {

@@ -1,0 +1,142 @@
+"""The Node preload: what it reports, and that the program does not notice it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from probing import PROBE
+
+NODE = shutil.which("node") or ""
+pytestmark = pytest.mark.skipif(not NODE, reason="there is no node here")
+PRELOAD = PROBE / "node" / "monit_probe.cjs"
+
+
+@pytest.fixture(name="sock")
+def _sock() -> Iterator[socket.socket]:
+    folder = tempfile.mkdtemp(prefix="m")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(os.path.join(folder, "node.sock"))
+        listener.listen()
+        listener.settimeout(20)
+        yield listener
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(path: str, **more: str) -> dict[str, str]:
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MONIT_")}
+    return {**plain, "NODE_OPTIONS": f"--require={PRELOAD}", "MONIT_PROBE_NODE_SOCK": path, **more}
+
+
+def _start(program: str, path: str, **more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [NODE, "-e", program], env=_environment(path, **more),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _reports(listener: socket.socket, count: int) -> list[dict]:
+    connection, _ = listener.accept()
+    with connection, connection.makefile() as lines:
+        connection.settimeout(20)
+        return [json.loads(lines.readline()) for _ in range(count)]
+
+
+def test_heap_and_a_blocked_loop_are_reported(sock: socket.socket) -> None:
+    """A program that blocks 300 ms in each second: the delay's maximum and the use say so."""
+    program = """
+        setInterval(() => { const end = Date.now() + 300; while (Date.now() < end); }, 1000);
+    """
+    with _start(program, sock.getsockname()) as process:
+        reports = _reports(sock, 4)
+        process.kill()
+
+    assert [report["seq"] for report in reports] == [1, 2, 3, 4]
+    assert 270 < max(report["delay"]["max"] for report in reports) < 600
+    assert 0 < reports[-1]["heap"]["used"] <= reports[-1]["heap"]["size"]
+    first, last = reports[0], reports[-1]
+    use = (last["busy"] - first["busy"]) / (last["wall"] - first["wall"])
+    assert 0.15 < use < 0.6
+    assert last["handles"] >= 1
+    assert "gc" not in last
+
+
+def test_an_idle_loop_reads_as_idle(sock: socket.socket) -> None:
+    """The resolution of Node's histogram is taken off: nothing to do is no delay."""
+    with _start("setInterval(() => {}, 100)", sock.getsockname()) as process:
+        reports = _reports(sock, 3)
+        process.kill()
+
+    assert reports[-1]["delay"]["p50"] < 5
+
+
+def test_the_collector_is_watched_when_asked_for(sock: socket.socket) -> None:
+    """MONIT_PROBE_GC=1: collections are counted, which costs a few percent under load."""
+    program = "setInterval(() => { global.x = Array(1e5).fill().map(() => ({})); }, 10)"
+    with _start(program, sock.getsockname(), MONIT_PROBE_GC="1") as process:
+        reports = _reports(sock, 3)
+        process.kill()
+
+    assert reports[-1]["gc"][0][0] > 0
+
+
+def test_esm_programs_have_it_too(sock: socket.socket, tmp_path: Path) -> None:
+    """A module with ``import`` is preloaded like a script."""
+    script = tmp_path / "app.mjs"
+    script.write_text("import fs from 'node:fs'; setInterval(() => {}, 1000);")
+    environment = _environment(sock.getsockname())
+    with subprocess.Popen([NODE, script], env=environment) as process:
+        (report,) = _reports(sock, 1)
+        process.kill()
+
+    assert report["rt"] == "node"
+    assert report["pid"] == process.pid
+
+
+@pytest.mark.parametrize("path", ["/nowhere/probe.sock", None])
+def test_a_program_ends_by_itself_and_says_nothing_of_us(
+    sock: socket.socket, path: str | None
+) -> None:
+    """The probe keeps no program alive, with an agent and without."""
+    begun = time.monotonic()
+    process = _start("setTimeout(() => console.log('end'), 1500)", path or sock.getsockname())
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (0, "end\n", "")
+    assert time.monotonic() - begun < 15
+
+
+def test_it_connects_again_when_the_agent_comes_back(sock: socket.socket) -> None:
+    """An agent that went and came back hears the program again, from the same count."""
+    with _start("setInterval(() => {}, 100)", sock.getsockname()) as process:
+        before = _reports(sock, 1)
+        after = _reports(sock, 2)
+        process.kill()
+
+    assert after[0]["seq"] > before[0]["seq"]
+    assert after[0]["born"] == before[0]["born"]
+
+
+def test_workers_of_threads_are_left_out_and_the_switch_works(sock: socket.socket) -> None:
+    """One report per process, also with worker threads; none with MONIT_PROBE=0."""
+    program = """
+        const { Worker } = require('worker_threads');
+        new Worker('setTimeout(() => {}, 1500)', { eval: true });
+    """
+    with _start(program, sock.getsockname()) as process:
+        _reports(sock, 1)
+        process.wait(20)
+    sock.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        sock.accept()
+    off = _start("setTimeout(() => {}, 700)", sock.getsockname(), MONIT_PROBE="0")
+    assert off.communicate(timeout=20) == ("", "")
+    with pytest.raises(TimeoutError):
+        sock.accept()
