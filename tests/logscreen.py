@@ -39,7 +39,7 @@ class LogScreen:
         self.source.advance(seconds)
         self.app.flush()
         await self.pilot.pause()
-        await self.until(lambda: self.pane._owed is None, "all is painted")
+        await self.until(lambda: not self.pane.pacer.owing, "all is painted")
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -74,7 +74,7 @@ class LogScreen:
         return self.pane.status.render_line(0).text.strip()
 
     def cursor_text(self) -> str:
-        row: Any = self.pane.row_here()
+        row: Any = self.view.row_here()
         return row.raw.decode()
 
     def toasts(self) -> str:

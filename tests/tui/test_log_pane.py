@@ -234,7 +234,7 @@ def test_what_pub_dropped_is_a_row_and_enter_fetches_it() -> None:
         log.print("last")
         await log.pass_time()
         await log.press("f")
-        gaps = log.pane.book.stream(log.pane.book.selected_streams()[0]).gaps()
+        gaps = log.pane.book.rings.stream(log.pane.book.selected_streams()[0]).gaps()
         assert gaps
         missing = gaps[0].end - gaps[0].start
         await log.press("E", "G")
@@ -248,8 +248,8 @@ def test_what_pub_dropped_is_a_row_and_enter_fetches_it() -> None:
         await log.press("enter")
         await log.until(
             lambda: (
-                not log.pane.book.stream(gaps[0].key).gaps()
-                or log.pane.book.stream(gaps[0].key).gaps()[0].start
+                not log.pane.book.rings.stream(gaps[0].key).gaps()
+                or log.pane.book.rings.stream(gaps[0].key).gaps()[0].start
                 >= gaps[0].start + min(missing, 1 << 20)
             ),
             "the gap is filled as far as one key fetches",

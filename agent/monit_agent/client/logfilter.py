@@ -6,7 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 from monit_agent.client.levels import Level, level_of
-from monit_agent.client.logbook import Merged
+from monit_agent.client.logmerged import Merged
 from monit_agent.client.logrows import Run, StreamKey
 from monit_agent.client.plain import plain_text
 from monit_agent.client.view import Identity
@@ -60,7 +60,7 @@ class LogFilter(NamedTuple):
     def admits(self, key: StreamKey) -> bool:
         """Tell whether lines of a stream can be shown at all."""
         wanted = self.stream is None or key.stream == self.stream
-        return wanted and Identity(key.app, key.instance) not in self.muted
+        return wanted and key.identity not in self.muted
 
     def picks(self, raw: bytes) -> bool:
         """Tell whether a line is what is looked for."""

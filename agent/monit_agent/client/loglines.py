@@ -7,11 +7,10 @@ instead of an object per line (measured: 20,000 lines/s for 0.2 % of a core).
 
 from bisect import insort
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
-from monit_agent.client.logpiece import Piece, time_at
-from monit_agent.client.logrows import LogGap, Run, StreamKey
+from monit_agent.client.logpiece import Piece, stitched, time_at, uncovered
+from monit_agent.client.logrows import LogGap, Run, StreamKey, gap_runs
 from monit_agent.client.source import LogChunk
 
 
@@ -24,6 +23,8 @@ class Fed(NamedTuple):
     """True when rows changed elsewhere: take all of `LineAssembler.runs` anew."""
     grew: bool = False
     """True when a row that had been given as unfinished changed in place."""
+    unfinished: bool = False
+    """True when the last line has not ended: `LineAssembler.show_tail` gives it as a row."""
 
 
 class LineAssembler:
@@ -50,21 +51,10 @@ class LineAssembler:
         return self._pieces[0].start if self._pieces else None
 
     @property
-    def end(self) -> int | None:
-        """Offset behind the last byte that is known, or None when nothing is."""
-        return self._pieces[-1].end if self._pieces else None
-
-    @property
     def oldest(self) -> Run | None:
         """Give the oldest finished rows, those that `drop_oldest` would take."""
         runs = self._pieces[0].runs if self._pieces else None
         return runs[0] if runs else None
-
-    @property
-    def growing(self) -> bool:
-        """Tell whether the last line has not ended and has not been given as a row."""
-        last = self._pieces[-1] if self._pieces else None
-        return last is not None and not last.shown and bool(last.tail and last.tail.lines[0])
 
     def feed(self, chunk: LogChunk, *, at_line_start: bool = False) -> Fed:
         """Take in a chunk; ``at_line_start`` says that a line is known to begin with it."""
@@ -79,7 +69,7 @@ class LineAssembler:
             chunk = _clipped(chunk, last.end)
         runs, grew = last.extend(chunk)
         self._count += sum(map(len, runs))
-        return Fed(runs, grew=grew)
+        return Fed(runs, grew=grew, unfinished=last.growing)
 
     def settle(self, begin: int) -> bool:
         """Say where the file begins: what is missing before is gone for good. True if new."""
@@ -103,9 +93,10 @@ class LineAssembler:
             return 0
         piece, before = self._pieces[0], self._count
         if piece.runs:
-            led = self._leads()
+            led = self.begin is not None and self.begin < piece.start
             dropped = len(piece.runs.popleft())
-            self._count += self._leads() - led - dropped
+            leads = self.begin is not None and self.begin < piece.start
+            self._count += leads - led - dropped  # the gap before it all is a row, too
             return dropped
         if len(self._pieces) == 1:
             return 0
@@ -144,26 +135,11 @@ class LineAssembler:
         known = self.begin
         for piece in self._pieces:
             if known is not None and known < piece.start:
-                yield from self._gaps(known, piece.start, piece.at_ns)
+                yield from gap_runs(self.key, known, piece.start, piece.at_ns, self.begin)
             yield from piece.runs
             if piece.shown and piece.tail is not None:
                 yield piece.tail
             known = piece.end
-
-    def _leads(self) -> bool:
-        """Tell whether the first row is a gap between the file's begin and what is known."""
-        return self.begin is not None and self.begin < self._pieces[0].start
-
-    def _gaps(self, start: int, end: int, at_ns: int) -> list[Run]:
-        middle = min(max(start, self.begin or 0), end)
-        edges = sorted({start, middle, end})
-        return [self._gap(first, last, at_ns) for first, last in pairwise(edges)]
-
-    def _gap(self, start: int, end: int, at_ns: int) -> Run:
-        run = Run(self.key, start, at_ns, [b""])
-        run.missing = end - start
-        run.gone = self.begin is not None and end <= self.begin
-        return run
 
     def _begin_piece(self, chunk: LogChunk, at_line_start: bool) -> Fed:
         runs: list[Run] = []
@@ -175,17 +151,17 @@ class LineAssembler:
             last = self._pieces[-1]
             unfinished = last.show_tail()
             runs += [unfinished] if unfinished else []
-            runs += self._gaps(last.end, piece.start, piece.at_ns)
+            runs += gap_runs(self.key, last.end, piece.start, piece.at_ns, self.begin)
         reshaped = not self._pieces and self.begin is not None and self.begin < piece.start
         self._pieces.append(piece)
         runs += new
         self._count += sum(map(len, runs))
         if reshaped:
             self._recount()
-        return Fed(runs, reshaped=reshaped)
+        return Fed(runs, reshaped=reshaped, unfinished=piece.growing)
 
     def _fill(self, chunk: LogChunk, at_line_start: bool) -> Fed:
-        holes = list(self._uncovered(chunk.offset, chunk.offset + len(chunk.data)))
+        holes = list(uncovered(self._pieces, chunk.offset, chunk.offset + len(chunk.data)))
         for start, end in holes:
             part = _clipped(chunk, start, end)
             piece = Piece(self.key, start)
@@ -195,27 +171,9 @@ class LineAssembler:
             piece.shown = True
             insort(self._pieces, piece, key=lambda each: each.start)
         if holes:
-            self._stitch()
+            self._pieces = stitched(self._pieces)
             self._recount()
         return Fed([], reshaped=bool(holes))
-
-    def _uncovered(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        for piece in self._pieces:
-            if start < min(piece.start, end):
-                yield start, min(piece.start, end)
-            start = max(start, piece.end)
-        if start < end:
-            yield start, end
-
-    def _stitch(self) -> None:
-        stitched = self._pieces[:1]
-        for piece in self._pieces[1:]:
-            if stitched[-1].end == piece.start:
-                stitched[-1].join(piece)
-            else:
-                stitched[-1].show_tail()
-                stitched.append(piece)
-        self._pieces = stitched
 
     def _recount(self) -> None:
         self._count = sum(map(len, self.runs()))

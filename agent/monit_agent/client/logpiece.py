@@ -29,6 +29,11 @@ class Piece:
         first = self.runs[0] if self.runs else self.tail
         return first.at_ns if first else 0
 
+    @property
+    def growing(self) -> bool:
+        """Tell whether the last line has not ended and has not been given as a row."""
+        return not self.shown and self.tail is not None and bool(self.tail.lines[0])
+
     def begin_ragged(self, at_ns: int) -> None:
         """Say that the piece may begin in the middle of a line; only a stream's first byte
         cannot."""
@@ -38,7 +43,7 @@ class Piece:
 
     def show_tail(self) -> Run | None:
         """Give the line that has not ended as a row, once."""
-        if self.shown or self.tail is None or not self.tail.lines[0]:
+        if not self.growing:
             return None
         self.shown = True
         return self.tail
@@ -149,3 +154,25 @@ def _moments(chunk: LogChunk, begin: int, end: int) -> Iterator[tuple[int, int, 
                 begin = cut
         at_ns = pair_ns
     yield begin, end, at_ns
+
+
+def uncovered(pieces: list[Piece], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Give the stretches of ``start`` to ``end`` that no piece has; pieces are in order."""
+    for piece in pieces:
+        if start < min(piece.start, end):
+            yield start, min(piece.start, end)
+        start = max(start, piece.end)
+    if start < end:
+        yield start, end
+
+
+def stitched(pieces: list[Piece]) -> list[Piece]:
+    """Join pieces, in order, that touch; what ends before a hole is shown as it is."""
+    whole = pieces[:1]
+    for piece in pieces[1:]:
+        if whole[-1].end == piece.start:
+            whole[-1].join(piece)
+        else:
+            whole[-1].show_tail()
+            whole.append(piece)
+    return whole

@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from monit_agent.client.view import Identity
 from monit_agent.wire.messages import Stream
 
 LINE_BYTES = 64 * 1024
@@ -20,6 +21,11 @@ class StreamKey(NamedTuple):
     app: str
     instance: int
     stream: Stream
+
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+        return Identity(self.app, self.instance)
 
 
 class LogLine(NamedTuple):
@@ -128,3 +134,15 @@ class Run:
         if self._starts is None:
             self._starts = [0, *accumulate(len(line) + 1 for line in self.lines[:-1])]
         return self._starts
+
+
+def gap_runs(key: StreamKey, start: int, end: int, at_ns: int, begin: int | None) -> list[Run]:
+    """Give the rows for missing bytes: what lies before the file's ``begin`` is gone."""
+    middle = min(max(start, begin or 0), end)
+    runs: list[Run] = []
+    for first, last in pairwise(sorted({start, middle, end})):
+        run = Run(key, first, at_ns, [b""])
+        run.missing = last - first
+        run.gone = begin is not None and last <= begin
+        runs.append(run)
+    return runs

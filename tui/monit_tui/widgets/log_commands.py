@@ -9,7 +9,7 @@ from textual.actions import SkipAction
 from monit_agent.client.levels import level_of
 from monit_agent.client.logfilter import EVERYTHING
 from monit_agent.client.logrows import LogGap, LogLine, Row
-from monit_agent.client.view import Identity
+from monit_agent.client.plain import visible
 from monit_tui.format import count
 from monit_tui.text.clipboard import osc52
 from monit_tui.widgets.log_export import as_text, save
@@ -24,6 +24,11 @@ Command = Callable[["LogPane"], None]
 def run(pane: "LogPane", name: str) -> None:
     """Do what the key called ``name`` stands for."""
     COMMANDS[name](pane)
+
+
+def tell(pane: "LogPane", text: str, *, bad: bool = False) -> None:
+    """Say something to the reader; what comes from apps in it is only text."""
+    pane.notify(visible(text), severity="error" if bad else "information", markup=False)
 
 
 # ------------------------------------------------------------ motion
@@ -82,7 +87,7 @@ def _seek(pane: "LogPane", direction: int, wanted: Callable[[Row], bool], what: 
         if wanted(view.book.merged.row(seq)):
             view.window.go(seq)
             return
-    pane.tell(f"no {what} in the {count(total)} lines here; g at the top fetches older ones")
+    tell(pane, f"no {what} in the {count(total)} lines here; g at the top fetches older ones")
 
 
 def _is_match(pane: "LogPane") -> Callable[[Row], bool]:
@@ -102,7 +107,7 @@ def seek_match(pane: "LogPane", direction: int) -> None:
     """Go to the next (1) or previous (-1) match of the search."""
     matcher = pane.view.matcher
     if matcher is None:
-        pane.tell("nothing is searched for; / begins a search")
+        tell(pane, "nothing is searched for; / begins a search")
     else:
         _seek(pane, direction, _is_match(pane), f"match of {matcher.text!r}")
 
@@ -124,10 +129,10 @@ def _all(pane: "LogPane") -> None:
 
 
 def _mute(pane: "LogPane") -> None:
-    row = pane.row_here()
+    row = pane.view.row_here()
     if row is None:
         return
-    identity = Identity(row.key.app, row.key.instance)
+    identity = row.key.identity
     log_filter = pane.view.shown.filter
     pane.view.sift(log_filter._replace(muted=log_filter.muted | {identity}))
 
@@ -150,7 +155,7 @@ def _json(pane: "LogPane") -> None:
 
 
 def _mark(pane: "LogPane") -> None:
-    row = pane.row_here()
+    row = pane.view.row_here()
     if row is not None:
         pane.view.marks ^= {(row.key, row.offset)}
 
@@ -161,12 +166,12 @@ def _clear(pane: "LogPane") -> None:
 
 
 def _fetch(pane: "LogPane") -> None:
-    row = pane.row_here()
+    row = pane.view.row_here()
     gap = row if isinstance(row, LogGap) else _gap_in_view(pane)
     if gap is None:
         return
     if not pane.history.fill(gap):
-        pane.tell("these bytes have left the file (flush, or a new file); nothing can be fetched")
+        tell(pane, "these bytes have left the file (flush, or a new file); nothing can be fetched")
 
 
 def _gap_in_view(pane: "LogPane") -> LogGap | None:
@@ -210,13 +215,13 @@ def _copy(pane: "LogPane") -> None:
         cut = (
             f"; only the first {copied.characters} of {len(text)} characters fit, ctrl+s saves all"
         )
-    pane.tell(f"copied {lines} through {copied.through} (OSC 52){cut}")
+    tell(pane, f"copied {lines} through {copied.through} (OSC 52){cut}")
 
 
 def _selected(pane: "LogPane") -> Iterable[Row]:
     view, window = pane.view, pane.view.window
     if window.anchor is None:
-        row = pane.row_here()
+        row = pane.view.row_here()
         return [] if row is None else [row]
     first, last = sorted((view.shown.index(window.anchor), view.shown.index(window.cursor)))
     last = min(last, len(view.shown) - 1)
@@ -235,9 +240,9 @@ def _save(pane: "LogPane") -> None:
         except OSError as error:
             problem = problem or error
             continue
-        pane.tell(f"saved {lines} lines to {path}")
+        tell(pane, f"saved {lines} lines to {path}")
         return
-    pane.tell(f"not saved: {problem}", bad=True)
+    tell(pane, f"not saved: {problem}", bad=True)
 
 
 COMMANDS: dict[str, Command] = {

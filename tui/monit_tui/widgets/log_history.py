@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from monit_agent.client.logbook import STREAMS, Logbook
+from monit_agent.client.logbook import Logbook
+from monit_agent.client.logrings import STREAMS
 from monit_agent.client.logrows import LogGap, StreamKey
 from monit_agent.client.source import Source
 from monit_agent.client.view import Identity
@@ -61,7 +62,7 @@ class History:
         """Ask for the lines before the first known ones; False when there are none."""
         asked = False
         for key in keys:
-            lines = self._book.stream(key)
+            lines = self._book.rings.stream(key)
             start = lines.start
             if start is None or (lines.begin is not None and lines.begin >= start):
                 continue
@@ -76,7 +77,7 @@ class History:
         """Ask for the bytes of a gap, at most 1 MiB of them; False when they are gone."""
         if gap.gone:
             return False
-        lines = self._book.stream(gap.key)
+        lines = self._book.rings.stream(gap.key)
         if lines.start is not None and gap.end <= lines.start:
             return self.older([gap.key])
         self._fill(gap.key, gap.start, min(gap.end - gap.start, LOG_RANGE_BYTES))
@@ -85,7 +86,7 @@ class History:
     def mend(self, keys: Iterable[StreamKey]) -> None:
         """Ask for small gaps without being told to."""
         for key in keys:
-            for gap in self._book.stream(key).gaps():
+            for gap in self._book.rings.stream(key).gaps():
                 if not gap.gone and gap.end - gap.start <= MEND_BYTES:
                     self._fill(key, gap.start, gap.end - gap.start)
                     break
@@ -121,7 +122,7 @@ class History:
     def _take(self, key: StreamKey, kind: Kind, answer: Answer, size: int) -> None:
         if isinstance(answer, Refused):
             self.problems[key.app] = answer.message
-        elif isinstance(answer, LogPart) and self._book.knows(Identity(key.app, key.instance)):
+        elif isinstance(answer, LogPart) and self._book.rings.knows(key.identity):
             self.problems.pop(key.app, None)
             tail = kind != "gap"
             self._book.take_part(key.app, answer, self._clock(), at_line_start=tail)

@@ -25,6 +25,9 @@ _STAMP_CELLS: dict[Stamps, int] = {"off": 0, "time": 13, "date": 24, "since": 10
 Names = Literal["none", "number", "full"]
 """How a row says whose it is: not at all, ``0``, or ``web/0``."""
 
+NAME_CELLS = 16
+"""Most cells that the name of an instance takes in each row."""
+
 _LEVELS: dict[Level, Style] = {
     "error": Style(color="red"),
     "warn": Style(color="yellow"),
@@ -132,7 +135,7 @@ def _gutter(row: LogLine, layout: Layout, above_ns: int, *, marked: bool) -> Par
     if layout.stamp_cells:
         parts.append((stamp(row.at_ns, layout.stamps, above_ns), style("muted")))
     if layout.who_cells:
-        name = who(Identity(row.key.app, row.key.instance), layout.names)
+        name = who(row.key.identity, layout.names)
         parts.append((f"{name[-layout.name_cells :]:>{layout.name_cells}} ", style("key")))
     if layout.stream_cells:
         err = row.key.stream == "err"
@@ -144,6 +147,14 @@ def _gutter(row: LogLine, layout: Layout, above_ns: int, *, marked: bool) -> Par
 def who(identity: Identity, names: Names) -> str:
     """Give an instance's name as rows carry it."""
     return str(identity.instance) if names == "number" else f"{identity.app}/{identity.instance}"
+
+
+def names_of(identities: tuple[Identity, ...]) -> tuple[Names, int]:
+    """Choose how rows of these instances name them, and give the cells for it."""
+    if len(identities) < 2:
+        return "none", 0
+    names: Names = "number" if len({one.app for one in identities}) == 1 else "full"
+    return names, min(NAME_CELLS, max(len(who(one, names)) for one in identities))
 
 
 def stamp(at_ns: int, stamps: Stamps, above_ns: int) -> str:

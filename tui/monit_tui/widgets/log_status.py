@@ -6,9 +6,12 @@ from textual.strip import Strip
 
 from monit_agent.client.logfilter import LogFilter, Matcher
 from monit_agent.client.plain import visible
+from monit_agent.client.view import Fleet, Identity
 from monit_tui.format import count
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, strip
+from monit_tui.widgets.log_history import History
+from monit_tui.widgets.log_view import LogView
 
 _STATE_CELLS = 30
 """Kept free of the title, so that a long name does not push out what matters."""
@@ -69,6 +72,50 @@ def _hidden(log_filter: LogFilter) -> list[str]:
         first = f"{names[0].app}/{names[0].instance}"
         said.append(f"without {first if len(names) == 1 else f'{len(names)} instances'}")
     return said
+
+
+def state_of(view: LogView, title: str, *, loading: bool, problem: str) -> State:
+    """Give what the line says of a view."""
+    window, shown = view.window, view.shown
+    here, total = shown.index(window.cursor), max(1, len(shown))
+    anchor = window.anchor
+    return State(
+        title,
+        window.follow,
+        window.unseen + view.book.unkept,
+        None if window.follow else min(100, round(100 * (here + 1) / total)),
+        shown.filter,
+        view.matcher,
+        0 if anchor is None else abs(shown.index(anchor) - here) + 1,
+        loading,
+        problem,
+    )
+
+
+def problem_of(fleet: Fleet, problems: dict[str, str], who: tuple[Identity, ...]) -> str:
+    """Say why lines of these instances may be missing; empty when nothing is known to be
+    wrong. ``problems`` are those of `History`."""
+    for name in dict.fromkeys(one.app for one in who):
+        app = fleet.apps.get(name)
+        if app is None:
+            return f"{name} is gone"
+        if app.link in ("stale", "gone"):
+            return app.problem or f"no agent of {name} answers"
+        if name in problems:
+            return problems[name]
+    return ""
+
+
+def why_empty(fleet: Fleet, history: History, who: tuple[Identity, ...]) -> str:
+    """Say why there is no line."""
+    if not who:
+        return "no instance is chosen"
+    problem = problem_of(fleet, history.problems, who)
+    if problem or history.opening(who):
+        return problem or "no lines yet"
+    if len(who) == 1:
+        return f"{who[0].app}/{who[0].instance} has printed nothing"
+    return f"these {len(who)} instances have printed nothing"
 
 
 class LogStatus(Lines):

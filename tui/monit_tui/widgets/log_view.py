@@ -10,7 +10,7 @@ from typing import Self
 from textual.geometry import Region
 from textual.strip import Strip
 
-from monit_agent.client.logbook import Logbook
+from monit_agent.client.logbook import Flushed, Logbook
 from monit_agent.client.logfilter import EVERYTHING, LogFilter, Matcher, Shown
 from monit_agent.client.logrows import LogLine, Row, StreamKey
 from monit_tui.theme import Look
@@ -65,6 +65,21 @@ class LogView(Lines):
         """Light up what matches."""
         self.matcher = matcher
         self.dress(query=matcher.pattern if matcher else None)
+
+    def took(self, done: Flushed) -> None:
+        """Take in what a flush of the book brought."""
+        if done.reshaped or (done.grew and self.shown.filter.by_line):
+            self.shown.refresh()
+        else:
+            self.shown.update()
+
+    def row_here(self) -> Row | None:
+        """Give the row under the cursor: while following, the last one."""
+        last = len(self.shown) - 1
+        if last < 0:
+            return None
+        index = last if self.window.follow else min(self.shown.index(self.window.cursor), last)
+        return self.book.merged.row(self.shown.seq(index))
 
     @property
     def filtered(self) -> bool:

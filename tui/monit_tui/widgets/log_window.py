@@ -7,8 +7,8 @@ window only, so a log of any length costs the same.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from monit_agent.client.logbook import Merged
 from monit_agent.client.logfilter import Shown
+from monit_agent.client.logmerged import Merged
 from monit_agent.client.logrows import LogGap, StreamKey
 
 
@@ -30,15 +30,15 @@ class Window:
         self.shown = shown
         self.follow = True
         self.height = 1
-        self.cursor = 0
+        self.cursor: int = 0
         """Number of the cursor's row; meaningful while not following."""
         self.anchor: int | None = None
         """Where a selection of lines began, or None without one."""
-        self.last = 0
+        self.last: int = 0
         """Number of the row that was last at the end while following."""
         self._height_of = height_of
-        self._top = 0
-        self._sub = 0
+        self._top: int = 0
+        self._sub: int = 0
 
     @property
     def at_top(self) -> bool:
@@ -111,14 +111,13 @@ class Window:
             sub += self._height_of(self.shown.seq(index))
         while index < count and sub >= (tall := self._height_of(self.shown.seq(index))):
             index, sub = index + 1, sub - tall
-        if index >= count:
-            self._over_the_end()
-            return
-        self._top, self._sub = self.shown.seq(index), max(0, sub)
-        if len(self._below_top()) < self.height and lines > 0:
-            self._over_the_end()
-            return
-        self._keep_cursor_in_view()
+        if index < count:
+            self._top, self._sub = self.shown.seq(index), max(0, sub)
+        seen = self._below_top() if index < count else []
+        if lines > 0 and len(seen) < self.height:
+            self.move(count)
+        elif seen:
+            self.cursor = min(max(self.cursor, seen[0][0]), seen[-1][0])
 
     def places(self, merged: Merged) -> list[Place | None]:
         """Give what `restore` needs to find the same rows under new numbers."""
@@ -132,12 +131,6 @@ class Window:
         self.cursor = _found(merged, cursor)
         self.last = _found(merged, last)
         self.anchor = _found(merged, anchor) if anchor else None
-
-    def _over_the_end(self) -> None:
-        if self.anchor is None:
-            self.end()
-        elif len(self.shown):
-            self.go(self.shown.seq(len(self.shown) - 1))
 
     def _hang(self, index: int) -> None:
         """Put the window so that the row at ``index`` ends at its bottom."""
@@ -172,11 +165,6 @@ class Window:
             self._hang(cursor)
             if tall > self.height:
                 self._top, self._sub = self.cursor, 0
-
-    def _keep_cursor_in_view(self) -> None:
-        seen = [seq for seq, _ in self._below_top()]
-        if seen:
-            self.cursor = min(max(self.cursor, seen[0]), seen[-1])
 
 
 def _place(merged: Merged, seq: int) -> Place | None:
