@@ -21,6 +21,8 @@ from waiting import wait_until
 COLUMNS, LINES = 120, 35
 COMMAND = [sys.executable, "-m", "monit_tui", "--scene", "healthy"]
 PLACES = os.pathsep.join(path for path in sys.path if path.endswith(("/agent", "/tui")))
+INHERITED = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+ENVIRON = {**INHERITED, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": PLACES}
 PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]")
 """Modes that pyte does not know and would print."""
 
@@ -29,7 +31,7 @@ class Terminal:
     """A terminal with the screen in it."""
 
     def __init__(self, *arguments: str, **environ: str) -> None:
-        env = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": PLACES, **environ}
+        env = {**ENVIRON, **environ}
         command, *rest = [*COMMAND, *arguments]
         self.child = pexpect.spawn(command, rest, env=env, dimensions=(LINES, COLUMNS), timeout=20)  # type: ignore[arg-type]
         self.screen = pyte.Screen(COLUMNS, LINES)
@@ -127,9 +129,8 @@ def test_it_leaves_when_the_terminal_is_gone() -> None:
     """Where no SIGHUP comes (not the session's terminal), a dead terminal ends it all the same."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": PLACES}
     with subprocess.Popen(
-        COMMAND, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+        COMMAND, stdin=theirs, stdout=theirs, stderr=theirs, env=ENVIRON, start_new_session=True
     ) as child:
         try:
             os.close(theirs)

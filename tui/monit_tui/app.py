@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from typing import ClassVar
 
 from monit_tui import terminal
@@ -28,8 +29,9 @@ from monit_tui.theme import THEME, Look, look
 gc.enable()
 
 
-EAGER_EVERY_S, EAGER_TIMES = 0.015, 40
-"""How often, and how many times, an agent's first word is looked for."""
+EAGER_EVERY_S, EAGER_TIMES = 0.01, 12
+"""How often, and how many times, the agents' first words are looked for: a tenth of a second
+at most, then the screen shows what there is."""
 
 
 class MonitApp(App[None]):
@@ -60,6 +62,7 @@ class MonitApp(App[None]):
             targets=targets,
             over_ssh=self.at.over_ssh,
         )
+        self._unpainted = ExitStack()
         self.feed = Feed(source, self.clock, self._deliver, over_ssh=self.at.over_ssh)
 
     def _choose_look(self, *, no_color: bool) -> Look:
@@ -76,14 +79,20 @@ class MonitApp(App[None]):
         self.set_class(not self.at.utf8, "-ascii")
         self.feed.flush()
         self.set_interval(1 / self.feed.hz, self.feed.tick)
+        self._unpainted.enter_context(self.batch_update())
         self._await_first_words(EAGER_TIMES)
 
     def _await_first_words(self, times: int) -> None:
-        """Poll often until the agents have answered: they do so while the screen is built."""
-        waiting = any(app.link == "connecting" for app in self.source.fleet.apps.values())
-        if waiting and times:
-            self.feed.flush()
-            self.set_timer(EAGER_EVERY_S, lambda: self._await_first_words(times - 1))
+        """Hold the first frame back until the agents have answered, which they do while the
+        screen is built: it is painted once, with data, and not four times until it has some."""
+        apps = self.source.fleet.apps.values()
+        ready = self.overview.is_mounted and all(app.link != "connecting" for app in apps)
+        if ready or not times:
+            self._unpainted.close()
+            self.overview.refresh()
+            return
+        self.feed.flush()
+        self.set_timer(EAGER_EVERY_S, lambda: self._await_first_words(times - 1))
 
     def _deliver(self, changes: Changes) -> None:
         if self.overview.is_mounted:
