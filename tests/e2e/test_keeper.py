@@ -121,8 +121,8 @@ def test_reload_replaces_one_after_another(app: Keeping) -> None:
 def test_reload_that_fails_leaves_the_others(app: Keeping) -> None:
     """A new version that dies at once costs one instance, and the reason is told."""
     flag = app.home / "broken"
-    code = f"import os,sys,time\nif os.path.exists({str(flag)!r}): sys.exit(3)\ntime.sleep(1000)"
-    app.start(*python(code), instances=2, policy=QUICK._replace(min_uptime_s=0.5))
+    code = f"test -e {flag} && exit 3; exec sleep 1000"
+    app.start("/bin/sh", "-c", code, instances=2, policy=QUICK._replace(min_uptime_s=1.0))
     second = app.wait_for("online", 1)["pid"]
     app.wait_for("online", 0)
     flag.touch()

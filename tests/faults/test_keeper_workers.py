@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keeping import QUICK, Keeping, is_running, python
+from monit_agent.supervise.spec import Policy
 from waiting import wait_until
 
 SLEEP = ("/bin/sleep", "1000")
@@ -35,7 +36,7 @@ def test_a_killed_worker_is_replaced_at_once(app: Keeping) -> None:
 
 def test_one_that_always_dies_ends_errored(app: Keeping) -> None:
     """After max_restarts unstable exits, with its last lines in the log before that is told."""
-    policy = QUICK._replace(max_restarts=4, backoff_first_s=0.02)
+    policy = QUICK._replace(max_restarts=4, backoff_first_s=0.02, min_uptime_s=10.0)
     app.start(*python("print('why I die', flush=True); raise SystemExit(7)"), policy=policy)
     slot = app.wait_for("errored")
     assert app.log() == b"why I die\n" * 4
@@ -62,7 +63,7 @@ def test_a_slow_crash_loop_shows_as_one(app: Keeping) -> None:
 
 def test_a_program_that_is_not_there_is_told_by_name(app: Keeping) -> None:
     """Errored at once, with what could not be run and why."""
-    app.start("/nowhere/to/be/found")
+    app.start("/nowhere/to/be/found", policy=Policy())
     reason = app.wait_for("errored")["reason"]
     assert "/nowhere/to/be/found" in reason
     assert "No such file or directory" in reason
@@ -72,10 +73,10 @@ def test_a_program_without_the_run_bit_and_a_folder_that_is_gone(app: Keeping) -
     """Permission and working directory are told apart."""
     script = app.home / "script"
     script.write_text("#!/bin/sh\n")
-    app.start(str(script))
+    app.start(str(script), policy=Policy())
     assert "Permission denied" in app.wait_for("errored")["reason"]
     other = Keeping(app.home, "other")
-    other.start(*SLEEP, cwd=str(app.home / "gone"))
+    other.start(*SLEEP, cwd=str(app.home / "gone"), policy=Policy())
     assert "working directory" in other.wait_for("errored")["reason"]
     other.close()
 
