@@ -15,6 +15,7 @@ from monit_agent.keep.journal import note
 from monit_agent.keep.logs import Logs
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.notify import Notify
+from monit_agent.keep.saving import Saving
 from monit_agent.keep.spawn import Order, is_lasting
 from monit_agent.keep.workers import Death, Workers
 from monit_agent.supervise import actions as a
@@ -25,10 +26,6 @@ from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.typed import Any
 from monit_agent.wire.places import AppPlaces, next_id_file
 
-SAVE_S = 0.1
-"""At most ten times a second is the state written, or a crash of many instances would wait for
-the disk many times."""
-SAVE_AGAIN_S = 2.0
 BYE_S = 1.0
 """How long an agent has to say goodbye to its clients."""
 
@@ -48,15 +45,13 @@ class Keeper:
         self.boot = boot
         self._queue: deque[e.AppEvent] = deque()
         self._feeding = False
-        self._dirty = False
-        self._saved_at = 0.0
-        self._unsaved: str | None = None
         self._leaving = False
         self.forget = False
         self.control = Control(self.loop, places.keeper, Commands(self).answer)
         self.logs = Logs(self.loop, places, self.control.broadcast, self.tell)
         self.workers = Workers(self.loop, self._mourn, self._other_died, subreaper=subreaper)
-        self.agent = AgentProcess(self.loop, places, self._tell_agent, self.workers.families.spared)
+        self._saving = Saving(self.loop, places.state, self._saved, self._tell_all)
+        self.agent = AgentProcess(self.loop, places, self._tell_all, self.workers.families.spared)
         self._notify = Notify(self.loop, places.notify, self._heard_ready)
         self.loop.on_signal(signal.SIGTERM, self._told_to_end)
         self.loop.afterwards(self._round_over)
@@ -78,7 +73,7 @@ class Keeper:
     def take_over(self, app: App) -> None:
         """Begin with slots that an earlier keeper left; the file is written anew at once."""
         self.app = app
-        self._dirty = True
+        self._saving.touch()
         self.loop.alarm("slots", apps.next_wake(app), self._time_came)
 
     def tell(self, kind: str, instance: int | None, text: str, by: str | None = None) -> None:
@@ -101,19 +96,12 @@ class Keeper:
         home = os.path.dirname(os.path.dirname(self.places.folder))
         return ids.take(next_id_file(home), count)
 
-    def save(self, *, left: bool = False) -> None:
-        """Write the state; OSError when that fails."""
-        saved = statefile.Saved(self.spec, self.app, self.boot, left)
-        statefile.write(self.places.state, saved)
-        self._dirty = False
-        self._saved_at = time.monotonic()
-
     def run(self) -> None:
         """Keep the app until it is deleted or the keeper told to end."""
         self.loop.run()
         self.control.close()
         if not self.forget:
-            self.save(left=True)
+            self._write_last()
 
     # ------------------------------------------------------------ deciding and doing
 
@@ -148,15 +136,15 @@ class Keeper:
         old = {slot.instance: slot for slot in before.slots}
         for slot in self.app.slots:
             if slot is not old.get(slot.instance):
-                self._dirty = True
+                self._saving.touch()
                 record = records.instance_record(slot)
                 self.control.broadcast({"event": "instance", "instance": record})
         others = [slot.instance for slot in self.app.slots] != list(old)
         if others or self.app.roll != before.roll or apps.size(self.app) != apps.size(before):
-            self._dirty = True
+            self._saving.touch()
             self.publish_app()
         if others:
-            self._try_to_save()  # a slot that is nowhere written down must have no worker
+            self._saving.save()  # a slot that is nowhere written down must have no worker
         self.loop.alarm("slots", apps.next_wake(self.app), self._time_came)
 
     def publish_app(self) -> None:
@@ -204,7 +192,7 @@ class Keeper:
     def _other_died(self, pid: int, status: int) -> None:
         self.agent.died(pid, status)
 
-    def _tell_agent(self, kind: str, text: str) -> None:
+    def _tell_all(self, kind: str, text: str) -> None:
         self.tell(kind, None, text)
 
     def _heard_ready(self, pid: int) -> None:
@@ -224,38 +212,24 @@ class Keeper:
 
     # ------------------------------------------------------------ saving and leaving
 
+    def _saved(self) -> statefile.Saved:
+        return statefile.Saved(self.spec, self.app, self.boot, left=False)
+
+    def _write_last(self) -> None:
+        try:
+            statefile.write(self.places.state, self._saved()._replace(left=True))
+        except OSError as error:
+            note(f"cannot write {self.places.state}: {error.strerror}")
+
     def _round_over(self) -> None:
         self.logs.publish()
-        if self._dirty and not self.loop.is_set("save"):
-            wait = SAVE_AGAIN_S if self._unsaved else SAVE_S
-            due = self._saved_at + wait
-            if due <= time.monotonic():
-                self._try_to_save()
-            else:
-                self.loop.alarm("save", due, self._try_to_save)
-
-    def _try_to_save(self) -> None:
-        if self._leaving:
-            return
-        try:
-            self.save()
-        except OSError as error:
-            self._saved_at = time.monotonic()
-            self._dirty = True
-            if self._unsaved is None:
-                self._unsaved = f"cannot write {self.places.state}: {error.strerror}"
-                note(self._unsaved)
-                self.tell("state_unsaved", None, self._unsaved)
-            return
-        if self._unsaved is not None:
-            self._unsaved = None
-            note("the state is on disk again")
-            self.tell("state_saved", None, "the state is on disk again")
+        self._saving.round_over()
 
     def _leave(self, *, forget: bool) -> None:
         if self._leaving:
             return
         self._leaving = True
+        self._saving.end()
         self.forget = forget
         if forget:
             self.control.broadcast({"event": "bye"})
