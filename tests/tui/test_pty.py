@@ -21,8 +21,7 @@ from waiting import wait_until
 COLUMNS, LINES = 120, 35
 COMMAND = [sys.executable, "-m", "monit_tui", "--scene", "healthy"]
 PLACES = os.pathsep.join(path for path in sys.path if path.endswith(("/agent", "/tui")))
-INHERITED = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-ENVIRON = {**INHERITED, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": PLACES}
+ENVIRON = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": PLACES}
 PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]")
 """Modes that pyte does not know and would print."""
 
@@ -107,6 +106,15 @@ def test_keys_work_over_the_wire(terminals: list[Terminal]) -> None:
         what="the dialog is gone",
     )
     terminal.child.send("\x03")
+    assert terminal.until_gone() == 0
+
+
+def test_an_exported_width_does_not_count(terminals: list[Terminal]) -> None:
+    """The terminal knows its size better than a variable that somebody once exported."""
+    terminal = Terminal(COLUMNS="60", LINES="10")
+    terminals.append(terminal)
+    terminal.until("Metadata  5 Events ─ api")
+    terminal.child.send("q")
     assert terminal.until_gone() == 0
 
 

@@ -160,6 +160,7 @@ def run(home: str, targets: list[str], read_only: bool = False) -> int:
 
 def show(source: Source, targets: tuple[str, ...] = (), *, read_only: bool = False) -> int:
     """Run the app on ``source``, close it afterwards, and say that the apps go on."""
+    terminal.forget_size(os.environ)
     terminal.leave_with_the_terminal()
     at = terminal.describe(os.environ)
     app = MonitApp(source, read_only=read_only, targets=targets, at=at)

@@ -51,6 +51,12 @@ def set_up(environ: MutableMapping[str, str]) -> None:
         environ.setdefault("TEXTUAL_FPS", "5")
 
 
+def forget_size(environ: MutableMapping[str, str]) -> None:
+    """Let the terminal say its size: an exported COLUMNS would fix it for good."""
+    environ.pop("COLUMNS", None)
+    environ.pop("LINES", None)
+
+
 def refusal(environ: Mapping[str, str]) -> str | None:
     """Say why no full screen can be drawn here and what to do; None when it can."""
     if not (os.isatty(0) and os.isatty(2)):
