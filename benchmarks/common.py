@@ -279,12 +279,12 @@ def _has(process: psutil.Process, variable: str, folder: str) -> bool:
 
 
 def end_on_signals() -> None:
-    """Make SIGTERM and SIGHUP end the benchmark as Ctrl-C does, with everything cleared away."""
+    """Make Ctrl-C, SIGTERM and SIGHUP end the benchmark with everything cleared away."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
 
 

@@ -45,6 +45,7 @@ def main() -> int:
 def _run(names: Sequence[str], quick: bool) -> int:
     figures: list[Figure] = []
     failed = 0
+    load = os.getloadavg()[0]
     for name in names:
         say(f"{name} …")
         try:
@@ -54,7 +55,7 @@ def _run(names: Sequence[str], quick: bool) -> int:
             failed += 1
     if not figures:
         return 1
-    text = report(figures)
+    text = report(figures, load)
     print(text)
     if not quick and not failed and list(names) == list(BENCHMARKS):
         with open(RESULTS, "w", encoding="utf-8") as file:
@@ -63,14 +64,15 @@ def _run(names: Sequence[str], quick: bool) -> int:
     return 1 if failed else 0
 
 
-def report(figures: Sequence[Figure]) -> str:
-    """Give the figures as a page of Markdown."""
+def report(figures: Sequence[Figure], load: float) -> str:
+    """Give the figures as a page of Markdown; ``load`` is how busy the machine was before."""
     lines = [
         "# Measured beside pm2",
         "",
         f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, {_machine()}; {_versions()}.",
         "Median (least to most) of each; less is better everywhere. Both ran in the same run, in",
-        "turns; the ratio is the median over the rounds. Made by `make bench`.",
+        "turns; the ratio is the median over the rounds. Made by `make bench`, on a machine that had a",
+        f"load of {load:.1f} before it began.",
         "",
         "| what | unit | straight | monit | pm2 | monit : pm2 |",
         "| --- | --- | ---: | ---: | ---: | ---: |",

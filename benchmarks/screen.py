@@ -55,7 +55,7 @@ def _watch_scene(scene: Scene, quick: bool) -> list[Figure]:
             for name, script, arguments in scene.apps:
                 manager.start(name, script, *arguments)
         names = [name for name, _, _ in scene.apps]
-        for number in range(starts):
+        for number in range(0 if scene.over_ssh else starts):
             for manager in managers if number % 2 == 0 else reversed(managers):
                 first.setdefault(manager.name, []).append(_first_frame(manager, names))
         for number in range(spans):
@@ -100,8 +100,9 @@ def _figures(
     def keys(share: float) -> dict[str, list[float]]:
         return {who: [_at(one.key_ms, share) for one in them] for who, them in seen.items()}
 
+    start = [Figure(f"screen, {scene.words}: first frame with data", "ms", first)] if first else []
     return [
-        Figure(f"screen, {scene.words}: first frame with data", "ms", first),
+        *start,
         Figure(f"screen, {scene.words}: CPU", "% of a core", of("cpu_percent")),
         Figure(f"screen, {scene.words}: to the terminal", "B/s", of("bytes_per_s")),
         Figure(f"screen, {scene.words}: key to paint, median", "ms", keys(0.5)),

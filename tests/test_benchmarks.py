@@ -83,7 +83,7 @@ def test_rounds_alternate(tools: dict[str, ModuleType]):
 def test_report_is_a_table_with_spread_and_ratio(tools: dict[str, ModuleType]):
     """The page has one row a figure: median, least to most, and the ratio."""
     figure = tools["common"].Figure("list", "ms", {"monit": [80.0, 90.0, 100.0], "pm2": [180.0]})
-    page = tools["run"].report([figure])
+    page = tools["run"].report([figure], 0.1)
     assert "| list | ms |  | 90.0 (80.0 to 100) | 180 | 0.50 |" in page
 
 
