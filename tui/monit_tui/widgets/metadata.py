@@ -3,7 +3,7 @@
 from textual.strip import Strip
 
 from monit_agent.client.view import AppView, Fleet, InstanceView
-from monit_agent.wire.messages import Exit, Limits
+from monit_agent.wire.messages import AppRecord, Exit, Limits
 from monit_tui.clock import Clock
 from monit_tui.format import UNKNOWN, clock, duration, moment, printable, size
 from monit_tui.rows import RowKey
@@ -15,6 +15,10 @@ Pair = tuple[str, str]
 
 COLUMN = 46
 """Cells that one column of short facts needs; a pane twice as wide shows two."""
+
+
+EXITS_SHOWN = 3
+"""Of up to ten: the newest say what is wrong."""
 
 
 class MetadataPane(Scrolled):
@@ -40,11 +44,16 @@ class MetadataPane(Scrolled):
         if number is None and len(app.instances) == 1:
             number = next(iter(app.instances))
         view = None if number is None else app.instances.get(number)
-        long, short = _of_app(app)
+        style = self._look.style
+        if app.record is None:
+            problem = app.problem or "waiting for its agent's first word"
+            return [strip([(f" {printable(problem)}", style("muted"))], width)]
+        first, short, long = _of_app(app, app.record)
+        lines = [self._pair(pair, width) for pair in first]
         if view is not None:
-            short = _of_instance(view, self._clock.wall()) + short
-            long += _ends(view)
-        return self._short(short, width) + [self._pair(pair, width) for pair in long]
+            lines += self._short(_of_instance(view, self._clock.wall()), width)
+            lines += [self._pair(pair, width) for pair in _ends(view)]
+        return lines + self._short(short, width) + [self._pair(pair, width) for pair in long]
 
     def _short(self, pairs: list[Pair], width: int) -> list[Strip]:
         if width < 2 * COLUMN:
@@ -63,36 +72,30 @@ class MetadataPane(Scrolled):
         return strip([(f" {name:<12} ", style("muted")), (printable(value), style("plain"))], width)
 
 
-def _of_app(app: AppView) -> tuple[list[Pair], list[Pair]]:
-    record = app.record
-    if record is None:
-        problem = app.problem or "waiting for its agent's first word"
-        return [("problem", problem)], [("app", app.name)]
-    interpreter = record.interpreter or UNKNOWN
-    long = [
-        ("script", " ".join([record.script, *record.args])),
-        ("runs", " ".join(record.argv)),
-        ("directory", record.cwd),
-        ("limits", _limits(record.limits)),
-    ]
+def _of_app(app: AppView, record: AppRecord) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Give what is asked first, short facts, and long ones."""
+    first = [("script", " ".join([record.script, *record.args]))]
     if app.problem:
-        long.insert(0, ("problem", app.problem))
+        first.insert(0, ("problem", app.problem))
+    count = f"{record.instances} instance{'' if record.instances == 1 else 's'}"
     short = [
+        ("mode", f"{record.mode}, {count}"),
+        ("interpreter", record.interpreter or UNKNOWN),
+        ("port", UNKNOWN if record.port is None else str(record.port)),
+        ("user", record.user),
         ("namespace", record.namespace),
         ("version", record.version or UNKNOWN),
-        (
-            "mode",
-            f"{record.mode}, {record.instances} instance{'' if record.instances == 1 else 's'}",
-        ),
-        ("interpreter", interpreter),
-        ("user", record.user),
-        ("port", UNKNOWN if record.port is None else str(record.port)),
         ("watching", "yes" if record.watching else "no"),
         ("created", moment(record.created_at)),
         ("keeper", _pid(record.keeper_pid) if app.keeper_alive else "gone"),
         ("agent", _pid(app.agent_pid)),
     ]
-    return long, short
+    long = [
+        ("directory", record.cwd),
+        ("runs", " ".join(record.argv)),
+        ("limits", _limits(record.limits)),
+    ]
+    return first, short, long
 
 
 def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
@@ -101,11 +104,11 @@ def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
     crashes = [view.restarts_within(seconds, wall) for seconds in (60, 300, 3600)]
     pairs = [
         ("pid", _pid(record.pid) + (", adopted" if record.adopted else "")),
-        ("id", str(record.id)),
         ("started", UNKNOWN if started is None else moment(started)),
         ("restarts", f"{record.restarts}, {record.unstable_restarts} unstable"),
         ("crashes", "{} in 1 min, {} in 5, {} in 60".format(*crashes)),
         ("wanted", f"{record.wanted}{', ready' if record.ready else ''}"),
+        ("id", str(record.id)),
     ]
     if record.reason:
         pairs.insert(0, ("reason", record.reason))
@@ -113,7 +116,7 @@ def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
 
 
 def _ends(view: InstanceView) -> list[Pair]:
-    ends = list(reversed(view.record.exits))[:5]
+    ends = list(reversed(view.record.exits))[:EXITS_SHOWN]
     return [("last exits" if not place else "", _end(one)) for place, one in enumerate(ends)]
 
 
@@ -124,7 +127,8 @@ def _end(one: Exit) -> str:
     elif one.code is not None:
         how = f"exit code {one.code}"
     asked = ", asked for" if one.asked else ""
-    return f"{clock(one.at)}  {how} after {duration(one.ran_s)}{asked}"
+    ran = f"{one.ran_s:.1f}s" if one.ran_s < 10 else duration(one.ran_s)
+    return f"{clock(one.at)}  {how} after {ran}{asked}"
 
 
 def _limits(limits: Limits) -> str:
