@@ -20,9 +20,10 @@ DEMO = [sys.executable, "-P", "-m", "monit_agent", "demo"]
 def home_of(demo_pid: int) -> str | None:
     """Give the home of a running demo: it stands in the command line of the demo's guard."""
     for child in psutil.Process(demo_pid).children():
-        words = child.cmdline()
-        if "monit_agent.cli.demo_guard" in words:
-            return words[-1]
+        with suppress(psutil.NoSuchProcess):  # one of those that start the apps
+            words = child.cmdline()
+            if "monit_agent.cli.demo_guard" in words:
+                return words[-1]
     return None
 
 
