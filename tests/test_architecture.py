@@ -20,11 +20,23 @@ MAX_NESTING = 3
 
 LARGER_WITH_A_REASON: dict[str, str] = {
     "wire/messages.py": "the whole vocabulary on one page, declarations only",
+    "supervise/machine.py": "one slot's life: the table and its handlers are read together",
     "probe/inject/_monit_probe.py": "one file, so that one import brings all of it into a program",
 }
 """Files that may exceed `MAX_FILE_LINES`."""
 
+WIDER_WITH_A_REASON: dict[str, str] = {
+    "keep/keeper.py": "ties all parts of the keeper together, a few lines for each",
+    "keep/commands.py": "a method for each command of keeper.sock",
+}
+"""Files in which one class may exceed `MAX_METHODS`."""
+
 BROAD_EXCEPT_BORDERS: dict[str, str] = {
+    "keep/startup.py": "top level of the keeper: written down, then raised",
+    "keep/spawn.py": "a forked child, which must never return into the keeper",
+    "keep/loop.py": "one callback: a worker, a stream, a client",
+    "keep/control.py": "one client's request",
+    "demo/bakery.py": "one request of the demo app, logged as web apps do",
     "observe/__main__.py": "top level of the agent",
     "observe/loop.py": "one callback: a message, a timer, a readable descriptor",
     "observe/answer.py": "one request of one client",
@@ -113,7 +125,8 @@ def test_sizes_stay_readable(path: Path) -> None:
                             for n in c.body)) > MAX_METHODS
     ]  # fmt: skip
 
-    assert too_long + too_deep + too_wide == []
+    assert too_long + too_deep == []
+    assert too_wide == [] or _name(path) in WIDER_WITH_A_REASON
     assert lines <= MAX_FILE_LINES or _name(path) in LARGER_WITH_A_REASON
 
 

@@ -16,6 +16,9 @@ WAIT_S = 1.0
 YOUNG_S = 10.0
 FIRST_S = 0.1
 CAP_S = 5.0
+"""Longest wait before the next try with an agent that never came as far as to say hello."""
+SERVED_CAP_S = 0.5
+"""The same for one that had served: somebody killed it, and it shall be back within a second."""
 KILL_S = 2.0
 TOLD = 5
 """So many failures in a row are told; more would drive what matters out of the ring."""
@@ -36,6 +39,7 @@ class AgentProcess:
         self.pid: int | None = None
         self._since = 0.0
         self._failures = 0
+        self._served = False
         self._pidfd = -1
         self._trouble = -1
         self._then: Callable[[], None] | None = None
@@ -49,6 +53,7 @@ class AgentProcess:
 
     def greeted(self, pid: int) -> None:
         """An agent connected: if we have none, it is the one to watch."""
+        self._served = self._served or pid == self.pid
         if self.pid is not None or self._then is not None:
             return
         try:
@@ -56,7 +61,7 @@ class AgentProcess:
         except OSError:
             return
         self._loop.alarm("agent", None, self._spawn)
-        self.pid, self._since = pid, time.monotonic()
+        self.pid, self._since, self._served = pid, time.monotonic(), True
         self._loop.watch(self._pidfd, lambda _events: self._gone("gone"))
 
     def died(self, pid: int, status: int) -> None:
@@ -119,7 +124,8 @@ class AgentProcess:
 
     def _again(self) -> None:
         doublings = min(self._failures - 2, 30)
-        wait = min(FIRST_S * 2.0**doublings, CAP_S) if self._failures > 1 else 0.0
+        cap = SERVED_CAP_S if self._served else CAP_S
+        wait = min(FIRST_S * 2.0**doublings, cap) if self._failures > 1 else 0.0
         self._loop.alarm("agent", time.monotonic() + wait, self._spawn)
 
     def _spawn(self) -> None:
@@ -134,6 +140,7 @@ class AgentProcess:
             self._again()
             return
         self.pid, self._since, self._trouble = born.pid, born.mono, born.trouble
+        self._served = False
         self._spared.add(born.pid)
         if self._failures <= TOLD:
             self._tell("agent_started", f"pid {born.pid}")

@@ -33,7 +33,14 @@ class Notify:
                 )
             except OSError:
                 return
-            if b"READY=1" in text.split(b"\n"):
-                for level, kind, data in extra:
-                    if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-                        self._ready(_CREDENTIALS.unpack_from(data)[0])
+            sender = _sender(extra)
+            if sender is not None and b"READY=1" in text.split(b"\n"):
+                self._ready(sender)
+
+
+def _sender(extra: list[tuple[int, int, bytes]]) -> int | None:
+    """Give the pid that the kernel wrote on a message."""
+    for level, kind, data in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            return _CREDENTIALS.unpack_from(data)[0]
+    return None

@@ -109,13 +109,10 @@ def _hold_lock(places: AppPlaces) -> None:
     """Take the app's lock and never give it back."""
     try:
         os.makedirs(places.folder, mode=0o700, exist_ok=True)
-        while True:
-            fd = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(places.lock).st_ino == os.fstat(fd).st_ino:
-                    break
-            os.close(fd)  # a keeper that was deleting the app removed it between the two
+        fd = _lock(places.lock)
+        while not _is_file(fd, places.lock):  # a keeper that was deleting the app removed it
+            os.close(fd)
+            fd = _lock(places.lock)
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
     except BlockingIOError as error:
@@ -125,6 +122,23 @@ def _hold_lock(places: AppPlaces) -> None:
     except OSError as error:
         text = f"cannot write in {places.folder}: {error.strerror}"
         raise CannotStartError("failed", text) from error
+
+
+def _lock(path: str) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _is_file(fd: int, path: str) -> bool:
+    try:
+        return os.stat(path).st_ino == os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False
 
 
 class _Begun:
