@@ -3,7 +3,6 @@
 import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import ExitStack
 from typing import ClassVar
 
 from monit_tui import terminal
@@ -62,7 +61,6 @@ class MonitApp(App[None]):
             targets=targets,
             over_ssh=self.at.over_ssh,
         )
-        self._unpainted = ExitStack()
         self.feed = Feed(source, self.clock, self._deliver, over_ssh=self.at.over_ssh)
 
     def _choose_look(self, *, no_color: bool) -> Look:
@@ -79,7 +77,7 @@ class MonitApp(App[None]):
         self.set_class(not self.at.utf8, "-ascii")
         self.feed.flush()
         self.set_interval(1 / self.feed.hz, self.feed.tick)
-        self._unpainted.enter_context(self.batch_update())
+        self.overview.hold(held=True)
         self._await_first_words(EAGER_TIMES)
 
     def _await_first_words(self, times: int) -> None:
@@ -88,8 +86,7 @@ class MonitApp(App[None]):
         apps = self.source.fleet.apps.values()
         ready = self.overview.is_mounted and all(app.link != "connecting" for app in apps)
         if ready or not times:
-            self._unpainted.close()
-            self.overview.refresh()
+            self.overview.hold(held=False)
             return
         self.feed.flush()
         self.set_timer(EAGER_EVERY_S, lambda: self._await_first_words(times - 1))

@@ -5,9 +5,12 @@ Textual crops a dirty stretch of a line on its right but not on its left
 row from its widget's left edge on. Over ssh that is most of the traffic of a quiet screen.
 """
 
-from rich.console import Console
+from typing import Any
+
+from rich.console import Console, RenderableType
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
+from textual.screen import Screen
 
 
 class TightUpdate(ChopsUpdate):
@@ -27,7 +30,21 @@ class TightUpdate(ChopsUpdate):
 
 
 class TightCompositor(Compositor):
-    """A compositor whose partial updates are `TightUpdate`."""
+    """A compositor whose partial updates are `TightUpdate`, and which can be held back."""
+
+    held = False
+    """While True nothing is rendered; whoever lets go refreshes the screen afterwards."""
+
+    def render_update(
+        self,
+        full: bool = False,
+        screen_stack: list[Screen[Any]] | None = None,
+        simplify: bool = False,
+    ) -> RenderableType | None:
+        """Give what to send, or None."""
+        if self.held:
+            return None
+        return super().render_update(full, screen_stack, simplify)
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """Give what is dirty, or None."""

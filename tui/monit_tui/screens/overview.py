@@ -42,7 +42,7 @@ class OverviewScreen(Talking):
         read_only: bool = False, targets: tuple[str, ...] = (), over_ssh: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(source)
-        self._compositor = TightCompositor()
+        self._tight = self._compositor = TightCompositor()
         self._look, self._clock, self._read_only = look, clock, read_only
         chip = "  ".join([*(["read-only"] if read_only else []), *targets])
         self.header = HeaderBar(source.fleet, look, clock, look_at_machine, chip)
@@ -72,6 +72,12 @@ class OverviewScreen(Talking):
         self.table.rearrange()
 
     # ------------------------------------------------------------ data
+
+    def hold(self, *, held: bool) -> None:
+        """Paint nothing for now, or from now on all at once."""
+        self._tight.held = held
+        if not held:
+            self.refresh()
 
     def deliver(self, changes: Changes) -> None:
         """Hand on what came. Rows are painted when an app changed, else once a second: numbers
