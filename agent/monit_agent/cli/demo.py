@@ -54,8 +54,8 @@ def demo(context: click.Context, seconds: float, instances: int, read_only: bool
     the last log lines are printed.
     """
     bakeries = "A bakery" if instances == 1 else f"{instances} bakeries"
-    output.say(f"{bakeries} with customers and a courier, for as long as you look. Things go wrong:")
-    output.say("watch what crashes restart. On quit all is stopped and removed.")
+    output.say(f"{bakeries} with customers and a courier, for as long as you look. Things go")
+    output.say("wrong: watch what crashes restart. On quit all is stopped and removed.")
     with _temporary_home() as home:
         os.environ["MONIT_HOME"] = home
         _start_apps(instances)
