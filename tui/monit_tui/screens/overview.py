@@ -138,14 +138,10 @@ class OverviewScreen(Talking):
         """Let titles and footer say where the focus is."""
         for pane in self.panes.values():
             name = pane.pane_name
-            pane.title_line.show(focused=name == self.pane, info=self._info(name))
+            shows = self.table if name == "processes" else self.details
+            pane.title_line.show(focused=name == self.pane, info=shows.title_info(name))
         actions = offered(self.place, read_only=self._read_only)
         self.footer.show(actions)
-
-    def _info(self, name: PaneName) -> str:
-        if name == "processes":
-            return self.table.title_info()
-        return self.details.title_info(name)
 
     def show_pane(self, name: PaneName) -> None:
         """Bring a pane to the front and give it the focus."""
@@ -189,7 +185,7 @@ class OverviewScreen(Talking):
 
     def on_process_table_rearranged(self) -> None:
         """Say in the title how the list is arranged; a selection changes whose logs are shown."""
-        self.panes["processes"].title_line.show(info=self.table.title_info())
+        self.panes["processes"].title_line.show(info=self.table.title_info("processes"))
         self.details.follow(self.table.cursor, self.table.identities(), self.tell_focus)
 
     def on_metrics_pane_spanned(self) -> None:

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from monit_agent.client.view import Fleet, Identity
 from monit_tui.bindings import bindings
 from monit_tui.clock import Clock
+from monit_tui.panes import PaneName
 from monit_tui.rows import (
     SORT_COLUMNS,
     Arrangement,
@@ -98,7 +99,7 @@ class ProcessTable(Lines, can_focus=True):
         found = [one for key in self.chosen() for one in identities(self._fleet, key)]
         return tuple(dict.fromkeys(found))
 
-    def title_info(self) -> str:
+    def title_info(self, _pane: PaneName) -> str:
         """Give what the pane's title says of filter, selection and order."""
         how = self.how
         parts = [f"{len(self.picked)} selected"] if self.picked else []
