@@ -2,7 +2,7 @@
 
 import os
 
-from monit_agent.keep import procfs
+from monit_agent.keep import probes, procfs
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.wire.places import AppPlaces
 
@@ -21,7 +21,8 @@ def from_json(plain: dict[str, str]) -> Env:
 
 def without_ours(env: Env) -> Env:
     """Give ``env`` without what a keeper gave to one worker."""
-    return {name: value for name, value in env.items() if name not in procfs.OURS}
+    kept = {name: value for name, value in env.items() if name not in procfs.OURS}
+    return probes.taken_out(kept)
 
 
 def marks(places: AppPlaces) -> Env:
@@ -44,7 +45,7 @@ def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int) -> En
         env[b"PORT"] = b"%d" % spec.port
     if spec.wait_ready:
         env[b"NOTIFY_SOCKET"] = os.fsencode(places.notify)
-    return env
+    return probes.put_in(env, places)
 
 
 def _bytes(text: str) -> bytes:

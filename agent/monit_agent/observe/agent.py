@@ -18,6 +18,7 @@ from monit_agent.observe.keeperwords import KeeperAnswer, KeeperEvent, KeeperLog
 from monit_agent.observe.known import Known
 from monit_agent.observe.lock import AgentLock
 from monit_agent.observe.loop import Loop
+from monit_agent.observe.probesock import Probes
 from monit_agent.observe.proctree import make_reader
 from monit_agent.observe.publish import Publisher
 from monit_agent.observe.sockets import Sockets
@@ -62,8 +63,14 @@ class Agent:
         self._sockets = Sockets(places)
         self._publisher = Publisher(self._sockets.pub, places.name, identity.epoch)
         self._follower = Follower(self._loop, places, self._publisher)
+        self._probes = Probes(self._loop, places, self._instances)
         self._history = History(
-            self._loop, make_reader(), self._instances, self._publisher.sample, self._ticked
+            self._loop,
+            make_reader(),
+            self._instances,
+            self._publisher.sample,
+            self._ticked,
+            inside=self._probes.put_into,
         )
         self._link = KeeperLink(self._loop, places, self)
         handlers = Handlers(
@@ -71,6 +78,7 @@ class Agent:
             identity,
             self._link,
             self._history,
+            self._probes,
             known=lambda: self._known,
             event_seq=lambda: self._publisher.event_seq,
         )
@@ -129,6 +137,7 @@ class Agent:
                 self._history.changed(event.instance)
             elif isinstance(event, InstanceGone):
                 self._history.forget(event.instance)
+                self._probes.forget(event.instance)
                 self._follower.forget(event.instance)
                 self._memory.forget(event.instance)
         self._watch_files()

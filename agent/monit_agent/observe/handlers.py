@@ -12,10 +12,13 @@ from monit_agent.observe.keeperlink import KeeperLink
 from monit_agent.observe.keeperwords import KeeperAnswer
 from monit_agent.observe.known import Known
 from monit_agent.observe.logfile import Part, StreamFile
+from monit_agent.observe.probesock import Probes
 from monit_agent.wire.limits import LOG_RANGE_BYTES, RING_S
 from monit_agent.wire.messages import (
     Accepted,
     AppSnapshot,
+    BlockedPart,
+    BlockedTable,
     Delete,
     ErrorKind,
     Flush,
@@ -66,6 +69,7 @@ class Handlers:
         identity: Identity,
         link: KeeperLink,
         history: History,
+        probes: Probes,
         *,
         known: Callable[[], Known | None],
         event_seq: Callable[[], int],
@@ -74,6 +78,7 @@ class Handlers:
         self._identity = identity
         self._link = link
         self._history = history
+        self._probes = probes
         self._known = known
         self._event_seq = event_seq
 
@@ -88,6 +93,7 @@ class Handlers:
             LogSince: self._log,
             MetricsRange: self._metrics,
             Usage: self._usage,
+            BlockedTable: self._blocked,
         }
 
     def _app(self) -> Known:
@@ -172,6 +178,20 @@ class Handlers:
         since = time.time() - min(max(request.seconds, 0), RING_S)
         samples = self._history.since(request.instance, since)
         reply(MetricsPart(instance=request.instance, samples=samples))
+
+    def _blocked(self, request: BlockedTable, _by: str, reply: Reply) -> None:
+        self._check((request.instance,))
+        blocks = self._probes.blocks(request.instance)
+        probes, faults = self._probes.faults(request.instance)
+        reply(
+            BlockedPart(
+                instance=request.instance,
+                blocks=blocks.records(time.monotonic()),
+                lost=blocks.lost,
+                probes=probes,
+                faults=faults,
+            )
+        )
 
     def _usage(self, request: Usage, _by: str, reply: Reply) -> None:
         self._check((request.instance,))

@@ -21,7 +21,8 @@ All of 1,000 at once would keep a command waiting for 50 ms and fill the publish
 
 class History:
     """Samples the instances that ``instances`` gives; hands each sample to ``sampled``,
-    and those of the regular seconds to ``ticked`` too."""
+    and those of the regular seconds to ``ticked`` too. ``inside`` adds to a sample what can
+    only be seen from inside the worker."""
 
     def __init__(
         self,
@@ -30,6 +31,8 @@ class History:
         instances: Callable[[], Mapping[int, InstanceRecord]],
         sampled: Callable[[int, Sample], None],
         ticked: Callable[[int, Sample], None],
+        *,
+        inside: Callable[[int, Sample], Sample] = lambda _instance, sample: sample,
     ) -> None:
         self.reader = reader
         self.newest: dict[int, Sample] = {}
@@ -38,6 +41,7 @@ class History:
         self._instances = instances
         self._sampled = sampled
         self._ticked = ticked
+        self._inside = inside
         self._sampler = Sampler(reader)
         self._rings: dict[int, Ring] = {}
         self._pids: dict[int, int | None] = {}
@@ -88,5 +92,6 @@ class History:
 
     def _take(self, record: InstanceRecord) -> None:
         sample = self._sampler.sample(record.instance, record.pid, time.time(), time.monotonic())
+        sample = self._inside(record.instance, sample)
         self.newest[record.instance] = sample
         self._sampled(record.instance, sample)

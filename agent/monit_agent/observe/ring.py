@@ -15,12 +15,14 @@ from monit_agent.wire.messages import Sample
 
 _INTEGERS = (
     "pid", "rss_bytes", "threads", "fds", "children", "ppid", "heap_size_bytes", "heap_used_bytes",
+    "gc_collections", "tasks", "handles", "loop_blocks",
 )  # fmt: skip
 _WIDE = frozenset({"rss_bytes", "heap_size_bytes", "heap_used_bytes"})
 """Of these a double holds every value exactly; of the other integers a float does too."""
 _FLOATS = (
     "cpu_percent", "heap_usage_percent", "loop_lag_p50_ms", "loop_lag_p95_ms",
     "loop_lag_p99_ms", "loop_lag_max_ms", "loop_utilization",
+    "gc_ms", "gc_max_ms", "sched_delay_p95_ms", "sched_delay_max_ms",
 )  # fmt: skip
 
 

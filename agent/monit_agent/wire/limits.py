@@ -28,6 +28,15 @@ BEAT_S = 1.0
 STALE_S = 3.0
 """Without a heartbeat for this long what a client knows of an app is stale."""
 
+PROBE_WINDOW_S = 5.0
+"""Seconds that lag, scheduling delay and longest pauses of a sample look back on."""
+
+PROBE_STALE_S = 3.0
+"""A process whose probe was silent for this long tells nothing any more."""
+
+BLOCKS = 100
+"""Different places of blocks that an agent remembers for one instance."""
+
 RING_S = 3600
 """Seconds of samples that an agent keeps, one a second."""
 

@@ -126,7 +126,26 @@ class Sample(Record, frozen=True, kw_only=True):
     heap_size_bytes: int | None = None
     heap_used_bytes: int | None = None
     heap_usage_percent: float | None = None
+    heap_src: str | None = None
+    """Where the heap's numbers come from: ``malloc`` (the allocators of a Python process),
+    ``v8``, or ``rss`` (no more can be had: the size is the resident memory); None: no probe."""
+    gc_collections: int | None = None
+    gc_ms: float | None = None
+    """Collections and time spent in them since the worker's processes started."""
+    gc_max_ms: float | None = None
+    """Longest pause within the window of `limits.PROBE_WINDOW_S`, as all of the following."""
+    tasks: int | None = None
+    handles: int | None = None
+    sched_delay_p95_ms: float | None = None
+    sched_delay_max_ms: float | None = None
+    """How long a thread that could run had to wait for the interpreter and a CPU; the worst
+    process of the tree."""
+    loop_type: str | None = None
+    """``asyncio`` ``uvloop`` ``trio`` ``node``; None when no event loop was seen."""
+    loop_blocks: int | None = None
+    """How often a loop was held up for 100 ms or longer since the processes started."""
     loop_lag_p50_ms: float | None = None
+    """Lag: how long something that became due had to wait; the worst loop of the tree."""
     loop_lag_p95_ms: float | None = None
     loop_lag_p99_ms: float | None = None
     loop_lag_max_ms: float | None = None
@@ -139,6 +158,38 @@ class Metric(Record, frozen=True, kw_only=True):
 
     value: float
     unit: str = ""
+
+
+class Frame(Record, frozen=True, kw_only=True):
+    """One level of a stack."""
+
+    file: str
+    line: int
+    function: str
+
+
+BlockKind = Literal["culprit", "saturated", "gil", "gc"]
+
+
+class Blocked(Record, frozen=True, kw_only=True):
+    """Where event loops of an instance were held up for 100 ms or longer, equal stacks folded.
+
+    ``culprit``: one callback; ``saturated``: many short ones; ``gil``: another thread, whose
+    stack it is, kept the interpreter; ``gc``: the garbage collector.
+    """
+
+    kind: BlockKind
+    stack: tuple[Frame, ...]
+    """Innermost first."""
+    culprit: int = 0
+    """Which frame to name: the innermost of the app's own code, else the innermost."""
+    count: int
+    total_ms: float
+    max_ms: float
+    first_at: float
+    last_at: float
+    going_on_ms: float | None = None
+    """How long it has lasted, when it goes on at this moment; not counted yet above."""
 
 
 class Happening(Record, frozen=True, kw_only=True):
@@ -334,9 +385,15 @@ class Usage(Record, frozen=True, kw_only=True, tag="usage"):
     instance: int
 
 
+class BlockedTable(Record, frozen=True, kw_only=True, tag="blocked_table"):
+    """Where this instance's event loops were held up. Answer: `BlockedPart`."""
+
+    instance: int
+
+
 Request = (
     Snapshot | Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
-    | LogRange | LogTail | LogSince | MetricsRange | Usage
+    | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
 )  # fmt: skip
 
 
@@ -394,6 +451,19 @@ class UsagePart(Record, frozen=True, kw_only=True, tag="usage_part"):
     uss_bytes: int | None = None
 
 
+class BlockedPart(Record, frozen=True, kw_only=True, tag="blocked_part"):
+    """What was seen since the agent started, longest total first, at most `limits.BLOCKS`."""
+
+    instance: int
+    blocks: tuple[Blocked, ...] = ()
+    lost: int = 0
+    """Blocks that found no room in the table."""
+    probes: int = 0
+    """Processes of the instance from which a probe reports now; 0: nothing can be known."""
+    faults: tuple[str, ...] = ()
+    """Errors inside those probes, the last of each."""
+
+
 ErrorKind = Literal["bad_request", "no_such_instance", "refused", "keeper_gone", "failed"]
 
 
@@ -404,4 +474,4 @@ class Refused(Record, frozen=True, kw_only=True, tag="refused"):
     message: str
 
 
-Answer = AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | Refused
+Answer = AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | BlockedPart | Refused

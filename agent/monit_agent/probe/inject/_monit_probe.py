@@ -890,7 +890,7 @@ class _Forks:
     def before(self):
         """End the thread."""
         self.under_way.append(1)
-        # an import of ctypes under way is worth waiting for: its lock would stay locked in the child
+        # an import of ctypes under way is worth waiting for: its lock would stay locked there
         self.probe.stop(1.0)
 
     def in_parent(self):

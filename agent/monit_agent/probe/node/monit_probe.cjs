@@ -5,91 +5,138 @@
 // into the program, never prints, and holds nothing that keeps it alive: every timer and socket is
 // unref'ed. The report's fields are those of the Python probe (see probe/README.md).
 
-const RESOLUTION_MS = 20;
+const BEAT_MS = 20;
+const BEAT_IDLE_MS = 45; // in a loop used less than 2 %: half the cost, and blocks are read a bit low
+const IDLE = 0.02;
+const BUCKETS = 40; // 0 is below 0.1 ms; i >= 1 ends at 0.1 ms x 2 ** (i / 2); the last is open
+const BLOCK_MS = 100;
 const REPORT_MS = 1000;
+const FIRST_MS = 300;
 const RETRY_MS = 1000;
 const UNSENT_BYTES = 65536; // more than that waiting means an agent that does not read
 
 function install() {
-  const threads = require("worker_threads");
   const path = process.env.MONIT_PROBE_NODE_SOCK;
-  if (!threads.isMainThread || !path || process.env.MONIT_PROBE === "0") return;
-  if (globalThis[Symbol.for("monit.probe")]) return;
-  globalThis[Symbol.for("monit.probe")] = true;
+  if (!path || process.env.MONIT_PROBE === "0") return;
+  const threads = require("worker_threads");
+  const mark = Symbol.for("monit.probe");
+  if (!threads.isMainThread || globalThis[mark]) return;
+  Object.defineProperty(globalThis, mark, { value: true });
 
   const net = require("net");
   const v8 = require("v8");
-  const { monitorEventLoopDelay, performance, PerformanceObserver } = require("perf_hooks");
+  const { performance, PerformanceObserver } = require("perf_hooks");
+  const clock = performance.now.bind(performance); // fake timers of tests replace the name
+  const { setInterval, clearInterval, setTimeout } = globalThis;
 
-  // Two histograms that are read and reset in turns, so that each report covers two seconds: a
-  // reset throws away what has not been recorded yet, which after a block is the block.
-  const delays = [0, 1].map(() => monitorEventLoopDelay({ resolution: RESOLUTION_MS }));
-  for (const each of delays) each.enable();
-  const born = String(Date.now()) + String(process.hrtime.bigint() % 1000000n).padStart(6, "0");
+  const born = Date.now() * 1e6;
   const gc = { minor: [0, 0, 0], major: [0, 0, 0] };
   const gcWanted = process.env.MONIT_PROBE_GC === "1";
   if (gcWanted) watchGc(PerformanceObserver, gc);
+
+  // A beat instead of Node's own histogram (monitorEventLoopDelay), because that counts a block
+  // of one second as one late sample among fifty, and a reset throws away the sample under way.
+  const lag = { numbers: new Array(BUCKETS).fill(0), sums: new Array(BUCKETS).fill(0),
+                idle: 0, longest: 0, stuck: 0, last: clock(), period: BEAT_MS };
+  let beating = null;
+  let before = performance.eventLoopUtilization();
+
+  function beat() {
+    const now = clock();
+    const late = now - lag.last - lag.period;
+    lag.last = now;
+    lag.idle += lag.period + Math.min(late, 2);
+    if (late <= 2) return; // timers of Node are that exact
+    const bucket = Math.min(BUCKETS - 1, Math.floor(2 * Math.log2(late * 10)) + 1);
+    lag.numbers[bucket] += 1;
+    lag.sums[bucket] += late;
+    lag.longest = Math.max(lag.longest, late);
+    if (late >= BLOCK_MS) lag.stuck += 1;
+  }
 
   let seq = 0;
   let socket = null;
   let retryAt = 0;
 
   function connect() {
-    if (socket || Date.now() < retryAt) return;
-    socket = net.connect({ path });
-    socket.unref();
+    if (socket || clock() < retryAt) return;
+    const mine = net.connect({ path });
     const gone = () => {
-      if (socket) socket.destroy();
-      socket = null;
-      retryAt = Date.now() + RETRY_MS;
+      mine.destroy();
+      if (socket === mine) socket = null;
+      retryAt = clock() + RETRY_MS;
     };
-    socket.on("error", gone);
-    socket.on("close", gone);
-    socket.resume();
+    mine.unref().resume().on("error", gone).on("close", gone);
+    socket = mine;
   }
 
-  // the histogram holds the time between two firings of a timer, the timer's own period included
-  const ms = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
-
-  function gather(delay) {
+  function gather() {
     const heap = v8.getHeapStatistics();
-    const loop = performance.eventLoopUtilization();
-    const report = {
+    const use = performance.eventLoopUtilization();
+    return {
       v: 1,
       rt: "node",
       pid: process.pid,
-      born: Number(born),
+      born,
       seq: ++seq,
-      mono: performance.now() / 1000,
-      heap: { src: "v8", size: heap.total_heap_size, used: heap.used_heap_size,
-              limit: heap.heap_size_limit },
-      delay: { p50: ms(delay.percentile(50)), p95: ms(delay.percentile(95)),
-               p99: ms(delay.percentile(99)), max: delay.max ? ms(delay.max) : 0 },
-      busy: loop.active / 1000,
-      wall: (loop.active + loop.idle) / 1000,
-      handles: process.getActiveResourcesInfo ? process.getActiveResourcesInfo().length : null,
+      mono: clock() / 1000,
       hello: { version: process.versions.node, implementation: "v8", ppid: process.ppid },
+      heap: { src: "v8", size: heap.total_heap_size, used: heap.used_heap_size },
+      gc: gcWanted ? [gc.minor, gc.major] : [],
+      handles: process.getActiveResourcesInfo ? process.getActiveResourcesInfo().length : null,
+      loops: [{ id: 1, type: "node", running: true, busy: use.active / 1000,
+                wall: (use.active + use.idle) / 1000, idle: lag.idle / 1000, lag: masses(lag),
+                max: lag.longest / 1000, now: 0, stuck: lag.stuck }],
     };
-    if (gcWanted) report.gc = [gc.minor, gc.major];
-    return report;
   }
 
   function tick() {
     try {
       connect();
       if (!socket || socket.writableLength > UNSENT_BYTES) return;
-      const delay = delays[seq % 2];
-      socket.write(JSON.stringify(gather(delay)) + "\n");
-      delay.reset();
+      beatIfLate();
+      pace();
+      socket.write(JSON.stringify(gather()) + "\n");
+      lag.longest = 0;
       gc.minor[2] = gc.major[2] = 0;
     } catch {
       // nothing of ours may reach the program, and there is nobody to tell
     }
   }
 
+  // when the program's own timer has blocked the loop and ours comes next, the beat is yet to come
+  const beatIfLate = () => clock() - lag.last > lag.period + BEAT_MS && beat();
+
+  function pace() {
+    const now = performance.eventLoopUtilization();
+    const idle = performance.eventLoopUtilization(now, before).utilization < IDLE;
+    before = now;
+    const period = idle ? BEAT_IDLE_MS : BEAT_MS;
+    if (beating && period === lag.period) return;
+    clearInterval(beating);
+    lag.period = period;
+    beating = setInterval(beat, period).unref();
+  }
+
   connect();
+  pace();
   setInterval(tick, REPORT_MS).unref();
-  setTimeout(tick, 300).unref();
+  setTimeout(tick, FIRST_MS).unref();
+}
+
+// [bucket, seconds] of the waits: a loop held up for D makes what becomes due meanwhile wait
+// between D and 0, evenly; so each such stretch fills all buckets below it
+function masses(lag) {
+  const out = [];
+  let above = 0;
+  for (let bucket = BUCKETS - 1; bucket >= 0; bucket -= 1) {
+    const low = bucket ? 0.1 * 2 ** ((bucket - 1) / 2) : 0;
+    const high = 0.1 * 2 ** (bucket / 2);
+    const mass = lag.sums[bucket] - lag.numbers[bucket] * low + above * (high - low);
+    above += lag.numbers[bucket];
+    if (mass > 0) out.push([bucket, mass / 1000]);
+  }
+  return out;
 }
 
 function watchGc(PerformanceObserver, gc) {
