@@ -25,11 +25,11 @@ def test_over_ssh_little_is_sent() -> None:
     for name in ("SSH_CONNECTION", "SSH_TTY", "MOSH_CONNECTION"):
         environ = {name: "x"}
         terminal.set_up(environ)
-        assert environ["TEXTUAL_FPS"] == "5"
+        assert environ["TEXTUAL_FPS"] == "30"
         assert environ["TEXTUAL_DISABLE_KITTY_KEY"] == "1"
-    own = {"SSH_TTY": "x", "TEXTUAL_FPS": "30"}
+    own = {"SSH_TTY": "x", "TEXTUAL_FPS": "10"}
     terminal.set_up(own)
-    assert own["TEXTUAL_FPS"] == "30"
+    assert own["TEXTUAL_FPS"] == "10"
     local: dict[str, str] = {}
     terminal.set_up(local)
     assert local == {"TEXTUAL_ANIMATIONS": "none"}

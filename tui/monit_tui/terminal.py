@@ -43,12 +43,13 @@ def set_up(environ: MutableMapping[str, str]) -> None:
     """Tell Textual, which reads these while it is imported; what the user set stays.
 
     Over ssh the kitty protocol stays off, because a lost connection would leave it on in the
-    user's shell, and few frames are sent, because a slow line would block the whole screen.
+    user's shell. Frames are not held back further than to 30 a second: news comes five times a
+    second (``feed.py``) and logs within a budget of bytes, while a key wants its answer at once.
     """
     environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     if describe(environ).over_ssh:
         environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
-        environ.setdefault("TEXTUAL_FPS", "5")
+        environ.setdefault("TEXTUAL_FPS", "30")
 
 
 def forget_size(environ: MutableMapping[str, str]) -> None:
