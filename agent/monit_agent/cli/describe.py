@@ -4,7 +4,12 @@ The objects of ``--json``, one per instance, have the fields of ``monit list --j
 (``fields.py``) and besides::
 
     {
-      "uss_bytes": 6815744, "reason": null, "adopted": false,
+      "uss_bytes": 6815744,
+      "blocked": [{"kind": "culprit", "function": "price", "file": "/srv/web/app.py", "line": 44,
+                   "count": 3, "total_ms": 912.0, "max_ms": 304.1, "first_at": 1763817101.7,
+                   "last_at": 1763817149.2, "going_on_ms": null,
+                   "stack": [{"file": "/srv/web/app.py", "line": 44, "function": "price"}]}],
+      "reason": null, "adopted": false,
       "keeper_pid": 4690, "agent_pid": 4695,
       "endpoints": {"pub": "ipc:///…/apps/web/pub.sock", "ctl": "ipc:///…/apps/web/ctl.sock"},
       "logs": [{"stream": "out", "path": "/…/0.out.log", "begin": 0, "end": 52, "lost_bytes": 0}],
@@ -38,7 +43,14 @@ from monit_agent.cli.verbs import Chosen, fleet_of
 from monit_agent.client.ask import ask_now
 from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Stream, Usage, UsagePart
+from monit_agent.wire.messages import (
+    Blocked,
+    BlockedPart,
+    BlockedTable,
+    Stream,
+    Usage,
+    UsagePart,
+)
 from monit_agent.wire.places import STREAMS, AppPlaces, app_places
 
 LINES = 10
@@ -81,9 +93,11 @@ def _extra(source: LiveSource, app: AppView, view: InstanceView, *, colour: bool
         return Extra(None, "err", [])
     answer = ask_now(source, app.name, Usage(instance=view.record.instance))
     uss = answer.uss_bytes if isinstance(answer, UsagePart) else None
+    told = ask_now(source, app.name, BlockedTable(instance=view.record.instance))
+    blocks = told.blocks if isinstance(told, BlockedPart) else None
     first: Stream = "err" if _failed(view) else "out"
     stream, lines = last_words(source, view.identity, LINES, colour=colour, first=first)
-    return Extra(uss, stream, lines)
+    return Extra(uss, stream, lines, blocks)
 
 
 def _failed(view: InstanceView) -> bool:
@@ -124,6 +138,7 @@ def _more_fields(
     record = app.record
     return {
         "uss_bytes": extra.uss_bytes,
+        "blocked": None if extra.blocks is None else [_block_fields(b) for b in extra.blocks],
         "reason": view.record.reason,
         "adopted": view.record.adopted,
         "keeper_pid": record.keeper_pid if record and app.keeper_alive else None,
@@ -144,6 +159,13 @@ def _more_fields(
         },
         "last_lines": {"stream": extra.stream, "lines": extra.lines},
     }
+
+
+def _block_fields(block: Blocked) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(block)
+    del fields["culprit"]
+    named = block.stack[block.culprit] if block.culprit < len(block.stack) else None
+    return {**{name: getattr(named, name, None) for name in ("function", "file", "line")}, **fields}
 
 
 def _log_fields(app: AppView, instance: int, stream: str, places: AppPlaces) -> dict[str, Any]:

@@ -9,16 +9,21 @@ Unknown is ``null``, never 0. An example::
       "status": "online", "wanted": "running", "ready": true, "pid": 4711,
       "started_at": 1763817150.2, "restarts": 2, "unstable_restarts": 0, "ppid": 4700,
       "uptime_s": 7380.4, "cpu_percent": 4.1, "rss_bytes": 73400320,
-      "heap_size_bytes": null, "heap_used_bytes": null, "heap_usage_percent": null,
-      "loop_lag_p50_ms": null, "loop_lag_p95_ms": null, "loop_lag_p99_ms": null,
-      "loop_lag_max_ms": null, "loop_utilization": null, "threads": 4, "fds": 12,
+      "heap_size_bytes": 15818752, "heap_used_bytes": 14832736, "heap_usage_percent": 93.8,
+      "heap_src": "malloc", "gc_collections": 31, "gc_ms": 4.2, "gc_max_ms": 0.4,
+      "loop_type": "asyncio", "loop_lag_p50_ms": 0.0, "loop_lag_p95_ms": 1.2,
+      "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
+      "loop_blocks": 0, "tasks": 3, "handles": null,
+      "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
       "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
     }
 
 Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
-over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are.
+over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
+``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
+with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """
@@ -40,11 +45,21 @@ _MEASURED = (
     "heap_size_bytes",
     "heap_used_bytes",
     "heap_usage_percent",
+    "heap_src",
+    "gc_collections",
+    "gc_ms",
+    "gc_max_ms",
+    "loop_type",
     "loop_lag_p50_ms",
     "loop_lag_p95_ms",
     "loop_lag_p99_ms",
     "loop_lag_max_ms",
     "loop_utilization",
+    "loop_blocks",
+    "tasks",
+    "handles",
+    "sched_delay_p95_ms",
+    "sched_delay_max_ms",
     "threads",
     "fds",
 )

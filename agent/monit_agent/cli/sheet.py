@@ -8,10 +8,11 @@ from typing import NamedTuple
 from monit_agent.cli import words
 from monit_agent.cli.columns import COLOURS, GLYPHS, title_of
 from monit_agent.cli.fields import is_stale, present_sample, uptime_s
+from monit_agent.cli.insidesheet import inside_pairs
 from monit_agent.cli.terminal import Terminal
 from monit_agent.cli.visible import visible
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import AppRecord, Exit, LogEnd
+from monit_agent.wire.messages import AppRecord, Blocked, Exit, LogEnd
 from monit_agent.wire.places import AppPlaces
 
 LABEL = 14
@@ -32,6 +33,8 @@ class Extra(NamedTuple):
     stream: str
     lines: list[str]
     """The last lines of that stream."""
+    blocks: tuple[Blocked, ...] | None = None
+    """Where its event loops were held up; None when nobody could be asked."""
 
 
 def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
@@ -119,6 +122,7 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
             "{} in the last minute, {} in 5 minutes, {} in an hour".format(*counts),
         ),
         ("uses", usage),
+        *inside_pairs(sample, extra.blocks),
         *_exits(record.exits, now),
         *_logs(app, view, places),
     ]

@@ -39,6 +39,7 @@ class Said(TypedDict):
     stop_signal: int | None
     stop_exit_codes: tuple[int, ...] | None
     wait_ready: bool
+    no_probe: bool
 
 
 _POLICY = {
@@ -141,6 +142,11 @@ _PARAMETERS: list[click.Parameter] = [
         ["--wait-ready"], is_flag=True, help="Online only when the app says READY=1 (sd_notify)."
     ),
     click.Option(
+        ["--no-probe"],
+        is_flag=True,
+        help="Look at the app from outside only (sets MONIT_PROBE=0): no heap, no loop lag.",
+    ),
+    click.Option(
         ["--listen-timeout"],
         type=_DURATION,
         metavar="TIME",
@@ -188,7 +194,7 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         cwd=said["cwd"],
         interpreter=said["interpreter"],
         env_file=from_files,
-        env=dict(said["env"]),
+        env={**dict(said["env"]), **({"MONIT_PROBE": "0"} if said["no_probe"] else {})},
         watching=said["watch"],
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),

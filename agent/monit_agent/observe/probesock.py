@@ -56,8 +56,7 @@ class Probes:
         self._owners: dict[tuple[int, int], int] = {}
         """The worker that a process (pid, and when its probe was born) is below of."""
         self._streams: dict[int, tuple[socket.socket, int, bytearray]] = {}
-        self.refused = 0
-        """Reports of strangers, and what was no report."""
+        self._refused = {"unreadable": 0, "a stranger's": 0}
         datagrams = _bind(places.probe, socket.SOCK_DGRAM)
         if datagrams:
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -105,12 +104,12 @@ class Probes:
         try:
             report = read_report(raw)
         except BadReportError as error:
-            self._refuse(f"a report of process {pid} cannot be read: {error}")
+            self._refuse("unreadable", f"a report of process {pid} cannot be read: {error}")
             return
         roots = {slot.pid: number for number, slot in self._instances().items() if slot.pid}
         root = self._root(pid, report, roots)
         if root is None:
-            self._refuse(f"process {pid} reports, and is none of this app's workers'")
+            self._refuse("a stranger's", f"process {pid} reports, and is below no worker")
             return
         instance = roots[root]
         if self._roots.get(instance) != root:
@@ -124,10 +123,11 @@ class Probes:
         if report.blocked:
             self._blocks.setdefault(instance, Blocks()).add(pid, report.blocked, now)
 
-    def _refuse(self, why: str) -> None:
-        self.refused += 1
-        if self.refused & (self.refused - 1) == 0:  # the 1st, 2nd, 4th, 8th …: no flood of lines
-            say(f"{why} ({self.refused} so far)")
+    def _refuse(self, kind: str, why: str) -> None:
+        self._refused[kind] += 1
+        count = self._refused[kind]
+        if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th …: no flood of lines
+            say(f"{why} ({count} such reports so far)")
 
     def _root(self, pid: int, report: Report, roots: Mapping[int, int]) -> int | None:
         """Give the worker that ``pid`` is, or descends from."""

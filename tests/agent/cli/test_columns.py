@@ -120,6 +120,8 @@ def test_the_fields_that_scripts_rely_on_are_there() -> None:
         "heap_used_bytes", "heap_usage_percent", "loop_lag_p50_ms", "loop_lag_p95_ms",
         "loop_lag_p99_ms", "loop_lag_max_ms", "loop_utilization", "threads", "fds", "metrics",
         "last_exit", "age_s", "stale",
+        "heap_src", "gc_collections", "gc_ms", "gc_max_ms", "loop_type", "loop_blocks", "tasks",
+        "handles", "sched_delay_p95_ms", "sched_delay_max_ms",
     )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))

@@ -1,0 +1,188 @@
+"""What is inside a worker, seen from the command line: real apps under a real keeper and agent."""
+
+import json
+import os
+import socket
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from running import monit, row, rows
+from waiting import wait_until
+
+BLOCKS = """
+    import asyncio, time
+    def slow_thing():
+        time.sleep(0.2)
+    async def main():
+        while True:
+            await asyncio.sleep(0.3)
+            slow_thing()
+    asyncio.run(main())
+"""
+
+
+def _start(path: Path, program: str, *words: str, name: str = "web") -> None:
+    path.write_text(textwrap.dedent(program))
+    python = ("--interpreter", sys.executable) if path.suffix == ".py" else ()
+    monit("start", str(path), "--name", name, *python, *words)
+
+
+def _when(what: str, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Wait until the app's only row is so, and give it."""
+    return wait_until(
+        lambda: found if true(found := row("web")) else None, what=what, deadline_s=25
+    )
+
+
+def _described() -> dict[str, Any]:
+    return json.loads(monit("describe", "web", "--json"))[0]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_python_apps_heap_lag_and_culprit_are_told(tmp_path: Path) -> None:
+    """Heap and lag stand in the list; what held the loop up is named, with a count."""
+    _start(tmp_path / "app.py", BLOCKS)
+    found = _when("lag", lambda now: (now["loop_blocks"] or 0) > 3)
+
+    assert found["heap_src"] == "malloc"
+    assert 1e6 < found["heap_used_bytes"] <= found["heap_size_bytes"]
+    assert found["loop_type"] == "asyncio"
+    assert 150 < found["loop_lag_max_ms"] < 2000
+    assert 50 < found["loop_lag_p95_ms"] <= found["loop_lag_p99_ms"] <= found["loop_lag_max_ms"]
+    assert 0 < found["loop_utilization"] <= 1
+    (blocked,) = _described()["blocked"]
+    assert (blocked["function"], blocked["kind"]) == ("slow_thing", "culprit")
+    assert blocked["file"].endswith("app.py")
+    assert blocked["count"] >= 1
+    assert 150 < blocked["max_ms"] < 2000
+    assert "slow_thing app.py:4" in monit("describe", "web")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_node_apps_lag_is_told_where_pm2_shows_almost_none(tmp_path: Path) -> None:
+    """A Node app that blocks 150 ms in every 550 ms: p95 says so (pm2 shows about 1 ms)."""
+    _start(
+        tmp_path / "app.js",
+        "setInterval(() => { const e = Date.now() + 150; while (Date.now() < e); }, 550);",
+    )
+    found = _when("lag", lambda now: (now["loop_blocks"] or 0) > 6)
+
+    assert found["heap_src"] == "v8"
+    assert found["loop_type"] == "node"
+    assert found["loop_lag_p95_ms"] > 50
+    assert found["handles"] >= 1
+
+
+@pytest.mark.usefixtures("home")
+def test_a_master_with_workers_is_one_sum(tmp_path: Path) -> None:
+    """An instance of several processes: heaps add up, the worst lag counts."""
+    _start(
+        tmp_path / "app.py",
+        """
+        import asyncio, multiprocessing, time
+        def work(block_s):
+            held = bytearray(20_000_000)
+            async def main():
+                while True:
+                    await asyncio.sleep(0.2)
+                    time.sleep(block_s)
+            asyncio.run(main())
+        if __name__ == "__main__":
+            for block_s in (0.0, 0.15):
+                multiprocessing.Process(target=work, args=(block_s,)).start()
+        """,
+    )
+    found = _when("both", lambda now: (now["heap_used_bytes"] or 0) > 40e6 and now["loop_blocks"])
+
+    assert found["loop_lag_max_ms"] > 120
+
+
+@pytest.mark.usefixtures("home")
+def test_no_probe_is_null_and_said(tmp_path: Path) -> None:
+    """With --no-probe nothing is known of the inside, and nothing of ours is in the worker."""
+    _start(
+        tmp_path / "app.py",
+        "import os; print(dict(os.environ), flush=True); import time; time.sleep(600)",
+        "--no-probe",
+    )
+    found = _when("measured", lambda now: now["cpu_percent"] is not None)
+
+    assert found["heap_size_bytes"] is None
+    assert found["loop_lag_p95_ms"] is None
+    assert "no probe reports" in monit("describe", "web")
+    assert "MONIT_PROBE_SOCK" not in monit("logs", "web", "--no-follow")
+
+
+def test_a_strangers_report_does_not_count(home: Path, tmp_path: Path) -> None:
+    """Who is not below a worker can send what it likes; garbage of a worker changes nothing."""
+    _start(
+        tmp_path / "app.py",
+        """
+        import os, socket, time
+        os.environ.pop("MONIT_PROBE", None)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        while True:
+            sock.sendto(b"\\xff garbage", os.environ["MONIT_PROBE_SOCK"])
+            time.sleep(0.1)
+        """,
+    )
+    _when("heap", lambda now: now["heap_size_bytes"])
+    lie = {"v": 1, "rt": "python", "born": 1, "seq": 1, "loops": [],
+           "heap": {"src": "lie", "size": 10**15, "used": 1}}  # fmt: skip
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+        for _ in range(3):
+            stranger.sendto(json.dumps(lie).encode(), str(home / "apps" / "web" / "probe.sock"))
+    said = home / "apps" / "web" / "agent.log"
+    wait_until(
+        lambda: f"process {os.getpid()} reports" in said.read_text(), what="the stranger is refused"
+    )
+
+    assert row("web")["heap_src"] == "malloc"
+    assert row("web")["heap_size_bytes"] < 10**12
+    assert "cannot be read" in said.read_text()
+
+
+@pytest.mark.usefixtures("home")
+def test_the_figures_end_with_the_worker_and_begin_again(tmp_path: Path) -> None:
+    """After a restart the new worker's figures stand there, and a stopped one has none."""
+    _start(tmp_path / "app.py", BLOCKS)
+    before = _when("lag", lambda now: now["loop_blocks"])
+    monit("restart", "web")
+    after = _when("again", lambda now: now["pid"] != before["pid"] and now["heap_used_bytes"])
+    assert after["loop_blocks"] is None or after["loop_blocks"] <= before["loop_blocks"] + 3
+    monit("stop", "web")
+
+    assert row("web")["heap_size_bytes"] is None
+
+
+@pytest.mark.usefixtures("home")
+def test_the_apps_own_python_path_and_node_options_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the user had in these variables still works; a second start does not pile ours up."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "mine"))
+    monkeypatch.setenv("NODE_OPTIONS", "--max-old-space-size=123")
+    program = """
+        import os, sys, time
+        print([p for p in sys.path if "mine" in p or "probe-" in p])
+        print(os.environ["PYTHONPATH"].count("probe-"), os.environ["NODE_OPTIONS"], flush=True)
+        time.sleep(600)
+    """
+    _start(tmp_path / "app.py", program)
+    monit("restart", "web", "--update-env")
+    said = wait_until(
+        lambda: (
+            text if (text := monit("logs", "web", "--no-follow")).count("--max-old") == 2 else ""
+        ),
+        what="both workers have said it",
+    )
+
+    assert said.count(f"['{tmp_path}/mine']") == 2
+    assert said.count("1 --max-old-space-size=123 --require=") == 2
+    assert said.count("--require=") == 2
+    assert [each["app"] for each in rows()] == ["web"]
