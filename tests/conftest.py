@@ -13,6 +13,15 @@ import pytest
 
 from waiting import wait_until
 
+# a shell starts what runs in its background with these ignored, programs inherit that,
+# and then a test could not press ctrl+c
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
+
 
 @pytest.fixture(name="home")
 def _home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
