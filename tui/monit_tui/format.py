@@ -3,6 +3,8 @@
 import math
 import time
 
+from monit_agent.client.plain import visible
+
 UNKNOWN = "-"
 """Stands for what nobody measured."""
 
@@ -93,13 +95,4 @@ def _local(pattern: str, at: float) -> str:
 
 def printable(text: str) -> str:
     """Make control characters visible, so that no text from an app reaches the terminal raw."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _visible(char) for char in text)
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    if code < 0x20:
-        return "^" + chr(code + 0x40)
-    return "^?" if code == 0x7F else f"<{code:02X}>"
+    return visible(text).replace("\t", " ")
