@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Unpack
 
@@ -19,14 +19,13 @@ from monit_agent.cli.params import SEPARATED, SplitCommand
 from monit_agent.cli.startoptions import Said, changed, given, options_of, start_parameters
 from monit_agent.cli.takeover import await_agent, take_over
 from monit_agent.cli.verbs import fleet_of
-from monit_agent.client.ask import TICK_S, operate
+from monit_agent.client.ask import attend, operate
 from monit_agent.client.live import LiveSource
-from monit_agent.client.operation import Operation, Progress
 from monit_agent.client.view import AppView
 from monit_agent.config.app import Launch, make_launch, worker_env
 from monit_agent.config.errors import BadInputError, NotThereError
 from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
-from monit_agent.wire.messages import Accepted, Delete, Start
+from monit_agent.wire.messages import Delete, Start
 from monit_agent.wire.places import app_places
 
 RESTING = ("stopped", "errored", "backoff")
@@ -110,34 +109,15 @@ def _are_apps(targets: Sequence[str], names: Sequence[str]) -> bool:
 def _start_new(folder: str, launch: Launch) -> int:
     begun = time.time()
     launch_app(folder, launch)
-    name, count = launch.spec.name, launch.spec.instances
+    name = launch.spec.name
     with closing(LiveSource(folder)) as source:
         app = await_agent(source, folder, name)
-        ends = follow(_come_up(source, app, count, begun), STARTING)
+        ends = follow(attend(source, [name], begun), STARTING)
         print_rows(source, folder, [name], {view.identity for view in app.instances.values()})
         code = tell_ends(source, ends)
     if code != Exit.DONE:
         output.say(f"{name} stays listed: monit describe {name}, monit delete {name}")
     return code
-
-
-def _come_up(source: LiveSource, app: AppView, count: int, begun: float) -> Iterator[Progress]:
-    """Give the progress of workers that were asked for before anybody could be asked."""
-    operation = Operation(app.name, app, Start(), begun)
-    operation.answer(Accepted(instances=tuple(range(count))))
-    news = [(app.name, happening) for happening in app.happenings]
-    until = source.monotonic() + operation.patience_s()
-    while True:
-        for name, happening in news:
-            if name == app.name:
-                operation.happened(happening)
-        if source.monotonic() > until:
-            operation.time_over(operation.patience_s())
-        progress = operation.progress(source.fleet.apps.get(app.name))
-        yield progress
-        if progress.finished:
-            return
-        news = source.poll(TICK_S).happened
 
 
 # ---------------------------------------------------------------- a script that was started before
