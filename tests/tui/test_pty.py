@@ -133,6 +133,21 @@ def test_a_hang_up_ends_it(terminals: list[Terminal]) -> None:
     assert time.monotonic() - sent < 10
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_told_to_end_puts_the_terminal_back(
+    terminals: list[Terminal], number: signal.Signals
+) -> None:
+    """`kill` of the viewer leaves a usable shell behind, and an exit code that says why."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    before = termios.tcgetattr(terminal.child.fileno())
+    terminal.until("2/2 online")
+    os.kill(terminal.child.pid, number)
+    assert terminal.until_gone() == 128 + number
+    assert termios.tcgetattr(terminal.child.fileno())[:4] == before[:4]
+    assert b"\x1b[?1049l" in terminal.raw.rpartition(b"\x1b[?1049h")[2]
+
+
 def test_it_leaves_when_the_terminal_is_gone() -> None:
     """Where no SIGHUP comes (not the session's terminal), a dead terminal ends it all the same."""
     ours, theirs = pty.openpty()

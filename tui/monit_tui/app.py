@@ -1,7 +1,9 @@
 """The screen as one Textual app: it composes, routes, and ends; all else is in its rooms."""
 
+import asyncio
 import gc
 import os
+import signal
 from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
@@ -74,11 +76,19 @@ class MonitApp(App[None]):
 
     def on_mount(self) -> None:
         """Take in what is there before the first frame, then keep doing so."""
+        if not self.is_headless:
+            self._end_in_order_when_told()
         self.set_class(not self.at.utf8, "-ascii")
         self.feed.flush()
         self.set_interval(1 / self.feed.hz, self.feed.tick)
         self.overview.hold(held=True)
         self._await_first_words(EAGER_TIMES)
+
+    def _end_in_order_when_told(self) -> None:
+        """Put the terminal back also when somebody kills us."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def _await_first_words(self, times: int) -> None:
         """Hold the first frame back until the agents have answered, which they do while the
