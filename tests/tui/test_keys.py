@@ -51,8 +51,9 @@ def test_the_panes_follow_the_cursor() -> None:
 @pytest.mark.parametrize(
     ("key", "pane"),
     [("1", "processes"), ("2", "logs"), ("3", "metrics"), ("4", "metadata"), ("5", "events"),
+     ("6", "blocked"),
      ("enter", "logs"), ("l", "logs"), ("i", "metadata"), ("tab", "logs"),
-     ("shift+tab", "events")],
+     ("shift+tab", "blocked")],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [(120, 35), (90, 24), (60, 15)], ids=["wide", "medium", "small"])
 def test_keys_lead_to_panes(key: str, pane: str, size: tuple[int, int]) -> None:

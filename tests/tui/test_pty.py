@@ -95,7 +95,7 @@ def test_keys_work_over_the_wire(terminals: list[Terminal]) -> None:
     terminals.append(terminal)
     terminal.until("2/2 online")
     terminal.child.send("\x1b[B\x1b[B")
-    terminal.until("Metadata  5 Events ─ api/1")
+    terminal.until("Metadata  5 Events  6 Blocked ─ api/1")
     terminal.child.send("x")
     terminal.until("Stop api/1?")
     terminal.child.send("\x1b")
@@ -113,7 +113,7 @@ def test_an_exported_width_does_not_count(terminals: list[Terminal]) -> None:
     """The terminal knows its size better than a variable that somebody once exported."""
     terminal = Terminal(COLUMNS="60", LINES="10")
     terminals.append(terminal)
-    terminal.until("Metadata  5 Events ─ api")
+    terminal.until("Metadata  5 Events  6 Blocked ─ api")
     terminal.child.send("q")
     assert terminal.until_gone() == 0
 

@@ -38,6 +38,8 @@ GLOBAL_ACTIONS: tuple[Action, ...] = (
     Action("pane.metrics", ("3",), "metrics", "Go to the metrics.", "show('metrics')"),
     Action("pane.metadata", ("4",), "metadata", "Go to the metadata.", "show('metadata')"),
     Action("pane.events", ("5",), "events", "Go to the events.", "show('events')"),
+    Action("pane.blocked", ("6",), "blocked",
+           "Go to where the event loop was held up.", "show('blocked')"),
     Action("zoom", ("z",), "zoom", "Give the pane the whole screen, and back.", "zoom"),
     Action("freeze", ("p",), "freeze",
            "Hold the display still; data keeps coming in behind it.", "app.freeze"),

@@ -4,10 +4,10 @@ from typing import Literal, NamedTuple
 
 from textual.geometry import Region
 
-PaneName = Literal["processes", "logs", "metrics", "metadata", "events"]
+PaneName = Literal["processes", "logs", "metrics", "metadata", "events", "blocked"]
 
-PANES: tuple[PaneName, ...] = ("processes", "logs", "metrics", "metadata", "events")
-"""In the order of the keys 1 to 5 and of Tab."""
+PANES: tuple[PaneName, ...] = ("processes", "logs", "metrics", "metadata", "events", "blocked")
+"""In the order of the keys 1 to 6 and of Tab."""
 
 TITLES: dict[PaneName, str] = {
     "processes": "Processes",
@@ -15,6 +15,7 @@ TITLES: dict[PaneName, str] = {
     "metrics": "Metrics",
     "metadata": "Metadata",
     "events": "Events",
+    "blocked": "Blocked",
 }
 
 WIDE = 120
@@ -77,7 +78,7 @@ def _four(width: int, height: int, recent: tuple[PaneName, ...]) -> Plan:
     right = width - left - 1
     below = min(max(8, height * 2 // 5), 18)
     above = height - below
-    details: tuple[PaneName, ...] = ("metadata", "events")
+    details: tuple[PaneName, ...] = ("metadata", "events", "blocked")
     return Plan(
         (
             Slot(Region(0, 0, left, above), "processes", ("processes",)),

@@ -12,6 +12,7 @@ import zmq
 from monit_agent.wire import codec
 from monit_agent.wire.messages import (
     Answer,
+    BlockedTable,
     LogRange,
     LogSince,
     LogTail,
@@ -28,7 +29,7 @@ Then = Callable[[Answer], None]
 LARGEST_BYTES = 64 * 1024 * 1024
 """Largest message that a client takes; an agent that sends a larger one is disconnected."""
 
-READS = (Snapshot, LogRange, LogTail, LogSince, MetricsRange, Usage)
+READS = (Snapshot, LogRange, LogTail, LogSince, MetricsRange, Usage, BlockedTable)
 """Requests that change nothing and so may be sent twice."""
 
 

@@ -6,6 +6,10 @@ from monit_agent.client.replay_log import ReplayedLog
 from monit_agent.wire.messages import (
     Answer,
     AppSnapshot,
+    Blocked,
+    BlockedPart,
+    BlockedTable,
+    Frame,
     LogRange,
     LogSince,
     LogTail,
@@ -30,14 +34,20 @@ def answer(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
             return snapshot(app)
         case LogRange() | LogTail() | LogSince():
             return _read_log(app, request)
+        case MetricsRange() | Usage() | BlockedTable():
+            return _measured(app, request)
+        case _:
+            return obey(app, request, begin)
+
+
+def _measured(app: ReplayedApp, request: MetricsRange | Usage | BlockedTable) -> Answer:
+    match request:
         case MetricsRange():
             return _metrics(app, request.instance, request.seconds)
         case Usage():
-            rss = app.sample(request.instance, app.wall()).rss_bytes
-            uss = None if rss is None else rss * 4 // 5
-            return UsagePart(instance=request.instance, uss_bytes=uss)
-        case _:
-            return obey(app, request, begin)
+            return _usage(app, request.instance)
+        case BlockedTable():
+            return _blocked(app, request.instance)
 
 
 def snapshot(app: ReplayedApp) -> AppSnapshot:
@@ -55,6 +65,28 @@ def snapshot(app: ReplayedApp) -> AppSnapshot:
         happenings=tuple(app.happenings),
         keeper_alive=app.keeper_alive,
     )
+
+
+def _usage(app: ReplayedApp, number: int) -> UsagePart:
+    rss = app.sample(number, app.wall()).rss_bytes
+    return UsagePart(instance=number, uss_bytes=None if rss is None else rss * 4 // 5)
+
+
+def _blocked(app: ReplayedApp, number: int) -> BlockedPart:
+    """Give a table of an app with a probe: one place, worse the longer its worker runs."""
+    sample, record = app.sample(number, app.wall()), app.instances[number]
+    if sample.loop_lag_max_ms is None or record.started_at is None:
+        return BlockedPart(instance=number)
+    times = int((app.wall() - record.started_at) // 600)
+    stack = (
+        Frame(file="app/pricing.py", line=88, function="Cart.total"),
+        Frame(file="app/orders.py", line=41, function="checkout"),
+    )
+    block = Blocked(
+        kind="culprit", stack=stack, count=times, total_ms=131.0 * times, max_ms=212.0,
+        first_at=record.started_at, last_at=app.wall(),
+    )  # fmt: skip
+    return BlockedPart(instance=number, blocks=(block,) if times else (), probes=1)
 
 
 def _metrics(app: ReplayedApp, number: int, seconds: int) -> MetricsPart:

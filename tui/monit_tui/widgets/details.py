@@ -1,4 +1,4 @@
-"""The four panes that follow the cursor of the list."""
+"""The five panes that follow the cursor of the list."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from monit_tui.clock import Clock
 from monit_tui.panes import PaneName
 from monit_tui.rows import RowKey
 from monit_tui.theme import Look
+from monit_tui.widgets.blocked import BlockedPane
 from monit_tui.widgets.events import EventsPane
 from monit_tui.widgets.log_pane import LogPane
 from monit_tui.widgets.metadata import MetadataPane
@@ -21,13 +22,14 @@ RESTS_S = 0.1
 
 
 class Details:
-    """Hands cursor and changes to logs, metrics, metadata and events."""
+    """Hands cursor and changes to logs, metrics, metadata, events and blocked."""
 
     def __init__(self, source: Source, look: Look, clock: Clock, *, over_ssh: bool) -> None:
         self.logs = LogPane(source, look, clock, over_ssh=over_ssh)
         self.metrics = MetricsPane(source, look)
         self.metadata = MetadataPane(source.fleet, look, clock)
         self.events = EventsPane(source.fleet, look)
+        self.blocked = BlockedPane(source, look)
         self._key: RowKey | None = None
         self._who: tuple[Identity, ...] = ()
         self._shown: tuple[RowKey | None, tuple[Identity, ...]] | None = None
@@ -39,7 +41,7 @@ class Details:
         """Give the panes' bodies by name."""
         return {
             "logs": self.logs, "metrics": self.metrics,
-            "metadata": self.metadata, "events": self.events,
+            "metadata": self.metadata, "events": self.events, "blocked": self.blocked,
         }  # fmt: skip
 
     def follow(
@@ -67,6 +69,7 @@ class Details:
         if due and self._key is not None and self._key.app in self._sampled:
             self._sampled.clear()
             self.metrics.sampled()
+            self.blocked.look()
 
     def title_info(self, pane: PaneName) -> str:
         """Give what a pane's title adds to its tabs."""
@@ -81,6 +84,7 @@ class Details:
         self.metrics.show(self._key)
         self.metadata.show(self._key)
         self.events.show(self._key)
+        self.blocked.show(self._key)
         then()
 
     def _name(self) -> str:
