@@ -37,10 +37,13 @@ REPORT_S = 1.0
 FIRST_S = 0.4
 """When the first full report is made: after the imports of most programs, and not in those that
 end at once, for which reading the heap (and importing ctypes) would only be a cost."""
-WAKE_S, WAKE_IDLE_S = 0.05, 0.2
-"""The thread's period with a running event loop and without."""
-BEAT_S = 0.02
-"""The beat in loops whose waiting cannot be seen from Python (uvloop)."""
+WAKE_S, WAKE_IDLE_S, WAKE_ALONE_S = 0.05, 0.1, 0.2
+"""The thread's period with a running event loop, with one that is used for less than 2 % of the
+time (then a block is sure to be caught in the act only from 200 ms on), and without any. Waking is
+what the probe costs an idle program: 0.1 to 0.2 ms of CPU each time, cold caches included."""
+BEAT_S, BEAT_IDLE_S = 0.02, 0.045
+"""The beat in loops whose waiting cannot be seen from Python (uvloop); the slower one while less
+than 2 % of the time is used, when it would be most of what the program does."""
 BLOCK_S = 0.1
 BUCKETS = 40
 """Bucket 0 is below 0.1 ms; bucket i >= 1 ends at 0.1 ms x 2 ** (i / 2); the last is open."""
@@ -55,7 +58,6 @@ _MACHINERY = (
     "/asyncio/unix_events.py", "/uvloop/__init__.py", "/trio/_core/_run.py",
     "/trio/_core/_io_epoll.py", "/nest_asyncio.py",
 )  # fmt: skip
-_EPOLL_CALLS = {"x86_64": (b"232", b"281", b"441"), "aarch64": (b"22", b"441")}
 
 
 class _Faults:
@@ -191,9 +193,10 @@ class _Loop:
     """
 
     __slots__ = (
-        "block", "busy", "busy_since", "clock_id", "cpu_before", "depth", "due", "handle",
-        "ident", "idle_since", "kind", "lag", "loop", "number", "running", "selector", "since",
-        "tid", "wall", "way",
+        "block", "busy", "busy_since", "clock_id", "cpu_before", "depth", "drowsy", "due",
+        "handle",
+        "ident", "idle_since", "kind", "lag", "loop", "number", "paced", "period", "running",
+        "selector", "since", "tid", "wall", "way",
     )  # fmt: skip
 
     def __init__(self, number):
@@ -209,6 +212,7 @@ class _Loop:
         self.busy_since = self.idle_since = self.due = self.since = 0.0
         self.busy = self.wall = 0.0
         self.cpu_before = 0.0
+        self.period, self.paced, self.drowsy = BEAT_S, (0.0, 0.0), False
         self.kind, self.way = "", ""
         self.depth = 0
 
@@ -285,35 +289,36 @@ class _Loop:
     # -- loops written in C
 
     def _arm(self, now):
-        self.due = now + BEAT_S
-        self.handle = self.loop.call_later(BEAT_S, self._beat)
+        period = self.period
+        self.due = now + period
+        self.handle = self.loop.call_later(period, self._beat)
 
     def _beat(self):
         now = _clock()
         late = now - self.due
-        self.lag.idle += BEAT_S
+        self.lag.idle += self.period
+        cpu = self._count_cpu()
         if late > _TICK:
             self.lag.add(late, self.due)
+            # what it was late without computing it stood in some call that blocks
+            self.busy += max(0.0, late - cpu)
         else:
             self.lag.idle += max(0.0, late)
         if self.running:
             _quiet(self._arm)(now)
 
     def _count_cpu(self):
-        try:
-            cpu = time.clock_gettime(self.clock_id)
-        except OSError:
-            return
-        self.busy += cpu - self.cpu_before
-        self.cpu_before = cpu
+        """Count the CPU that the thread used as busy, and give how much that was."""
+        cpu = time.clock_gettime(self.clock_id)
+        used, self.cpu_before = cpu - self.cpu_before, cpu
+        self.busy += used
+        return used
 
-    def sample_wait(self, period):
-        """Count ``period`` as busy if the thread neither runs nor waits for events."""
-        raw = _slurp("/proc/self/task/%d/syscall" % self.tid, 32)
-        if raw and not raw.startswith(b"running"):
-            calls = _EPOLL_CALLS.get(os.uname().machine)
-            if calls and raw.split(b" ", 1)[0] not in calls:
-                self.busy += period
+    def _pace(self, busy, wall):
+        """Choose how often to look from the use since the last report."""
+        self.drowsy = busy - self.paced[0] < 0.02 * (wall - self.paced[1])
+        self.period = BEAT_IDLE_S if self.drowsy else BEAT_S
+        self.paced = busy, wall
 
     # -- trio
 
@@ -349,13 +354,13 @@ class _Loop:
         if self.running and idle_since:
             idle += now - idle_since
         if self.way == "beat":
-            if self.running:
-                self._count_cpu()
-            busy = self.busy
+            # a beat that is overdue will be counted when it comes
+            busy = self.busy + (now - stuck if stuck else 0.0)
             wall = self.wall + (now - self.since if self.running else 0.0)
         else:
             busy = sum(self.lag.sums) + (now - stuck if stuck else 0.0)
             wall = busy + idle
+        self._pace(busy, wall)
         longest, self.lag.longest = self.lag.longest, 0.0
         return {
             "id": self.number, "type": self.kind, "running": self.running, "busy": busy,
@@ -768,27 +773,31 @@ class _Probe:
         now = _clock()
         report_at = now + FIRST_S
         while True:
-            period = WAKE_S if any(loop.running for loop in self.every_loop()) else WAKE_IDLE_S
+            period = self._period()
             due = now + period
             if lock.acquire(True, period):
                 return
             now = _clock()
-            wake(now, max(0.0, now - due), period)
+            wake(now, max(0.0, now - due))
             if now >= report_at:
                 _quiet(self._report)(now)
                 report_at = max(report_at + REPORT_S, now)
                 now = _clock()
 
+    def _period(self):
+        running = [loop for loop in self.every_loop() if loop.running]
+        if not running:
+            return WAKE_ALONE_S
+        return WAKE_IDLE_S if all(loop.drowsy for loop in running) else WAKE_S
+
     def every_loop(self):
         """Give the loops that were ever seen, in a list of the caller's own."""
         return list(self.loops.values())
 
-    def _wake(self, now, late, period):
+    def _wake(self, now, late):
         self.delays.add(late)
         held = late > self.block_s
         for loop in self.every_loop():
-            if loop.way == "beat" and loop.running:
-                loop.sample_wait(period + late)
             self.watch.look(loop, now, late)
             if held and loop.running and loop.block is None and loop.idle_since:
                 self.watch.held(loop, late)

@@ -1,0 +1,186 @@
+"""What the probe costs a program: CPU per request under load, CPU when idle, start-up.
+
+Requests per second are worthless for this on a shared machine (the same program twice differs by
+a third), so the CPU that each server used is divided by the requests that it answered, with a
+plain server and one with the probe under load at the same time.
+"""
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
+from common import DEADLINE_S, PROGRAMS, ROOT, BenchmarkError, Figure, clean_environment, wait_for
+
+INJECT = os.path.join(ROOT, "agent", "monit_agent", "probe", "inject")
+PRELOAD = os.path.join(ROOT, "agent", "monit_agent", "probe", "node", "monit_probe.cjs")
+SETTLE_S = 2.0
+"""After this a server's start, and the probe's late imports, are over."""
+PLAIN, PROBED = "> file", "monit"
+"""The table's columns for without and with; pm2 has nothing like it for Python."""
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Give the figures of CPU per request, idle CPU and start-up, without and with the probe."""
+    figures: list[Figure] = []
+    with _agent() as environment:
+        for loop in ("asyncio", "uvloop"):
+            figures += _under_load(loop, environment, quick)
+        figures.append(_start_up(environment, 10 if quick else 40))
+    return figures
+
+
+@contextmanager
+def _agent() -> Generator[dict[str, str], None, None]:
+    """Receive reports as an agent does; give the environment that brings the probe in."""
+    folder = os.path.join(ROOT, "benchmarks", ".cache", f"probe-{os.getpid()}")
+    os.makedirs(folder)
+    copy = shutil.copytree(INJECT, os.path.join(folder, "inject"))
+    where = os.path.relpath(os.path.join(folder, "p"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(where)  # relative, because a checkout's path may be too long for a socket
+        over = threading.Event()
+        sock.settimeout(0.2)
+        reader = threading.Thread(target=_drain, args=(sock, over))
+        reader.start()
+        try:
+            yield {"PYTHONPATH": copy, "MONIT_PROBE_SOCK": os.path.join(folder, "p")}
+        finally:
+            over.set()
+            reader.join()
+            shutil.rmtree(folder)
+
+
+def _drain(sock: socket.socket, over: threading.Event) -> None:
+    while not over.is_set():
+        try:
+            sock.recv(1 << 18)
+        except TimeoutError:
+            continue
+
+
+# ------------------------------------------------------------ under load and idle
+
+
+def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise BenchmarkError("probe_cost needs wrk to make load")
+    rounds, seconds = (2, 3) if quick else (7, 6)
+    with ExitStack() as stack:
+        servers = {
+            PLAIN: stack.enter_context(_server(loop, {})),
+            PROBED: stack.enter_context(_server(loop, probe)),
+        }
+        idle = _both(servers, lambda pid, _port: _idle(pid, 3 if quick else 20))
+        costs: dict[str, list[float]] = {PLAIN: [], PROBED: []}
+        _both(servers, lambda pid, port: _per_request(wrk, pid, port, 1))
+        for _ in range(rounds):
+            for who, cost in _both(
+                servers, lambda pid, port: _per_request(wrk, pid, port, seconds)
+            ).items():
+                costs[who].append(cost)
+    return [
+        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs),
+        Figure(
+            f"probe: uvicorn ({loop}), CPU when idle", "% core", {k: [v] for k, v in idle.items()}
+        ),
+    ]
+
+
+@contextmanager
+def _server(loop: str, more: dict[str, str]) -> Generator[tuple[int, int], None, None]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "uvicorn", "hello_asgi:app", "--loop", loop, "--port", str(port),
+        "--no-access-log", "--log-level", "warning", "--app-dir", PROGRAMS,
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=clean_environment(**more), stdin=subprocess.DEVNULL
+    )  # its complaints are ours to see
+    try:
+        wait_for(lambda: _listens(port) or process.poll() is not None, "uvicorn listens")
+        if process.poll() is not None:
+            raise BenchmarkError(f"uvicorn with {loop} does not start")
+        yield process.pid, port
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _both(servers, measured) -> dict[str, float]:
+    """Measure all servers at the same time."""
+    found: dict[str, float] = {}
+
+    def one(who: str) -> None:
+        found[who] = measured(*servers[who])
+
+    threads = [threading.Thread(target=one, args=(who,)) for who in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(found) < len(servers):
+        raise BenchmarkError("one of the servers could not be measured")
+    return found
+
+
+def _idle(pid: int, seconds: float) -> float:
+    time.sleep(SETTLE_S)
+    before, begun = _cpu_s(pid), time.monotonic()
+    time.sleep(seconds)
+    return 100.0 * (_cpu_s(pid) - before) / (time.monotonic() - begun)
+
+
+def _per_request(wrk: str, pid: int, port: int, seconds: int) -> float:
+    """Give the microseconds of CPU that one request costs."""
+    before = _cpu_s(pid)
+    said = subprocess.run(
+        [wrk, "-t1", "-c8", f"-d{seconds}", f"http://127.0.0.1:{port}/"],
+        capture_output=True, text=True, check=True, timeout=DEADLINE_S,
+    ).stdout  # fmt: skip
+    requests = re.search(r"(\d+) requests in", said)
+    if requests is None or "Non-2xx" in said:
+        raise BenchmarkError(f"wrk said: {said}")
+    return 1e6 * (_cpu_s(pid) - before) / int(requests[1])
+
+
+def _cpu_s(pid: int) -> float:
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+# ------------------------------------------------------------ start-up
+
+
+def _start_up(probe: dict[str, str], rounds: int) -> Figure:
+    """Measure `python -c pass` in pairs; the bytecode is there, as after the first start."""
+    samples: dict[str, list[float]] = {PLAIN: [], PROBED: []}
+    for number in range(rounds + 2):
+        for who, more in ((PLAIN, {}), (PROBED, probe)):
+            begun = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", "pass"], env=clean_environment(**more), check=True
+            )
+            if number >= 2:
+                samples[who].append(1000.0 * (time.perf_counter() - begun))
+    gain = [b - a for a, b in zip(samples[PLAIN], samples[PROBED], strict=True)]
+    note = f"median of the differences {statistics.median(gain):+.1f} ms"
+    return Figure("probe: python -c pass", "ms", samples, note)
