@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 import textwrap
@@ -158,6 +159,18 @@ def test_the_figures_end_with_the_worker_and_begin_again(tmp_path: Path) -> None
     monit("stop", "web")
 
     assert row("web")["heap_size_bytes"] is None
+
+
+@pytest.mark.usefixtures("home")
+def test_an_agent_that_was_killed_has_the_figures_again(tmp_path: Path) -> None:
+    """The next agent binds the socket anew; the app, and its worker, notice nothing of it."""
+    _start(tmp_path / "app.py", BLOCKS)
+    before = _when("lag", lambda now: now["loop_blocks"])
+    os.kill(_described()["agent_pid"], signal.SIGKILL)
+    after = _when("more", lambda now: (now["loop_blocks"] or 0) > before["loop_blocks"] + 3)
+
+    assert after["pid"] == before["pid"]
+    assert after["heap_used_bytes"]
 
 
 @pytest.mark.usefixtures("home")

@@ -66,6 +66,32 @@ def test_a_fork_warns_of_nothing_and_both_go_on_reporting(version: str) -> None:
 
 
 @each_version
+def test_a_program_that_forks_all_the_time_reports_too(version: str) -> None:
+    """Each fork ends our thread and starts it again, but not its second; children of
+    ``preexec_fn`` and ``forkpty`` are no different."""
+    ran = run(
+        """
+        import os, subprocess, time
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            subprocess.run(["true"], preexec_fn=os.getpid)
+            pid, _ = os.forkpty()
+            if not pid:
+                os._exit(0)
+            os.waitpid(pid, 0)
+            os.close(_)
+        """,
+        interpreter=python(version),
+        options=["-W", "error"],
+    )
+
+    assert (ran.code, ran.err) == (0, "")
+    parents = [report for report in ran.reports if report["pid"] == ran.last["pid"]]
+    assert len([report for report in parents if "hello" in report]) == 1
+    assert 2 <= len(ran.full) <= 5
+
+
+@each_version
 def test_multiprocessing_reports_from_every_child(version: str) -> None:
     """Pools that fork and pools that spawn: each child has a probe of its own."""
     ran = run(

@@ -727,6 +727,8 @@ class _Probe:
         self.pid = os.getpid()
         self.born = time.time_ns()
         self.seq = 0
+        self.report_at = 0.0
+        """Outlives the thread: a program that forks all the time reports too."""
         self.numbers = 0
         self.loops = {}
         self.heap = _Heap()
@@ -769,9 +771,10 @@ class _Probe:
     def _run(self, lock):
         self.tid = _get_native_id()
         wake = _quiet(self._wake)
-        _quiet(self._send)(_hello())
         now = _clock()
-        report_at = now + FIRST_S
+        if not self.report_at:
+            _quiet(self._send)(_hello())
+            self.report_at = now + FIRST_S
         while True:
             period = self._period()
             due = now + period
@@ -779,9 +782,9 @@ class _Probe:
                 return
             now = _clock()
             wake(now, max(0.0, now - due))
-            if now >= report_at:
+            if now >= self.report_at:
                 _quiet(self._report)(now)
-                report_at = max(report_at + REPORT_S, now)
+                self.report_at = max(self.report_at + REPORT_S, now)
                 now = _clock()
 
     def _period(self):
