@@ -776,16 +776,16 @@ class _Probe:
             _quiet(self._send)(_hello())
             self.report_at = now + FIRST_S
         while True:
+            if now >= self.report_at:
+                _quiet(self._report)(now)
+                self.report_at = max(self.report_at + REPORT_S, now)
+                now = _clock()
             period = self._period()
             due = now + period
             if lock.acquire(True, period):
                 return
             now = _clock()
             wake(now, max(0.0, now - due))
-            if now >= self.report_at:
-                _quiet(self._report)(now)
-                self.report_at = max(self.report_at + REPORT_S, now)
-                now = _clock()
 
     def _period(self):
         running = [loop for loop in self.every_loop() if loop.running]
