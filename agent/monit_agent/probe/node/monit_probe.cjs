@@ -23,16 +23,15 @@ function install() {
   if (!threads.isMainThread || globalThis[mark]) return;
   Object.defineProperty(globalThis, mark, { value: true });
 
-  const net = require("net");
-  const v8 = require("v8");
-  const { performance, PerformanceObserver } = require("perf_hooks");
+  // what else is needed is required later: a program that ends at once must not load it
+  const { performance } = globalThis;
   const clock = performance.now.bind(performance); // fake timers of tests replace the name
   const { setInterval, clearInterval, setTimeout } = globalThis;
 
   const born = Date.now() * 1e6;
   const gc = { minor: [0, 0, 0], major: [0, 0, 0] };
   const gcWanted = process.env.MONIT_PROBE_GC === "1";
-  if (gcWanted) watchGc(PerformanceObserver, gc);
+  if (gcWanted) watchGc(require("perf_hooks").PerformanceObserver, gc);
 
   // A beat instead of Node's own histogram (monitorEventLoopDelay), because that counts a block
   // of one second as one late sample among fifty, and a reset throws away the sample under way.
@@ -60,7 +59,7 @@ function install() {
 
   function connect() {
     if (socket || clock() < retryAt) return;
-    const mine = net.connect({ path });
+    const mine = require("net").connect({ path });
     const gone = () => {
       mine.destroy();
       if (socket === mine) socket = null;
@@ -71,7 +70,7 @@ function install() {
   }
 
   function gather() {
-    const heap = v8.getHeapStatistics();
+    const heap = require("v8").getHeapStatistics();
     const use = performance.eventLoopUtilization();
     return {
       v: 1,
@@ -118,7 +117,6 @@ function install() {
     beating = setInterval(beat, period).unref();
   }
 
-  connect();
   pace();
   setInterval(tick, REPORT_MS).unref();
   setTimeout(tick, FIRST_MS).unref();
