@@ -63,12 +63,13 @@ def test_a_block_is_read_and_its_culprit_named(version: str, start: str) -> None
 
 @pytest.mark.parametrize("start", ["uvloop.run(main())", "uvloop.install(); asyncio.run(main())"])
 def test_uvloop_is_read_too(start: str) -> None:
-    """In uvloop, which is written in C, the same block is seen by a beat of 20 ms."""
+    """In uvloop, which is written in C, the same block is seen by a beat: of 45 ms while the
+    loop is idle, so that a block reads at most that much too short."""
     pytest.importorskip("uvloop")
     ran = run(BLOCK + f"\n    import uvloop, warnings; warnings.simplefilter('ignore'); {start}")
 
     assert (ran.code, ran.err) == (0, "")
-    assert -0.04 < _longest(ran) - _took(ran) < 0.01
+    assert -0.05 < _longest(ran) - _took(ran) < 0.01
     (block,) = _blocked(ran)
     assert (block["kind"], block["stack"][0][2]) == ("culprit", "blocker")
     (loop,) = ran.last["loops"]
