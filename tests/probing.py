@@ -9,7 +9,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,25 @@ VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 DEADLINE_S = 30.0
 
 Report = dict[str, Any]
+
+GATES = """
+import os
+def passed(gate):
+    path = os.path.join(os.environ["MONIT_TEST_GATES"], gate)
+    if not os.path.exists(path):
+        open(path, "w").close()
+    return os.path.exists(path + ".open")
+"""
+"""Put before a program: ``passed(name)`` tells whether enough was reported since the program
+first asked for that gate. So a program waits for its reports and not for a time."""
+
+Gates = Mapping[str, Callable[[list[Report]], bool]]
+"""Per gate: whether the full reports since it was reached are enough."""
+
+
+def two_reports(since: list[Report]) -> bool:
+    """The first may have been under way before the gate was reached; the second was not."""
+    return len(since) >= 2
 
 
 class Ran(NamedTuple):
@@ -92,21 +111,24 @@ def run(
     interpreter: str = sys.executable,
     options: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    gates: Gates | None = None,
 ) -> Ran:
     """Run a program with the probe to its end and give all that it and its probe said."""
-    command = [interpreter, *options, "-c", textwrap.dedent(program), *arguments]
+    prelude = GATES if gates else ""
+    command = [interpreter, *options, "-c", prelude + textwrap.dedent(program), *arguments]
     with listening() as (sock, path):
+        folder = os.path.dirname(path)
         begun = time.monotonic()
         process = subprocess.Popen(
             command,
-            env=environment(path, **(env or {})),
+            env=environment(path, MONIT_TEST_GATES=folder, **(env or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         try:
-            reports, seconds = _gather(sock, process, begun)
+            reports, seconds = _gather(sock, process, begun, _Gatekeeper(folder, gates or {}))
             out, err = process.communicate(timeout=DEADLINE_S)
         finally:
             process.kill()
@@ -115,7 +137,7 @@ def run(
 
 
 def _gather(
-    sock: socket.socket, process: subprocess.Popen[str], begun: float
+    sock: socket.socket, process: subprocess.Popen[str], begun: float, gates: "_Gatekeeper"
 ) -> tuple[list[Report], float]:
     reports: list[Report] = []
     ended = None
@@ -123,8 +145,36 @@ def _gather(
         if ended is None and process.poll() is not None:
             ended = time.monotonic()
         try:
-            reports.append(json.loads(sock.recv(1 << 20)))
+            gates.look()
+            report = json.loads(sock.recv(1 << 20))
+            reports.append(report)
+            gates.take(report)
         except TimeoutError:
             if ended is not None:
                 return reports, ended - begun
             assert time.monotonic() < begun + DEADLINE_S, "the program did not end"
+
+
+class _Gatekeeper:
+    """Opens the gates of a program, see `GATES`."""
+
+    def __init__(self, folder: str, gates: Gates) -> None:
+        self._folder = folder
+        self._closed = dict(gates)
+        self._since: dict[str, list[Report]] = {}
+
+    def look(self) -> None:
+        """See which gates the program has reached."""
+        for gate in self._closed:
+            if gate not in self._since and os.path.exists(os.path.join(self._folder, gate)):
+                self._since[gate] = []
+
+    def take(self, report: Report) -> None:
+        """Count a report for the gates that the program waits at."""
+        if "gc" not in report:
+            return
+        for gate, since in list(self._since.items()):
+            since.append(report)
+            if self._closed[gate](since):
+                Path(self._folder, f"{gate}.open").touch()
+                del self._closed[gate], self._since[gate]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -64,6 +65,7 @@ def test_a_python_apps_heap_lag_and_culprit_are_told(tmp_path: Path) -> None:
     assert "slow_thing app.py:4" in monit("describe", "web")
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 @pytest.mark.usefixtures("home")
 def test_a_node_apps_lag_is_told_where_pm2_shows_almost_none(tmp_path: Path) -> None:
     """A Node app that blocks 150 ms in every 550 ms: p95 says so (pm2 shows about 1 ms)."""

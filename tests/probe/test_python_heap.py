@@ -4,29 +4,32 @@ import json
 
 import pytest
 
-from probing import VERSIONS, python, run
+from probing import VERSIONS, python, run, two_reports
 
 GROWTH = """
     import ctypes, json, sys, time
-    time.sleep(0.9)
-    print(json.dumps(["small", time.time()]), flush=True)
+    while not passed("small"):
+        time.sleep(0.02)
     held = [bytes(400) for _ in range(150_000)]
     size = sum(sys.getsizeof(each) + 7 for each in held[:1]) * len(held)
     large = [bytearray(b"x") * 20_000 for _ in range(3_000)]
     large_size = sum(sys.getsizeof(each) for each in large)
-    time.sleep(1.6)
+    while not passed("large"):
+        time.sleep(0.02)
     print(json.dumps(size + sys.getsizeof(held) + large_size))
     del held, large
-    time.sleep(1.6)
+    while not passed("freed"):
+        time.sleep(0.02)
 """
+GATES = dict.fromkeys(("small", "large", "freed"), two_reports)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_known_growth_is_read_within_five_percent(version: str) -> None:
     """What a program allocates appears in the used heap, and goes from it when it is freed."""
-    ran = run(GROWTH, interpreter=python(version))
+    ran = run(GROWTH, interpreter=python(version), gates=GATES)
     assert (ran.code, ran.err) == (0, "")
-    expected = json.loads(ran.out.splitlines()[1])
+    expected = json.loads(ran.out)
     heaps = [report["heap"] for report in ran.full]
     grown = max(heap["used"] for heap in heaps) - heaps[0]["used"]
 
@@ -39,8 +42,8 @@ def test_known_growth_is_read_within_five_percent(version: str) -> None:
 
 def test_without_pymalloc_the_sum_is_still_right() -> None:
     """PYTHONMALLOC=malloc leaves all to glibc, which is asked as well."""
-    ran = run(GROWTH, env={"PYTHONMALLOC": "malloc"})
-    expected = json.loads(ran.out.splitlines()[1])
+    ran = run(GROWTH, env={"PYTHONMALLOC": "malloc"}, gates=GATES)
+    expected = json.loads(ran.out)
     heaps = [report["heap"] for report in ran.full]
 
     assert {heap["src"] for heap in heaps} == {"malloc"}

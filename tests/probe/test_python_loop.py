@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from probing import VERSIONS, Ran, python, run
+from probing import VERSIONS, Ran, Report, python, run
 
 BLOCK = """
     import asyncio, json, time
@@ -25,6 +25,10 @@ def _longest(ran: Ran) -> float:
 
 def _blocked(ran: Ran) -> list[dict]:
     return [each for report in ran.full for each in report["blocked"] if each["count"]]
+
+
+def _gil(report: Report) -> list[dict]:
+    return [each for each in report["blocked"] if each["count"] and each["kind"] == "gil"]
 
 
 def _took(ran: Ran) -> float:
@@ -141,20 +145,23 @@ def test_a_collection_that_holds_the_loop_up_is_called_one() -> None:
 
 def test_a_thread_that_keeps_the_gil_is_found() -> None:
     """An idle loop that cannot run because another thread keeps the GIL: that one is named."""
-    ran = run("""
+    ran = run(
+        """
         import asyncio, threading, time
         def hog():
-            for _ in range(4):
+            while not passed("blamed"):
                 sum(range(25_000_000))
         async def main():
-            threading.Thread(target=lambda: (time.sleep(0.7), hog())).start()
-            for _ in range(100):
+            thread = threading.Thread(target=hog)
+            thread.start()
+            while thread.is_alive():
                 await asyncio.sleep(0.03)
         asyncio.run(main())
-    """)
+    """,
+        gates={"blamed": lambda since: any(_gil(report) for report in since)},
+    )
 
-    blamed = [block for block in _blocked(ran) if block["kind"] == "gil"]
-    assert blamed, _blocked(ran)
+    blamed = [block for report in ran.full for block in _gil(report)]
     assert any(row[2].endswith("hog") for row in blamed[0]["stack"])
 
 
