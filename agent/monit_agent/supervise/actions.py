@@ -5,16 +5,26 @@ from monit_agent.supervise.typed import NamedTuple
 
 class Spawn(NamedTuple):
     """Start a worker in this slot and answer with `Spawned` or `SpawnFailed` before any
-    other event of the slot."""
+    other event of the slot. ``beside``: next to the one that it has."""
 
     instance: int
+    beside: bool = False
 
 
 class Signal(NamedTuple):
-    """Send ``signal`` to the worker's whole process group, and SIGCONT so that it is heard."""
+    """Send ``signal`` to the whole process group of a worker, and SIGCONT so that it is heard.
+    ``pid`` None means the worker that counts, not the one beside it."""
 
     instance: int
     signal: int
+    pid: int | None = None
+
+
+class Quiesce(NamedTuple):
+    """Let this worker take no new connections, and finish those that it has."""
+
+    instance: int
+    pid: int
 
 
 class Tell(NamedTuple):
@@ -43,4 +53,4 @@ class Leave(NamedTuple):
     forget: bool
 
 
-Action = Spawn | Signal | Tell | Complain | Forget | Leave
+Action = Spawn | Signal | Quiesce | Tell | Complain | Forget | Leave

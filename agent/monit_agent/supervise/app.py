@@ -1,16 +1,16 @@
 """The app: its slots, and what concerns more than one of them.
 
-``decide(app, event, spec) -> (app, actions)``. Slots decide for themselves in `machine`; here
-are number (scale), order (reload) and end (delete, leave).
+``decide(app, event, spec) -> (app, actions)``. Slots decide for themselves in `machine` and
+`beside`; here are number (scale), order (reload) and end (delete, leave).
 """
 
 from enum import Enum
 
 from monit_agent.supervise import events as e
-from monit_agent.supervise import machine
 from monit_agent.supervise.actions import Action, Forget, Leave, Tell
+from monit_agent.supervise.beside import decide as decide_slot
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import RESTING, Now, Slot, Status, Wanted
+from monit_agent.supervise.state import RESTING, Now, Slot, Status, Wanted, is_at_rest
 from monit_agent.supervise.typed import NamedTuple
 
 INSTANCES_MAX = 1000
@@ -96,14 +96,17 @@ def missing(app: App, wanted: int) -> int:
 
 def next_wake(app: App) -> float | None:
     """Give the earliest monotonic second at which a slot wants `TimeCame`."""
-    return min((slot.wake_at for slot in app.slots if slot.wake_at is not None), default=None)
+    return min((at for slot in app.slots for at in _wakes(slot)), default=None)
 
 
 def due(app: App, mono: float) -> tuple[int, ...]:
     """Give the slots whose time has come."""
-    return tuple(
-        slot.instance for slot in app.slots if slot.wake_at is not None and slot.wake_at <= mono
-    )
+    return tuple(slot.instance for slot in app.slots if any(at <= mono for at in _wakes(slot)))
+
+
+def _wakes(slot: Slot) -> tuple[float, ...]:
+    both = (slot.wake_at, slot.beside.wake_at if slot.beside else None)
+    return tuple(at for at in both if at is not None)
 
 
 # ---------------------------------------------------------------- decisions
@@ -132,7 +135,7 @@ def _each(app: App, event: e.Each, spec: AppSpec) -> Decision:
     for instance in event.instances:
         slot = find(app, instance)
         if slot is not None:
-            decided, more = machine.decide(slot, event.event, spec)
+            decided, more = decide_slot(slot, event.event, spec)
             app = _with(app, decided)
             actions += more
     return app, tuple(actions)
@@ -170,11 +173,11 @@ def _end(app: App, event: e.DeleteAsked | e.LeaveAsked, spec: AppSpec) -> Decisi
 
 def _settle(app: App, now: Now, spec: AppSpec) -> Decision:
     """Draw the consequences of what the slots have become."""
-    gone = tuple(slot for slot in app.slots if slot.going and slot.status in RESTING)
+    gone = tuple(slot for slot in app.slots if slot.going and is_at_rest(slot))
     actions: tuple[Action, ...] = tuple(Forget(slot.instance) for slot in gone)
     app = app._replace(slots=tuple(slot for slot in app.slots if slot not in gone))
     if app.ending is not None:
-        if all(slot.status in RESTING for slot in app.slots):
+        if all(is_at_rest(slot) for slot in app.slots):
             actions = (*actions, Leave(forget=app.ending is Ending.DELETE))
         return app, actions
     app, more = _roll_on(app, now, spec)
@@ -195,6 +198,8 @@ def _roll_on(app: App, now: Now, spec: AppSpec) -> Decision:
             app, tells = _conclude(app, app.roll, app.roll.current, verdict)
             actions += tells
         elif app.roll.waiting:
+            if _is_doubled(app, app.roll.waiting[0]):
+                break  # what an earlier replacement left goes first
             app, more = _next(app, app.roll, now, spec)
             actions += more
         else:
@@ -214,13 +219,22 @@ def _next(app: App, roll: Rolling, now: Now, spec: AppSpec) -> Decision:
     return app, (step, *actions)
 
 
+def _is_doubled(app: App, instance: int) -> bool:
+    slot = find(app, instance)
+    return slot is not None and slot.beside is not None
+
+
 def _verdict(app: App, instance: int) -> str | None:
     """Give "" when the new worker is ready, why it will not be, or None as long as it may."""
     slot = find(app, instance)
     if slot is None or slot.going or slot.wanted is Wanted.STOPPED:
         return f"instance {instance} was stopped meanwhile"
+    if slot.kept is not None:
+        return (
+            f"instance {instance}: the new worker did not come up, the old one stays: {slot.kept}"
+        )
     if slot.status is Status.ONLINE:
-        return ""
+        return "" if slot.beside is None else None
     if slot.status in RESTING:
         return f"instance {instance} did not come up: {slot.reason or 'it ended'}"
     return None

@@ -44,18 +44,35 @@ class Spawned(NamedTuple):
 
 class SpawnFailed(NamedTuple):
     """The worker could not be started. ``lasting``: trying again will not help by itself
-    (no such file, no permission). ``jitter`` lies in 0 … 1."""
+    (no such file, no permission). ``jitter`` lies in 0 … 1; ``pid`` is None if not even the
+    fork succeeded."""
 
     now: Now
     reason: str
     lasting: bool
     jitter: float
+    pid: int | None = None
 
 
 class BecameReady(NamedTuple):
-    """The worker said ``READY=1``."""
+    """The worker said ``READY=1``. Here and below ``pid`` None means the one that counts."""
 
     now: Now
+    pid: int | None = None
+
+
+class Listened(NamedTuple):
+    """The worker accepts connections on a port that the keeper holds."""
+
+    now: Now
+    pid: int | None = None
+
+
+class Quiesced(NamedTuple):
+    """The worker has finished what it had to do."""
+
+    now: Now
+    pid: int
 
 
 class Exited(NamedTuple):
@@ -67,6 +84,7 @@ class Exited(NamedTuple):
     signal: int | None
     left: int
     jitter: float
+    pid: int | None = None
 
 
 class TimeCame(NamedTuple):
@@ -77,7 +95,7 @@ class TimeCame(NamedTuple):
 
 SlotEvent = (
     StartAsked | StopAsked | RestartAsked | ReplaceAsked | ResetAsked
-    | Spawned | SpawnFailed | BecameReady | Exited | TimeCame
+    | Spawned | SpawnFailed | BecameReady | Listened | Quiesced | Exited | TimeCame
 )  # fmt: skip
 
 

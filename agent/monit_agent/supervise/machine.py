@@ -9,14 +9,20 @@ from collections.abc import Callable
 
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Complain, Signal, Spawn, Tell
-from monit_agent.supervise.backoff import delay_s
+from monit_agent.supervise.exits import (
+    Decision,
+    bury,
+    error,
+    finished_text,
+    is_finished,
+    ran_s,
+    rest,
+    tell,
+    unstable,
+)
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import (
-    EXITS_KEPT,
-    RESTART_TIMES_KEPT,
-    RESTART_TIMES_S,
     After,
-    Exit,
     Now,
     Slot,
     Status,
@@ -29,7 +35,6 @@ SIGKILL = 9
 KILL_AGAIN_S = 5.0
 """A process that is deep in the kernel dies late; it is reminded this often."""
 
-Decision = tuple[Slot, tuple[Action, ...]]
 _Handler = Callable[[Slot, Any, AppSpec], Decision]
 
 
@@ -51,6 +56,7 @@ def _spawn(slot: Slot) -> Decision:
     starting = slot._replace(
         status=Status.STARTING,
         ready=False,
+        listens=False,
         worker=None,
         after=After.REST,
         wake_at=None,
@@ -69,38 +75,48 @@ def _spawned(slot: Slot, event: e.Spawned, spec: AppSpec) -> Decision:
     if slot.worker is not None:
         return _impossible(slot, event, spec)
     policy = spec.policy
-    patience = policy.listen_timeout_s if spec.wait_ready else policy.min_uptime_s
+    speaks = spec.wait_ready or slot.shares
+    patience = policy.listen_timeout_s if speaks else policy.min_uptime_s
     with_worker = slot._replace(worker=event.worker, wake_at=event.worker.since.mono + patience)
-    return with_worker, (_tell(slot, "spawned", f"pid {event.worker.pid}"),)
+    return with_worker, (tell(slot, "spawned", f"pid {event.worker.pid}"),)
 
 
 def _became_ready(slot: Slot, event: e.BecameReady, spec: AppSpec) -> Decision:
-    return _online(slot, event.now, spec) if spec.wait_ready else (slot, ())
+    return come_online(slot, event.now, spec) if spec.wait_ready else (slot, ())
+
+
+def _listened(slot: Slot, event: e.Listened, spec: AppSpec) -> Decision:
+    slot = slot._replace(listens=True, shares=True)
+    if slot.status is not Status.STARTING or slot.worker is None or spec.wait_ready:
+        return slot, ()
+    return come_online(slot, event.now, spec)
 
 
 def _patience_over(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
-    if not _is_due(slot, event.now):
+    if not is_due(slot, event.now):
         return slot, ()
     if not spec.wait_ready:
-        return _online(slot, event.now, spec)
+        # it may have become a program without a port; with a port it said so long ago
+        return come_online(slot._replace(shares=slot.listens), event.now, spec)
     text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
     stopping, actions = _tell_to_stop(slot, event.now, spec, Status.STOPPING, After.UNSTABLE)
-    return stopping._replace(reason=text), (_tell(slot, "stopping", text), *actions)
+    return stopping._replace(reason=text), (tell(slot, "stopping", text), *actions)
 
 
-def _online(slot: Slot, now: Now, spec: AppSpec) -> Decision:
-    up = now.mono - slot.worker.since.mono if slot.worker else 0.0
+def come_online(slot: Slot, now: Now, spec: AppSpec) -> Decision:
+    """Give the slot as one whose worker does its work."""
+    up = ran_s(slot, now)
     online = slot._replace(
         status=Status.ONLINE,
         ready=True,
         proven=True,
         wake_at=now.mono + spec.policy.stable_after_s if slot.unstable_at else None,
     )
-    return online, (_tell(slot, "ready", f"online after {seconds(up)}"),)
+    return online, (tell(slot, "ready", f"online after {seconds(up)}"),)
 
 
 def _stable(slot: Slot, event: e.TimeCame, _spec: AppSpec) -> Decision:
-    if not _is_due(slot, event.now):
+    if not is_due(slot, event.now):
         return slot, ()
     return slot._replace(wake_at=None, unstable_at=()), ()
 
@@ -118,8 +134,8 @@ def _stop_resting(slot: Slot, event: e.StopAsked, _spec: AppSpec) -> Decision:
     wished = _wish(slot, event)
     if slot.status is Status.STOPPED:
         return wished, ()
-    return _rest(wished)._replace(unstable_at=(), reason=None), (
-        _tell(slot, "stopped", "was not running"),
+    return rest(wished)._replace(unstable_at=(), reason=None), (
+        tell(slot, "stopped", "was not running"),
     )
 
 
@@ -164,19 +180,23 @@ def _tell_to_stop(
 
 def _tell_stopping(slot: Slot, spec: AppSpec) -> Tell:
     pid = slot.worker.pid if slot.worker else "?"
-    return _tell(slot, "stopping", f"{signal_name(spec.policy.stop_signal)} to pid {pid}")
+    return tell(slot, "stopping", f"{signal_name(spec.policy.stop_signal)} to pid {pid}")
 
 
 def _time_to_kill(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
-    if not _is_due(slot, event.now):
+    if not is_due(slot, event.now):
         return slot, ()
     killed = slot._replace(killed=True, wake_at=event.now.mono + KILL_AGAIN_S)
     kill = Signal(slot.instance, SIGKILL)
     if slot.killed:
         return killed, (kill,)
+    return killed, (tell(slot, "killed", unheeded(spec)), kill)
+
+
+def unheeded(spec: AppSpec) -> str:
+    """Say why a worker is killed."""
     patience = seconds(spec.policy.kill_timeout_s)
-    asked = signal_name(spec.policy.stop_signal)
-    return killed, (_tell(slot, "killed", f"did not heed {asked} for {patience}: SIGKILL"), kill)
+    return f"did not heed {signal_name(spec.policy.stop_signal)} for {patience}: SIGKILL"
 
 
 # ---------------------------------------------------------------- exits
@@ -184,15 +204,15 @@ def _time_to_kill(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
 
 def _stopped_as_asked(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
     asked = slot.after is not After.UNSTABLE
-    gone, told = _bury(slot, event, asked=asked)
+    gone, told = bury(slot, event, asked=asked)
     if slot.after is After.AGAIN:
         again, actions = _again(gone)
         return again, (*told, *actions)
     if slot.after is After.UNSTABLE:
         why = f"{slot.reason}; {how(event.code, event.signal)}"
-        after, actions = _unstable(gone, event.now, event.jitter, why, spec)
+        after, actions = unstable(gone, event.now, event.jitter, why, spec)
         return after, (*told, *actions)
-    return _rest(gone), (*told, _tell(slot, "stopped", ""))
+    return rest(gone), (*told, tell(slot, "stopped", ""))
 
 
 def _never_ran(slot: Slot, event: e.SpawnFailed, _spec: AppSpec) -> Decision:
@@ -201,22 +221,24 @@ def _never_ran(slot: Slot, event: e.SpawnFailed, _spec: AppSpec) -> Decision:
     again = slot.after is After.AGAIN
     status = Status.ERRORED if again else Status.STOPPED
     kind = "errored" if again else "stopped"
-    return _rest(gone)._replace(status=status), (_tell(slot, kind, event.reason),)
+    return rest(gone)._replace(status=status), (tell(slot, kind, event.reason),)
 
 
 def _died_online(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
-    gone, told = _bury(slot, event, asked=False)
-    if _is_finished(event, spec):
-        return _rest(gone), (*told, _tell(slot, "stopped", _finished_text(event, spec)))
+    if ran_s(slot, event.now) < spec.policy.min_uptime_s:
+        return _died_starting(slot, event, spec)  # it said that it was ready, and was not
+    gone, told = bury(slot, event, asked=False)
+    if is_finished(event, spec):
+        return rest(gone), (*told, tell(slot, "stopped", finished_text(event, spec)))
     again, actions = _again(gone)
     return again, (*told, *actions)
 
 
 def _died_starting(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
-    gone, told = _bury(slot, event, asked=False)
-    if _is_finished(event, spec):
-        return _rest(gone), (*told, _tell(slot, "stopped", _finished_text(event, spec)))
-    after, actions = _unstable(gone, event.now, event.jitter, how(event.code, event.signal), spec)
+    gone, told = bury(slot, event, asked=False)
+    if is_finished(event, spec):
+        return rest(gone), (*told, tell(slot, "stopped", finished_text(event, spec)))
+    after, actions = unstable(gone, event.now, event.jitter, how(event.code, event.signal), spec)
     return after, (*told, *actions)
 
 
@@ -224,82 +246,15 @@ def _failed(slot: Slot, event: e.SpawnFailed, spec: AppSpec) -> Decision:
     gone = slot._replace(worker=None, wake_at=None)
     hopeless = event.lasting and not slot.proven
     if hopeless or not spec.policy.autorestart:
-        return _error(gone, event.reason)
-    return _unstable(gone, event.now, event.jitter, event.reason, spec)
-
-
-def _unstable(slot: Slot, now: Now, jitter: float, why: str, spec: AppSpec) -> Decision:
-    """Wait, or give up after `max_restarts` unstable exits within the window."""
-    policy = spec.policy
-    since = now.mono - policy.restart_window_s
-    counted = (*(at for at in slot.unstable_at if at > since), now.mono)
-    slot = slot._replace(unstable_at=counted)
-    if not policy.autorestart:
-        return _rest(slot)._replace(reason=why), (_tell(slot, "stopped", why),)
-    if len(counted) >= policy.max_restarts:
-        return _error(slot, f"ended {len(counted)} times before it was online, at last: {why}")
-    wait = delay_s(policy, len(counted), jitter)
-    waiting = slot._replace(
-        status=Status.BACKOFF,
-        wake_at=now.mono + wait,
-        next_start_at=now.wall + wait,
-        reason=why,
-    )
-    text = f"starts again in {seconds(wait)} ({len(counted)} of {policy.max_restarts})"
-    return waiting, (_tell(slot, "backoff", text),)
-
-
-def _error(slot: Slot, reason: str) -> Decision:
-    return _rest(slot)._replace(status=Status.ERRORED, reason=reason), (
-        _tell(slot, "errored", reason),
-    )
-
-
-def _rest(slot: Slot) -> Slot:
-    return slot._replace(
-        status=Status.STOPPED, ready=False, worker=None, wake_at=None, next_start_at=None
-    )
-
-
-def _bury(slot: Slot, event: e.Exited, *, asked: bool) -> tuple[Slot, tuple[Action, ...]]:
-    """Write the exit down and tell of it."""
-    now = event.now
-    ran = max(0.0, now.mono - slot.worker.since.mono) if slot.worker else 0.0
-    exit_ = Exit(event.code, event.signal, now.wall, ran, asked)
-    times = slot.restart_times
-    if not asked:
-        recent = [at for at in times if at > now.wall - RESTART_TIMES_S]
-        times = (*recent, now.wall)[-RESTART_TIMES_KEPT:]
-    told = [_tell(slot, "exited", f"{how(event.code, event.signal)} after {seconds(ran)}")]
-    if event.left:
-        told.append(_tell(slot, "left_behind", _left_text(slot, event)))
-    exits = (*slot.exits, exit_)[-EXITS_KEPT:]
-    gone = slot._replace(worker=None, ready=False, wake_at=None, exits=exits, restart_times=times)
-    return gone, tuple(told)
-
-
-def _left_text(slot: Slot, event: e.Exited) -> str:
-    left = f"{event.left} process{'es' if event.left > 1 else ''} left behind and killed"
-    if slot.status is Status.STARTING and event.code == 0:
-        return f"it put itself into the background ({left}): run it in the foreground"
-    return left
-
-
-def _is_finished(event: e.Exited, spec: AppSpec) -> bool:
-    return not spec.policy.autorestart or event.code in spec.policy.stop_exit_codes
-
-
-def _finished_text(event: e.Exited, spec: AppSpec) -> str:
-    if not spec.policy.autorestart:
-        return "ended; autorestart is off"
-    return f"exit code {event.code} means that it is finished"
+        return error(gone, event.reason)
+    return unstable(gone, event.now, event.jitter, event.reason, spec)
 
 
 # ---------------------------------------------------------------- the rest
 
 
 def _backoff_over(slot: Slot, event: e.TimeCame, _spec: AppSpec) -> Decision:
-    return _again(slot) if _is_due(slot, event.now) else (slot, ())
+    return _again(slot) if is_due(slot, event.now) else (slot, ())
 
 
 def _reset(slot: Slot, _event: e.ResetAsked, _spec: AppSpec) -> Decision:
@@ -315,12 +270,9 @@ def _impossible(slot: Slot, event: e.SlotEvent, _spec: AppSpec) -> Decision:
     return slot, (Complain(f"{name} cannot happen to {slot.instance}, {slot.status.value}"),)
 
 
-def _is_due(slot: Slot, now: Now) -> bool:
+def is_due(slot: Slot, now: Now) -> bool:
+    """Tell whether what the slot waits for has come."""
     return slot.wake_at is not None and now.mono >= slot.wake_at
-
-
-def _tell(slot: Slot, kind: str, text: str) -> Tell:
-    return Tell(kind, slot.instance, text)
 
 
 # ---------------------------------------------------------------- the table
@@ -379,6 +331,15 @@ TABLE: dict[type, dict[Status, _Handler]] = {
     # a word or an alarm may cross with the end of what it was about: not an error
     e.BecameReady: _row(
         starting=_became_ready, online=_as_it_is, stopping=_as_it_is,
+        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    ),
+    e.Listened: _row(
+        starting=_listened, online=_listened, stopping=_as_it_is,
+        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    ),
+    # a worker that counts is told to stop by other ways
+    e.Quiesced: _row(
+        starting=_as_it_is, online=_as_it_is, stopping=_as_it_is,
         stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
     ),
     e.Exited: _row(

@@ -12,6 +12,10 @@ class BadSpecError(ValueError):
     """A spec that came from outside does not have the shape of this version."""
 
 
+NODES = ("node", "nodejs")
+"""Programs that speak Node's cluster protocol."""
+
+
 class Policy(NamedTuple):
     """When a worker is started again and how it is stopped (keys and defaults near pm2's)."""
 
@@ -52,6 +56,8 @@ class AppSpec(NamedTuple):
     namespace: str = "default"
     version: str | None = None
     mode: str = "fork"
+    """``fork``: each worker sees to its own ports. ``cluster``: the workers share those that the
+    keeper holds."""
     instances: int = 1
     port: int | None = None
     """Given to the workers as ``PORT``."""
@@ -63,6 +69,23 @@ class AppSpec(NamedTuple):
     umask: int = 0o022
     created_at: float = 0.0
     policy: Policy = Policy()
+
+
+def hears_disconnect(spec: AppSpec) -> bool:
+    """Tell whether the workers are Node programs to which the keeper is the primary of a cluster.
+
+    They can be asked to finish, and say when they have.
+    """
+    return spec.mode == "cluster" and _basename(spec.argv[0]) in NODES
+
+
+def shares_by_bind(spec: AppSpec) -> bool:
+    """Tell whether the workers get shared ports when they bind a socket (Python programs)."""
+    return spec.mode == "cluster" and not hears_disconnect(spec)
+
+
+def _basename(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def to_json(spec: AppSpec) -> dict[str, Any]:

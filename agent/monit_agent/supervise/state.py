@@ -65,8 +65,34 @@ class Exit(NamedTuple):
     asked: bool
 
 
+class Role(Enum):
+    """What the second worker of a slot is there for."""
+
+    HEIR = "heir"
+    """It starts, and shall take over when it is ready."""
+    QUIESCING = "quiescing"
+    """It was replaced, and takes no new connections any more."""
+    LEAVING = "leaving"
+    """It was told to stop."""
+
+
+class Beside(NamedTuple):
+    """The second worker of a slot, for the while of a replacement."""
+
+    worker: Worker | None
+    """None for as long as the fork takes."""
+    role: Role
+    wake_at: float | None = None
+    ready: bool = False
+    listens: bool = False
+    killed: bool = False
+    asked: bool = True
+    """Somebody wants its end."""
+
+
 class Slot(NamedTuple):
-    """One instance. ``worker`` is None exactly when no process of it may be alive."""
+    """One instance. ``worker`` is None exactly when no process of it may be alive, but for the
+    one ``beside`` it."""
 
     instance: int
     id: int
@@ -82,6 +108,13 @@ class Slot(NamedTuple):
     """Its worker let the time to stop pass and was sent SIGKILL."""
     proven: bool = False
     """It was online since somebody last asked for its start."""
+    listens: bool = False
+    """Its worker accepts connections on a port that the keeper holds."""
+    shares: bool = False
+    """It did so, or one before it did: then the next one is ready when it does."""
+    beside: Beside | None = None
+    kept: str | None = None
+    """Why the last replacement failed: the old worker was kept."""
     going: bool = False
     """Scaled away: it is forgotten when its worker is gone."""
     restarts: int = 0
@@ -96,3 +129,8 @@ class Slot(NamedTuple):
 
 RESTING = (Status.STOPPED, Status.ERRORED, Status.BACKOFF)
 """Without a worker. (``starting`` has none for as long as the fork takes.)"""
+
+
+def is_at_rest(slot: Slot) -> bool:
+    """Tell whether no process of the slot is alive."""
+    return slot.status in RESTING and slot.beside is None

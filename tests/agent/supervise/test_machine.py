@@ -62,6 +62,8 @@ EVENTS: list[e.SlotEvent] = [
     e.Spawned(later(2), Worker(8, 2, later(2))),
     e.SpawnFailed(later(2), "no such file", True, 0.5),
     e.BecameReady(later(2)),
+    e.Listened(later(2)),
+    e.Quiesced(later(2), 7),
     exited(later(2)),
     e.TimeCame(later(2)),
 ]
@@ -105,6 +107,28 @@ def test_with_wait_ready_only_the_word_counts() -> None:
     slot = started(Slot(0, 0), of=patient)
     assert decide(slot, e.TimeCame(later(5)), patient)[0].status is Status.STARTING
     assert decide(slot, e.BecameReady(later(5)), patient)[0].status is Status.ONLINE
+
+
+def test_a_worker_that_listens_on_a_shared_port_is_online_at_once() -> None:
+    """It said itself that it does its work; from then on the ones after it must say so too."""
+    slot, actions = decide(started(Slot(0, 0)), e.Listened(later(0.1)), SPEC)
+    assert (slot.status, slot.ready, slot.listens) == (Status.ONLINE, True, True)
+    assert kinds(actions) == ["ready"]
+    slot, _ = decide(slot, exited(later(60)), SPEC)
+    slot, _ = decide(slot, e.Spawned(later(60), Worker(8, 2, later(60))), SPEC)
+    slot, _ = decide(slot, e.TimeCame(later(62)), SPEC)
+    assert (slot.status, slot.listens) == (Status.STARTING, False)
+    assert decide(slot, e.Listened(later(63)), SPEC)[0].status is Status.ONLINE
+    late, _ = decide(slot, e.TimeCame(later(90)), SPEC)
+    assert (late.status, late.shares) == (Status.ONLINE, False)
+
+
+def test_whoever_is_ready_and_dies_within_min_uptime_backs_off() -> None:
+    """A program that listens and then dies, for ever, does not do so hundreds of times a second."""
+    slot, _ = decide(started(Slot(0, 0)), e.Listened(later(0.1)), SPEC)
+    slot, actions = decide(slot, exited(later(0.3)), SPEC)
+    assert slot.status is Status.BACKOFF
+    assert not has_spawn(actions)
 
 
 def test_one_that_does_not_become_ready_is_stopped_as_unstable() -> None:

@@ -6,10 +6,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
-from monit_agent.supervise.actions import Complain, Forget, Leave, Spawn
+from monit_agent.supervise.actions import Complain, Forget, Leave, Quiesce, Signal, Spawn
 from monit_agent.supervise.app import App
 from monit_agent.supervise.spec import AppSpec, Policy
-from monit_agent.supervise.state import RESTING, Now, Slot, Status, Wanted, Worker
+from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
 
 POLICY = Policy(max_restarts=4, restart_window_s=60.0, backoff_cap_s=2.0, kill_timeout_s=3.0)
 INSTANCES = st.integers(0, 4)
@@ -26,7 +26,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.mono = 1000.0
         self.pid = 0
         self.next_id = 0
-        self.alive: dict[int, int] = {}
+        self.alive: dict[int, list[int]] = {}
         self.left = False
 
     def now(self) -> Now:
@@ -42,21 +42,34 @@ class AnyHistory(RuleBasedStateMachine):
         for action in actions:
             assert not isinstance(action, Complain), action
             if isinstance(action, Spawn):
-                self.spawn(action.instance)
+                self.spawn(action.instance, beside=action.beside)
+            elif isinstance(action, Signal | Quiesce):
+                self.check_heard(action)
             elif isinstance(action, Forget):
-                assert action.instance not in self.alive
+                assert not self.alive.get(action.instance)
             elif isinstance(action, Leave):
-                assert not self.alive
+                assert not any(self.alive.values())
                 self.left = True
 
-    def spawn(self, instance: int) -> None:
+    def check_heard(self, action: Signal | Quiesce) -> None:
+        """Whoever is told something is alive, and has not been told to go already."""
+        slot = apps.find(self.app, action.instance)
+        assert slot is not None
+        pid = action.pid or (slot.worker.pid if slot.worker else None)
+        assert pid in self.alive[action.instance]
+
+    def spawn(self, instance: int, *, beside: bool) -> None:
         slot = apps.find(self.app, instance)
         assert slot is not None
         assert slot.wanted is Wanted.RUNNING, "what shall be stopped is not started"
-        assert instance not in self.alive, "two workers in one slot"
+        others = self.alive.setdefault(instance, [])
+        leaving = slot.beside is not None and slot.beside.role is not Role.HEIR
+        assert len(others) == (1 if beside or leaving else 0), "more workers than may be"
+        if beside:
+            assert slot.listens, "two can serve only where a port is shared"
         assert self.app.ending is None
         self.pid += 1
-        self.alive[instance] = self.pid
+        others.append(self.pid)
         worker = Worker(self.pid, self.pid, self.now())
         self.feed(e.Each((instance,), e.Spawned(self.now(), worker)))
 
@@ -93,10 +106,23 @@ class AnyHistory(RuleBasedStateMachine):
     def reload(self) -> None:
         self.feed(e.ReloadAsked(self.now(), apps.steady(self.app)))
 
-    @rule(instance=INSTANCES, code=st.sampled_from([0, 1]), jitter=JITTER)
-    def die(self, instance: int, code: int, jitter: float) -> None:
-        if self.alive.pop(instance, None) is not None:
-            self.feed(e.Each((instance,), e.Exited(self.now(), code, None, 0, jitter)))
+    @rule(instance=INSTANCES, code=st.sampled_from([0, 1]), jitter=JITTER, which=st.booleans())
+    def die(self, instance: int, code: int, jitter: float, which: bool) -> None:
+        if alive := self.alive.get(instance):
+            pid = alive.pop(0 if which else -1)
+            self.feed(e.Each((instance,), e.Exited(self.now(), code, None, 0, jitter, pid)))
+
+    @rule(instance=INSTANCES, which=st.booleans())
+    def listen(self, instance: int, which: bool) -> None:
+        if alive := self.alive.get(instance):
+            pid = alive[0 if which else -1]
+            self.feed(e.Each((instance,), e.Listened(self.now(), pid)))
+
+    @rule(instance=INSTANCES)
+    def finish(self, instance: int) -> None:
+        slot = apps.find(self.app, instance)
+        if slot and slot.beside and slot.beside.worker and slot.beside.role is Role.QUIESCING:
+            self.feed(e.Each((instance,), e.Quiesced(self.now(), slot.beside.worker.pid)))
 
     @rule(seconds=st.sampled_from([0.05, 0.5, 1.0, 4.0, 40.0]))
     def wait(self, seconds: float) -> None:
@@ -112,9 +138,14 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def slots_and_processes_agree(self) -> None:
         """A slot has a worker exactly when a process of it is alive."""
-        assert {s.instance for s in self.app.slots if s.worker} == set(self.alive)
         for slot in self.app.slots:
+            both = (slot.worker, slot.beside.worker if slot.beside else None)
+            pids = [worker.pid for worker in both if worker]
+            assert sorted(pids) == sorted(self.alive.get(slot.instance, []))
             assert (slot.worker is None) == (slot.status in RESTING)
+            if slot.beside is not None and slot.beside.role is Role.HEIR:
+                assert slot.status is Status.ONLINE, "an heir is only beside one that serves"
+        assert {n for n, pids in self.alive.items() if pids} <= {s.instance for s in self.app.slots}
 
     @invariant()
     def whoever_waits_wakes(self) -> None:
@@ -122,11 +153,13 @@ class AnyHistory(RuleBasedStateMachine):
         for slot in self.app.slots:
             if slot.status not in (Status.ONLINE, Status.STOPPED, Status.ERRORED):
                 assert slot.wake_at is not None
+            assert slot.beside is None or slot.beside.wake_at is not None
 
     @invariant()
     def one_at_a_time(self) -> None:
         """A reload drains one instance at most."""
-        assert sum(s.status is Status.DRAINING for s in self.app.slots) <= 1
+        heirs = [s for s in self.app.slots if s.beside and s.beside.role is Role.HEIR]
+        assert sum(s.status is Status.DRAINING for s in self.app.slots) + len(heirs) <= 1
 
 
 AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
