@@ -24,6 +24,7 @@ from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView
 from monit_agent.config.app import Launch, make_launch, worker_env
 from monit_agent.config.errors import BadInputError, NotThereError
+from monit_agent.config.sharing import mode_of
 from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
 from monit_agent.wire.messages import Delete, Start
 from monit_agent.wire.places import app_places
@@ -211,10 +212,12 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
     options = options_of(said, ())
     named = {*spec.env_named, *options.env_file, *options.env}
     env = worker_env(os.environ, {**options.env_file, **options.env})
+    instances, port = said["instances"] or spec.instances, said["port"] or spec.port
     return Launch(
         spec._replace(
-            instances=said["instances"] or spec.instances,
-            port=said["port"] or spec.port,
+            mode=mode_of(spec.argv, instances, port),
+            instances=instances,
+            port=port,
             namespace=said["namespace"] or spec.namespace,
             watching=said["watch"] or spec.watching,
             wait_ready=said["wait_ready"] or spec.wait_ready,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from monit_agent.config.errors import BadInputError
+from monit_agent.config.sharing import mode_of
 from monit_agent.config.target import Run, Where, resolve_command, resolve_module, resolve_script
 from monit_agent.config.version import nearest_version
 from monit_agent.supervise.spec import AppSpec, Policy
@@ -64,6 +65,7 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         interpreter=run.interpreter,
         namespace=options.namespace,
         version=nearest_version(run.folder),
+        mode=mode_of(run.argv, options.instances, options.port),
         instances=options.instances,
         port=options.port,
         watching=options.watching,

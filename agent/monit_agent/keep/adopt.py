@@ -15,7 +15,7 @@ from monit_agent.keep.keeper import Keeper
 from monit_agent.keep.statefile import Saved
 from monit_agent.supervise import events as e
 from monit_agent.supervise.app import App
-from monit_agent.supervise.state import RESTING, Now, Slot, Status, Wanted, Worker
+from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
 
 
 def restore(keeper: Keeper, saved: Saved, *, env_given: bool) -> None:
@@ -27,27 +27,39 @@ def restore(keeper: Keeper, saved: Saved, *, env_given: bool) -> None:
     strays = _strays(environment.marks(keeper.places))
     found = tuple(_take_over(keeper, slot, strays) for slot in saved.app.slots)
     keeper.take_over(App(slots=found, roll=saved.app.roll))
+    keeper.ports.adopt(keeper.spec, saved.ports, keeper.workers.pids())
     family.kill_strays(environment.marks(keeper.places), keeper.workers.pids())
     if not env_given:
         keeper.env = _environment(keeper) or keeper.env
-    alive = keeper.workers.instances()
+    alive = keeper.workers.pids()
     for slot in found:
-        if slot.instance in alive and slot.worker is not None:
+        if slot.worker is not None and slot.worker.pid in alive:
             keeper.tell("adopted", slot.instance, f"pid {slot.worker.pid}")
     for slot in found:
         _open_logs(keeper, slot.instance)
-        if slot.instance not in alive:
+        second = slot.beside.worker if slot.beside else None
+        if second is not None and second.pid not in alive:
+            keeper.feed(e.Each((slot.instance,), _unseen(second)))
+        if slot.worker is None or slot.worker.pid not in alive:
             _decide_about(keeper, slot)
 
 
 def _take_over(keeper: Keeper, slot: Slot, strays: dict[int, Worker]) -> Slot:
     """Give the slot with its worker, the one that is written down or one that is not yet."""
+    stop_signal = keeper.spec.policy.stop_signal
+    if slot.beside is not None and slot.beside.worker is not None:
+        leaving = slot.beside.role is Role.LEAVING
+        keeper.workers.adopt(slot.instance, slot.beside.worker, told=stop_signal if leaving else 0)
     stopping = slot.status in (Status.STOPPING, Status.DRAINING)
-    told = keeper.spec.policy.stop_signal if stopping else 0
+    told = stop_signal if stopping else 0
     if slot.worker is not None and keeper.workers.adopt(slot.instance, slot.worker, told=told):
         return slot
     stray = strays.get(slot.instance)
-    if stray is None or not keeper.workers.adopt(slot.instance, stray, told=told):
+    if (
+        slot.beside is not None
+        or stray is None
+        or not keeper.workers.adopt(slot.instance, stray, told=told)
+    ):
         return slot
     return slot._replace(
         status=Status.STARTING,
@@ -62,17 +74,28 @@ def _take_over(keeper: Keeper, slot: Slot, strays: dict[int, Worker]) -> Slot:
 def _decide_about(keeper: Keeper, slot: Slot) -> None:
     """A slot without a living worker: did one die unseen, or was its start interrupted?"""
     if slot.worker is not None:
-        gone = e.Exited(now(), None, None, 0, 0.5)
-        keeper.feed(e.Each((slot.instance,), gone))
+        keeper.feed(e.Each((slot.instance,), _unseen(slot.worker)))
     elif slot.status not in RESTING:
         _rest(keeper, slot)
         keeper.feed(e.Each((slot.instance,), e.StartAsked(now())))
 
 
+def _unseen(worker: Worker) -> e.Exited:
+    return e.Exited(now(), None, None, 0, 0.5, worker.pid)
+
+
 def _start_cold(keeper: Keeper, app: App) -> None:
     """Nothing can run any more: start what its user wants to run."""
     slots = tuple(
-        slot._replace(status=Status.STOPPED, ready=False, worker=None, wake_at=None, reason=None)
+        slot._replace(
+            status=Status.STOPPED,
+            ready=False,
+            worker=None,
+            wake_at=None,
+            reason=None,
+            beside=None,
+            listens=False,
+        )
         for slot in app.slots
         if not slot.going
     )

@@ -65,6 +65,9 @@ class Commands:
         asked = self._instances(request)
         startable = apps.startable(self._keeper.app)
         concerned = tuple(n for n in startable if n in asked)
+        taken = self._keeper.ports.taken_by(self._keeper.spec) if concerned else None
+        if taken is not None:
+            raise _Refused("refused", taken)
         return self._each("start", request, concerned, e.StartAsked(now()))
 
     def _stop(self, _client: Client, request: Request) -> Request:
@@ -109,11 +112,17 @@ class Commands:
         number = _signal_number(request.get("signal"))
         group = request.get("group") is True
         asked = self._instances(request)
-        sent = tuple(n for n in asked if self._keeper.workers.send(n, number, group=group))
+        sent = tuple(n for n in asked if self._send(n, number, group=group))
         if not sent:
             raise _Refused("refused", "none of these instances has a worker to signal")
         self._told("signal", request, sent, f"signal {signal.Signals(number).name}")
         return {"instances": sent}
+
+    def _send(self, instance: int, number: int, *, group: bool) -> bool:
+        slot = apps.find(self._keeper.app, instance)
+        if slot is None or slot.worker is None:
+            return False
+        return self._keeper.workers.send(slot.worker.pid, number, group=group)
 
     # ------------------------------------------------------------ common parts
 

@@ -50,8 +50,7 @@ class Control:
         self._listener.bind(path)
         self._listener.listen(16)
         self._listener.setblocking(False)
-        # `socket.socket.accept` is made of this; the class around it brings 0.4 MB of modules
-        self._accept_fd: Callable[[], tuple[int, object]] = cast("Any", self._listener)._accept  # noqa: SLF001
+        self._accept_fd = acceptor(self._listener)
         loop.watch(self._listener.fileno(), self._accept)
 
     def broadcast(self, message: dict[str, Any]) -> None:
@@ -162,6 +161,11 @@ class Control:
             self._loop.forget(fd)
             del self._clients[fd]
             client.sock.close()
+
+
+def acceptor(listener: socket.socket) -> Callable[[], tuple[int, object]]:
+    """Give what `socket.socket.accept` is made of; the class around it brings 0.4 MB of modules."""
+    return cast("Any", listener)._accept  # noqa: SLF001
 
 
 def refusal(kind: str, message: str) -> dict[str, Any]:

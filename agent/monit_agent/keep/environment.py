@@ -3,7 +3,7 @@
 import os
 
 from monit_agent.keep import probes, procfs
-from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.spec import AppSpec, hears_disconnect
 from monit_agent.wire.places import AppPlaces
 
 Env = dict[bytes, bytes]
@@ -31,7 +31,7 @@ def marks(places: AppPlaces) -> Env:
     return {b"MONIT_HOME": os.fsencode(home), b"MONIT_APP": os.fsencode(places.name)}
 
 
-def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int) -> Env:
+def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int, outfit: Env) -> Env:
     """Give the environment of a worker; ``MONIT_PID`` is added when its pid is known."""
     number = b"%d" % instance
     env = {
@@ -40,12 +40,13 @@ def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int) -> En
         **marks(places),
         b"MONIT_INSTANCE": number,
         b"NODE_APP_INSTANCE": number,
+        **outfit,
     }
     if spec.port is not None:
         env[b"PORT"] = b"%d" % spec.port
     if spec.wait_ready:
         env[b"NOTIFY_SOCKET"] = os.fsencode(places.notify)
-    return probes.put_in(env, places)
+    return probes.put_in(env, places, node_ports=hears_disconnect(spec))
 
 
 def _bytes(text: str) -> bytes:

@@ -16,6 +16,7 @@ from monit_agent.keep.logs import Logs
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.notify import Notify
 from monit_agent.keep.saving import Saving
+from monit_agent.keep.ports import LISTENS, READY, Calls, Outfit, Ports
 from monit_agent.keep.spawn import Order, is_lasting
 from monit_agent.keep.workers import Death, Workers
 from monit_agent.supervise import actions as a
@@ -52,6 +53,8 @@ class Keeper:
         self.workers = Workers(self.loop, self._mourn, self._other_died, subreaper=subreaper)
         self._saving = Saving(self.loop, places.state, self._saved, self._tell_all)
         self.agent = AgentProcess(self.loop, places, self._tell_all, self.workers.families.spared)
+        calls = Calls(self._worker_said, self.touch, self.tell, self.workers.who)
+        self.ports = Ports(self.loop, places, calls)
         self._notify = Notify(self.loop, places.notify, self._heard_ready)
         self.loop.on_signal(signal.SIGTERM, self._told_to_end)
         self.loop.afterwards(self._round_over)
@@ -81,6 +84,10 @@ class Keeper:
         record = self.happenings.add(time.time(), kind, instance, text, by)
         self.control.broadcast({"event": "happened", "happening": record})
 
+    def touch(self) -> None:
+        """What the next keeper must know has changed: write it down soon."""
+        self._saving.touch()
+
     def snapshot(self) -> dict[str, Any]:
         """Give everything that a client wants to know when it comes."""
         return {
@@ -100,6 +107,7 @@ class Keeper:
         """Keep the app until it is deleted or the keeper told to end."""
         self.loop.run()
         self.control.close()
+        self.ports.close()
         if not self.forget:
             self._write_last()
 
@@ -120,7 +128,11 @@ class Keeper:
 
     def _do(self, action: a.Action) -> None:
         if isinstance(action, a.Signal):
-            self.workers.stop(action.instance, action.signal)
+            pid = action.pid or self._pid(action.instance)
+            if pid is not None:
+                self.workers.stop(pid, action.signal)
+        elif isinstance(action, a.Quiesce):
+            self.ports.quiesce(action.pid)
         elif isinstance(action, a.Tell):
             self.tell(action.kind, action.instance, action.text)
         elif isinstance(action, a.Complain):
@@ -154,39 +166,46 @@ class Keeper:
         self.control.broadcast({"event": "app", "app": app, "roll": roll})
 
     def _spawn(self, instance: int) -> e.AppEvent:
+        outfit = None
         try:
             self.logs.ready(instance)
-            worker = self.workers.start(instance, self._order(instance))
+            outfit = self.ports.fit_out(self.spec, instance)
+            worker = self.workers.start(instance, self._order(instance, outfit))
         except OSError as error:
+            if outfit is not None:
+                self.ports.unborn(outfit)
             text = f"cannot start a process: {error.strerror}"
             return e.Each(
                 (instance,), e.SpawnFailed(now(), text, is_lasting(error.errno), _chance())
             )
+        self.ports.born(worker.pid, outfit)
         return e.Each((instance,), e.Spawned(now(), worker))
 
-    def _order(self, instance: int) -> Order:
+    def _order(self, instance: int, outfit: Outfit) -> Order:
         spec, places = self.spec, self.places
         return Order(
             argv=tuple(part.encode("utf-8", "surrogateescape") for part in spec.argv),
-            env=environment.for_worker(self.env, places, spec, instance),
+            env=environment.for_worker(self.env, places, spec, instance, outfit.env),
             cwd=spec.cwd,
             umask=spec.umask,
             out=places.fifo(instance, "out"),
             err=places.fifo(instance, "err"),
             flags=os.O_RDWR,
+            fds=outfit.fds,
         )
 
     # ------------------------------------------------------------ news from below
 
     def _mourn(self, death: Death) -> None:
+        self.ports.died(death.pid)
         self.logs.drain(death.instance)  # the last lines first, then the news
         self.logs.publish(at_once=True)
         moment, chance = now(), _chance()
         event: e.SlotEvent
         if death.trouble is not None:
-            event = e.SpawnFailed(moment, *death.trouble, chance)
+            event = e.SpawnFailed(moment, *death.trouble, chance, death.pid)
         else:
-            event = e.Exited(moment, death.code, death.signal, death.left, chance)
+            event = e.Exited(moment, death.code, death.signal, death.left, chance, death.pid)
         self.feed(e.Each((death.instance,), event))
 
     def _other_died(self, pid: int, status: int) -> None:
@@ -196,9 +215,25 @@ class Keeper:
         self.tell(kind, None, text)
 
     def _heard_ready(self, pid: int) -> None:
-        instance = self.workers.instance_of(pid)
-        if instance is not None:
-            self.feed(e.Each((instance,), e.BecameReady(now())))
+        self._worker_said(pid, READY)
+
+    def _worker_said(self, pid: int, what: str) -> None:
+        found = self.workers.who(pid)
+        if found is None:
+            return
+        instance, worker = found
+        event: e.SlotEvent
+        if what == READY:
+            event = e.BecameReady(now(), worker)
+        elif what == LISTENS:
+            event = e.Listened(now(), worker)
+        else:
+            event = e.Quiesced(now(), worker)
+        self.feed(e.Each((instance,), event))
+
+    def _pid(self, instance: int) -> int | None:
+        slot = apps.find(self.app, instance)
+        return slot.worker.pid if slot and slot.worker else None
 
     def _time_came(self) -> None:
         moment = now()
@@ -213,7 +248,9 @@ class Keeper:
     # ------------------------------------------------------------ saving and leaving
 
     def _saved(self) -> statefile.Saved:
-        return statefile.Saved(self.spec, self.app, self.boot, left=False)
+        return statefile.Saved(
+            self.spec, self.app, self.boot, left=False, ports=self.ports.saved()
+        )
 
     def _write_last(self) -> None:
         try:
@@ -223,6 +260,7 @@ class Keeper:
 
     def _round_over(self) -> None:
         self.logs.publish()
+        self.ports.sweep(self.app)
         self._saving.round_over()
 
     def _leave(self, *, forget: bool) -> None:

@@ -7,7 +7,8 @@ from monit_agent.supervise.typed import NamedTuple
 
 OURS = (
     b"MONIT_HOME", b"MONIT_APP", b"MONIT_INSTANCE", b"MONIT_PID", b"NODE_APP_INSTANCE",
-    b"NOTIFY_SOCKET", b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK",
+    b"NOTIFY_SOCKET", b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK", b"MONIT_SHARE",
+    b"NODE_CHANNEL_FD", b"NODE_CHANNEL_SERIALIZATION_MODE", b"NODE_UNIQUE_ID",
 )  # fmt: skip
 """Variables that the keeper gives to a worker, and that never pass on to the next one."""
 
@@ -64,6 +65,14 @@ def environ(pid: int) -> dict[bytes, bytes] | None:
     return {name: value for name, _, value in pairs}
 
 
+def handles(pid: int, number: int) -> bool:
+    """Tell whether a process has a handler for a signal."""
+    for line in (read(f"/proc/{pid}/status") or b"").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line[7:], 16) >> (number - 1) & 1)
+    return False
+
+
 def boot_id() -> str:
     """Give what tells this boot from every other; "" where the kernel does not say."""
     return (read("/proc/sys/kernel/random/boot_id") or b"").decode("ascii").strip()
@@ -90,4 +99,21 @@ def descendants(pid: int) -> list[int]:
     for task in tasks:
         for child in (read(f"/proc/{pid}/task/{task}/children") or b"").split():
             found += [int(child), *descendants(int(child))]
+    return found
+
+
+def sockets(pid: int) -> list[tuple[int, int]]:
+    """Give descriptor and inode of every socket that a process has open."""
+    found: list[tuple[int, int]] = []
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return found
+    for name in names:
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
+        if link.startswith("socket:["):
+            found.append((int(name), int(link[8:-1])))
     return found

@@ -5,6 +5,7 @@ thread, so that forking is safe.
 """
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -22,6 +23,9 @@ _LASTING = (
 _inherited: list[tuple[int, int]] = []
 
 
+FIRST_FD = 3
+
+
 class Order(NamedTuple):
     """What shall run. ``out`` and ``err`` are opened with ``flags``."""
 
@@ -32,6 +36,8 @@ class Order(NamedTuple):
     out: str
     err: str
     flags: int
+    fds: tuple[int, ...] = ()
+    """Descriptors that it inherits, as number 3 and following."""
 
 
 class Born(NamedTuple):
@@ -99,6 +105,7 @@ def is_lasting(number: int | None) -> bool:
 def _become(order: Order, told: int) -> NoReturn:
     step = "session"
     try:
+        told = _out_of_the_way(told)
         os.setsid()
         os.write(told, b"s")
         step = "output"
@@ -122,11 +129,19 @@ def _become(order: Order, told: int) -> NoReturn:
 
 
 def _wire(order: Order) -> None:
+    fds = [_out_of_the_way(fd) for fd in order.fds]
     null = os.open(os.devnull, os.O_RDWR)
     out = os.open(order.out, order.flags, 0o600)
     err = os.open(order.err, order.flags, 0o600)
     for fd, place in ((null, 0), (out, 1), (err, 2)):
         os.dup2(fd, place)
+    for place, fd in enumerate(fds, FIRST_FD):
+        os.dup2(fd, place)
+
+
+def _out_of_the_way(fd: int) -> int:
+    """Give another descriptor of the same, beyond those that are given a number."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD + 10)
 
 
 def _reset_signals() -> None:

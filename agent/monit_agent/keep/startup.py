@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from monit_agent.keep import adopt, environment, jsonline, procfs, statefile
+from monit_agent.keep import adopt, environment, jsonline, native, procfs, statefile
 from monit_agent.keep.clock import now
 from monit_agent.keep.journal import LOG_BYTES, note
 from monit_agent.keep.keeper import Keeper
@@ -15,10 +15,9 @@ from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise import spec as specs
 from monit_agent.supervise.app import App
-from monit_agent.supervise.typed import Any, NoReturn, cast
+from monit_agent.supervise.typed import Any, NoReturn
 from monit_agent.wire.places import AppPlaces, BadNameError, check_name
 
-PR_SET_CHILD_SUBREAPER = 36
 KEPT = ("logs",)
 """What `delete` leaves of an app's folder."""
 
@@ -177,7 +176,10 @@ def _prepare(places: AppPlaces, given: _Given | None) -> _Begun:
     try:
         for folder in (places.logs, places.fifos):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        keeper = Keeper(places, spec, env, boot=boot, subreaper=_become_subreaper())
+        keeper = Keeper(places, spec, env, boot=boot, subreaper=native.become_subreaper())
+        taken = keeper.ports.taken_by(spec) if given and not saved.app.slots else None
+        if taken is not None:
+            raise CannotStartError("refused", taken)
         statefile.write(places.state, saved._replace(spec=spec))
         return _Begun(keeper, saved, given)
     except OSError as error:
@@ -198,20 +200,6 @@ def _load(places: AppPlaces, given: _Given | None, boot: str) -> statefile.Saved
             raise CannotStartError("failed", f"cannot go on with {places.name}: {error}") from error
         note(f"begins anew: {error}")
     return statefile.Saved(given.spec, App(), boot, left=False)
-
-
-def _become_subreaper() -> bool:
-    """Let orphans of the workers become our children; False where that cannot be had.
-
-    Straight through `_ctypes`: the package around it would cost half a megabyte for ever.
-    """
-    try:
-        import _ctypes  # noqa: PLC0415  no such module in some builds
-
-        address = _ctypes.dlsym(_ctypes.dlopen(cast("str", None), 0), "prctl")
-        return _ctypes.call_function(address, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
-    except (ImportError, AttributeError, OSError):
-        return False
 
 
 def _detach(places: AppPlaces) -> None:

@@ -6,7 +6,17 @@ from monit_agent.keep import jsonline
 from monit_agent.supervise import spec as specs
 from monit_agent.supervise.app import App, Rolling
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import After, Exit, Now, Slot, Status, Wanted, Worker
+from monit_agent.supervise.state import (
+    After,
+    Beside,
+    Exit,
+    Now,
+    Role,
+    Slot,
+    Status,
+    Wanted,
+    Worker,
+)
 from monit_agent.supervise.typed import Any, NamedTuple
 
 SCHEMA = 1
@@ -24,6 +34,8 @@ class Saved(NamedTuple):
     app: App
     boot_id: str
     left: bool
+    ports: list[dict[str, Any]] = []  # noqa: RUF012  never changed in place
+    """The shared sockets, as `Ports.saved` gives them."""
 
 
 def write(path: str, saved: Saved) -> None:
@@ -53,7 +65,8 @@ def load(path: str) -> Saved:
             slots=tuple(_slot(slot) for slot in plain["slots"]),
             roll=_roll(roll) if roll else None,
         )
-        return Saved(specs.from_json(plain["spec"]), app, plain["boot_id"], plain["left"])
+        spec, ports = specs.from_json(plain["spec"]), plain.get("ports", [])
+        return Saved(spec, app, plain["boot_id"], plain["left"], ports)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadStateError(f"{path} cannot be read: {error}") from error
 
@@ -65,6 +78,7 @@ def _plain(saved: Saved) -> dict[str, Any]:
         "boot_id": saved.boot_id,
         "keeper_pid": os.getpid(),
         "left": saved.left,
+        "ports": saved.ports,
         "spec": specs.to_json(saved.spec),
         "roll": roll._asdict() if roll else None,
         "slots": [_plain_slot(slot) for slot in saved.app.slots],
@@ -75,21 +89,31 @@ def _plain_slot(slot: Slot) -> dict[str, Any]:
     plain = slot._asdict()
     for name in ("status", "wanted", "after"):
         plain[name] = plain[name].value
+    if slot.beside is not None:
+        plain["beside"] = {**slot.beside._asdict(), "role": slot.beside.role.value}
     return plain
 
 
 def _slot(plain: dict[str, Any]) -> Slot:
-    worker = plain["worker"]
+    worker, beside = plain["worker"], plain.get("beside")
     read: dict[str, Any] = {
         "status": Status(plain["status"]),
         "wanted": Wanted(plain["wanted"]),
         "after": After(plain["after"]),
         "worker": _worker(*worker) if worker else None,
+        "beside": _beside(beside) if beside else None,
         "unstable_at": tuple(plain["unstable_at"]),
         "restart_times": tuple(plain["restart_times"]),
         "exits": tuple(Exit(*exit_) for exit_ in plain["exits"]),
     }
     return Slot(**{**plain, **read})
+
+
+def _beside(plain: dict[str, Any]) -> Beside | None:
+    if plain["worker"] is None:
+        return None  # the keeper died while it forked; whoever was born is found as a stray
+    read: dict[str, Any] = {"worker": _worker(*plain["worker"]), "role": Role(plain["role"])}
+    return Beside(**{**plain, **read})
 
 
 def _worker(pid: int, ticks: int, since: tuple[float, float], _adopted: bool) -> Worker:

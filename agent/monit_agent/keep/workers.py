@@ -17,6 +17,7 @@ class Death(NamedTuple):
     will last; ``left`` counts what it left behind and what was killed."""
 
     instance: int
+    pid: int
     code: int | None
     signal: int | None
     left: int
@@ -57,11 +58,10 @@ class Workers:
         self._other_died = other_died
         self.families = family.Families(subreaper=subreaper)
         self._by_pid: dict[int, _Process] = {}
-        self._by_instance: dict[int, _Process] = {}
         loop.on_signal(signal.SIGCHLD, self.reap)
 
     def start(self, instance: int, order: Order) -> Worker:
-        """Start a worker in a slot that has none; OSError when there can be no process."""
+        """Start a worker for a slot; OSError when there can be no process."""
         born = spawn(order)
         process = _Process(instance, born.pid, adopted=False)
         process.trouble = born.trouble
@@ -85,22 +85,22 @@ class Workers:
         self._loop.watch(pidfd, lambda _events: self._ended(process))
         return True
 
-    def stop(self, instance: int, number: int) -> None:
+    def stop(self, pid: int, number: int) -> None:
         """Signal a worker's process group, and with SIGKILL all its descendants; SIGCONT follows,
         so that a halted one hears it."""
-        process = self._by_instance.get(instance)
+        process = self._by_pid.get(pid)
         if process is None:
             return
         process.told = process.told or number
-        self.send(instance, number, group=True)
-        self.send(instance, signal.SIGCONT, group=True)
+        self.send(pid, number, group=True)
+        self.send(pid, signal.SIGCONT, group=True)
         if number == signal.SIGKILL and process.ended:
-            for pid in self.families.left_of(process.pid, adopted=process.adopted):
-                family.send(pid, signal.SIGKILL)
+            for left in self.families.left_of(process.pid, adopted=process.adopted):
+                family.send(left, signal.SIGKILL)
 
-    def send(self, instance: int, number: int, *, group: bool) -> bool:
+    def send(self, pid: int, number: int, *, group: bool) -> bool:
         """Signal the worker, or its process group; False when there is none."""
-        process = self._by_instance.get(instance)
+        process = self._by_pid.get(pid)
         if process is None:
             return False
         try:
@@ -115,19 +115,15 @@ class Workers:
             return False
         return True
 
-    def instance_of(self, pid: int) -> int | None:
-        """Give the slot whose worker ``pid`` is or descends from."""
+    def who(self, pid: int) -> tuple[int, int] | None:
+        """Give slot and pid of the worker that ``pid`` is or descends from."""
         leader = self.families.leader_of(pid)
         process = self._by_pid.get(leader) if leader is not None else None
-        return process.instance if process else None
+        return (process.instance, process.pid) if process else None
 
     def pids(self) -> list[int]:
         """Give the living workers."""
         return list(self._by_pid)
-
-    def instances(self) -> set[int]:
-        """Give the slots that have one."""
-        return set(self._by_instance)
 
     # ------------------------------------------------------------ deaths
 
@@ -193,9 +189,8 @@ class Workers:
         elif status is not None:
             number = os.WTERMSIG(status)
         del self._by_pid[process.pid]
-        del self._by_instance[process.instance]
         self.families.remove(process.pid)
-        self._died(Death(process.instance, code, number, left, trouble))
+        self._died(Death(process.instance, process.pid, code, number, left, trouble))
 
     def _drop_pidfd(self, process: _Process) -> None:
         if process.pidfd >= 0:
@@ -205,7 +200,6 @@ class Workers:
 
     def _take_in(self, process: _Process) -> None:
         self._by_pid[process.pid] = process
-        self._by_instance[process.instance] = process
         self.families.add(process.pid)
 
 

@@ -21,7 +21,7 @@ HappeningKind = Literal[
     "spawned", "ready", "exited", "left_behind", "backoff", "errored",
     "stopping", "killed", "stopped",
     "reload_started", "reload_step", "reload_done", "reload_failed",
-    "log_lost", "log_resumed", "state_unsaved", "state_saved",
+    "port_taken", "log_lost", "log_resumed", "state_unsaved", "state_saved",
 ]  # fmt: skip
 
 

@@ -60,6 +60,7 @@ class AppPlaces:
         self.ctl = os.path.join(folder, "ctl.sock")
         self.keeper = os.path.join(folder, "keeper.sock")
         self.notify = os.path.join(folder, "notify.sock")
+        self.share = os.path.join(folder, "share.sock")
         self.probe = os.path.join(folder, "probe.sock")
         self.node_probe = os.path.join(folder, "node.sock")
         self.agent_lock = os.path.join(folder, "agent.lock")
@@ -83,7 +84,7 @@ class AppPlaces:
     def too_long(self) -> str | None:
         """Give the socket path that is too long for the kernel, or None when all fit."""
         sockets = (
-            self.keeper, self.notify, self.probe, self.node_probe, self.ctl, self.pub
+            self.keeper, self.notify, self.share, self.probe, self.node_probe, self.ctl, self.pub
         )  # fmt: skip
         longest = max(sockets, key=lambda path: len(os.fsencode(path)))
         return longest if len(os.fsencode(longest)) > SOCKET_PATH_MAX else None

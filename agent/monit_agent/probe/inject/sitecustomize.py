@@ -1,4 +1,4 @@
-"""Brings monit's probe into a Python program; then the next sitecustomize runs, if there is one.
+"""Brings monit's probe, and shared ports, into a Python program; then the next sitecustomize runs, if there is one.
 
 Syntax of Python 2.7, because every Python below a worker reads this file. Never prints, never
 raises anything of its own: a program must start with it exactly as without it.
@@ -13,7 +13,9 @@ def _same(path, here):
 
 
 def _begin(here):
-    if os.environ.get("MONIT_PROBE") == "0" or not os.environ.get("MONIT_PROBE_SOCK"):
+    share = os.environ.get("MONIT_SHARE")
+    probed = os.environ.get("MONIT_PROBE") != "0" and os.environ.get("MONIT_PROBE_SOCK")
+    if not share and not probed:
         return
     if sys.version_info < (3, 8) or sys.implementation.name != "cpython":
         return
@@ -23,11 +25,17 @@ def _begin(here):
     sys.dont_write_bytecode, sys.pycache_prefix = False, None
     sys.path.insert(0, here)
     try:
-        import _monit_probe
+        if share:
+            import _monit_port
+        if probed:
+            import _monit_probe
     finally:
         sys.path.remove(here)
         sys.dont_write_bytecode, sys.pycache_prefix = before
-    _monit_probe.install()
+    if share:
+        _monit_port.install(share)
+    if probed:
+        _monit_probe.install()
 
 
 def _leave(here):

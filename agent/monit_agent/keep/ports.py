@@ -1,0 +1,182 @@
+"""What the keeper does about ports that the workers of an app share."""
+
+import _socket as socket
+import contextlib
+import os
+from collections.abc import Callable
+
+from monit_agent.keep import native, procfs, taken
+from monit_agent.keep.journal import note
+from monit_agent.keep.listeners import Listeners, Place
+from monit_agent.keep.loop import Loop
+from monit_agent.keep.nodes import KEEPER_FD, WORKER_FD, Nodes
+from monit_agent.keep.share import Share
+from monit_agent.supervise.app import App
+from monit_agent.supervise.spec import AppSpec, hears_disconnect, shares_by_bind
+from monit_agent.supervise.state import RESTING, Status
+from monit_agent.supervise.typed import Any, NamedTuple
+from monit_agent.wire.places import AppPlaces
+
+LISTENS, READY, FINISHED = "listens", "ready", "finished"
+
+
+class Calls(NamedTuple):
+    """Whom `Ports` asks and tells."""
+
+    said: Callable[[int, str], None]
+    """A worker (pid) `LISTENS`, is `READY`, has `FINISHED`."""
+    changed: Callable[[], None]
+    """What the next keeper must know is not what it was."""
+    tell: Callable[[str, int | None, str], None]
+    who: Callable[[int], tuple[int, int] | None]
+    """Slot and worker that a process belongs to."""
+
+
+class Outfit(NamedTuple):
+    """What a worker is started with because of its ports."""
+
+    env: dict[bytes, bytes]
+    fds: tuple[int, ...] = ()
+    ends: tuple[socket.socket, ...] = ()
+    """Both ends of its channel, the worker's first."""
+
+
+class Ports:
+    """Shared sockets and who has them."""
+
+    def __init__(self, loop: Loop, places: AppPlaces, calls: Calls) -> None:
+        self._calls = calls
+        self._share_path = os.fsencode(places.share)
+        self.listeners = Listeners()
+        self._nodes = Nodes(
+            loop,
+            self.listeners,
+            listens=lambda pid: self._calls.said(pid, LISTENS),
+            says_ready=lambda pid: self._calls.said(pid, READY),
+            finished=lambda pid: self._calls.said(pid, FINISHED),
+            changed=calls.changed,
+            in_use=self._in_use,
+        )
+        self._share = Share(
+            loop,
+            places.share,
+            self.listeners,
+            who=calls.who,
+            listens=lambda pid: self._calls.said(pid, LISTENS),
+            changed=calls.changed,
+            in_use=self._in_use,
+        )
+
+    def fit_out(self, spec: AppSpec, instance: int) -> Outfit:
+        """Give what a new worker needs. OSError when there are no descriptors left."""
+        self._nodes.cwd = spec.cwd
+        self._share.spec = spec
+        if shares_by_bind(spec):
+            return Outfit({b"MONIT_SHARE": self._share_path})
+        if not hears_disconnect(spec):
+            return Outfit({})
+        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        env = {
+            b"NODE_CHANNEL_FD": b"%d" % WORKER_FD,
+            b"NODE_CHANNEL_SERIALIZATION_MODE": b"json",
+            b"NODE_UNIQUE_ID": b"%d" % (instance + 1),
+        }
+        return Outfit(env, (theirs.fileno(), ours.fileno()), (theirs, ours))
+
+    def born(self, pid: int, outfit: Outfit) -> None:
+        """The worker with this outfit was started."""
+        if outfit.ends:
+            theirs, ours = outfit.ends
+            theirs.close()
+            self._nodes.connect(pid, ours)
+
+    def unborn(self, outfit: Outfit) -> None:
+        """It could not be started."""
+        for end in outfit.ends:
+            end.close()
+
+    def died(self, pid: int) -> None:
+        """A worker is gone."""
+        self._nodes.drop(pid)
+        self.listeners.drop_user(pid)
+
+    def quiesce(self, pid: int) -> None:
+        """Let a worker take no new connections."""
+        if not self._nodes.quiesce(pid):
+            self._share.quiesce(pid)
+
+    def sweep(self, app: App) -> None:
+        """Close what nobody needs any more: unless a worker may be on its way to it."""
+        if not self.listeners.idle():
+            return
+        settled = all(
+            slot.status in RESTING and slot.status is not Status.BACKOFF
+            if slot.worker is None
+            else slot.status is Status.ONLINE and slot.beside is None
+            for slot in app.slots
+        )
+        if settled and self.listeners.close_unused():
+            self._calls.changed()
+
+    def close(self) -> None:
+        """Remove the socket that workers ask at."""
+        self._share.close()
+
+    # ------------------------------------------------------------ a port in use
+
+    def taken_by(self, spec: AppSpec) -> str | None:
+        """Say who else has the port that the app was given; None when it is free or unknown."""
+        if spec.mode != "cluster" or spec.port is None or self._holds(spec.port):
+            return None
+        owner = taken.owner_of(spec.port)
+        return None if owner is None else f"port {spec.port} is taken by {owner}"
+
+    def _holds(self, port: int) -> bool:
+        return any(listener.place.port == port for listener in self.listeners.all())
+
+    def _in_use(self, place: Place) -> None:
+        owner = taken.owner_of(place.port) if place.port else None
+        where = f"port {place.port}" if place.port else place.address
+        self._calls.tell("port_taken", None, f"{where} is taken by {owner or 'somebody else'}")
+
+    # ------------------------------------------------------------ the keeper before
+
+    def saved(self) -> list[dict[str, Any]]:
+        """Give what the next keeper must know, as JSON-able values."""
+        return [
+            {"key": listener.key, "inode": listener.inode, "place": list(listener.place)}
+            for listener in self.listeners.all()
+        ]
+
+    def adopt(self, spec: AppSpec, saved: list[dict[str, Any]], pids: list[int]) -> None:
+        """Take the sockets back that the workers ``pids`` still have."""
+        self._nodes.cwd, self._share.spec = spec.cwd, spec
+        for pid in pids:
+            try:
+                pidfd = os.pidfd_open(pid)
+            except OSError:
+                continue
+            try:
+                self._take_back(spec, saved, pid, pidfd)
+            except OSError as error:
+                note(f"cannot take the sockets of worker {pid} back: {error.strerror}")
+            finally:
+                os.close(pidfd)
+
+    def _take_back(self, spec: AppSpec, saved: list[dict[str, Any]], pid: int, pidfd: int) -> None:
+        for number, inode in procfs.sockets(pid):
+            for one in saved:
+                if one["inode"] == inode:
+                    self._take_listener(one, pid, pidfd, number)
+            if number == KEEPER_FD and hears_disconnect(spec):
+                sock = socket.socket(fileno=native.take_fd(pidfd, number))
+                self._nodes.connect(pid, sock)
+
+    def _take_listener(self, one: dict[str, Any], pid: int, pidfd: int, number: int) -> None:
+        listener = self.listeners.find(one["key"])
+        if listener is None:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                place = Place(*one["place"])
+                listener = self.listeners.take(one["key"], place, native.take_fd(pidfd, number))
+        if listener is not None:
+            listener.users.add(pid)

@@ -1,0 +1,41 @@
+"""Who listens on a port, as ``/proc`` tells it."""
+
+import os
+
+from monit_agent.keep import procfs
+
+_LISTEN = b"0A"
+_COMMAND_CHARS = 60
+
+
+def owner_of(port: int) -> str | None:
+    """Give pid and command of who listens on a TCP port, ``somebody else`` when it is not ours
+    to see, None when nobody does."""
+    inodes = _inodes(port)
+    if not inodes:
+        return None
+    for pid in procfs.everyone():
+        if any(inode in inodes for _, inode in procfs.sockets(pid)):
+            return f"pid {pid} ({_command(pid)})"
+    return "another user's process"
+
+
+def _inodes(port: int) -> set[int]:
+    """Give the inodes of the sockets that listen there, on any address."""
+    suffix = b":%04X" % port
+    found: set[int] = set()
+    for table in ("tcp", "tcp6"):
+        for line in (procfs.read(f"/proc/net/{table}") or b"").splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 9 and fields[1].endswith(suffix) and fields[3] == _LISTEN:
+                found.add(int(fields[9]))
+    return found
+
+
+def _command(pid: int) -> str:
+    raw = procfs.read(f"/proc/{pid}/cmdline") or b""
+    words = raw.rstrip(b"\0").split(b"\0")
+    words[0] = os.path.basename(words[0])
+    text = b" ".join(words).decode("utf-8", "replace")
+    plain = "".join(char if char.isprintable() else "?" for char in text)
+    return plain if len(plain) <= _COMMAND_CHARS else plain[: _COMMAND_CHARS - 1] + "…"

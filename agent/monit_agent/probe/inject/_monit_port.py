@@ -1,0 +1,208 @@
+"""Lets several copies of a Python program serve one port, unchanged: `socket.bind` asks the keeper.
+
+The keeper has bound the port and listens on it; what the program gets is that very socket. For any
+other port, and whenever anything is not as expected, the program binds for itself as ever. Never
+raises anything of its own into the program, never prints. Runs on CPython 3.8 and newer and imports
+nothing that the program would not have. The words spoken are described in ``keep/share.py``.
+"""
+
+import _signal
+import _socket
+import os
+import stat
+import sys
+
+ANSWER_S = 5.0
+_SIGNAL = _signal.SIGRTMAX - 7
+_state = {"path": "", "told": False, "patched": False}
+
+
+def install(path):
+    """Wait for the program to import `socket`; ``path`` is where the keeper is asked."""
+    _state["path"] = path
+    _signal.signal(_SIGNAL, _quiesce)
+    if "socket" in sys.modules:
+        _patch(sys.modules["socket"])
+    else:
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder:
+    """Is there when `socket` is imported, and then no more."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Give the module's own spec, with us called after it was executed."""
+        if name != "socket":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                _call_after(spec.loader)
+                return spec
+        return None
+
+
+def _call_after(loader):
+    execute = loader.exec_module
+
+    def exec_module(module):
+        execute(module)
+        try:
+            _patch(module)
+        except Exception:
+            pass
+
+    loader.exec_module = exec_module
+
+
+def _patch(module):
+    kind = module.socket
+    bind, listen = kind.bind, kind.listen
+
+    def monit_bind(self, address):
+        if not _take(kind, self, address):
+            bind(self, address)
+
+    def monit_listen(self, *backlog):
+        listen(self, *backlog)
+        if _state["patched"]:
+            _tell_listening(self)
+
+    kind.bind, kind.listen = monit_bind, monit_listen
+
+
+# ------------------------------------------------------------------------ bind
+
+
+def _take(kind, sock, address):
+    """Put the keeper's socket in the place of ``sock``; False if the program shall bind.
+
+    Raises OSError if the keeper could not bind either: the port is taken by somebody else.
+    """
+    try:
+        number, fd = _ask_for(sock, address)
+    except Exception:
+        return False
+    if number:
+        raise OSError(number, os.strerror(number))
+    if fd < 0:
+        return False
+    own = sock.fileno()
+    # the program's own timeout stays; in the kernel the socket never blocks, as several wake up
+    # for one connection and the late ones must not hang
+    os.dup2(fd, own, inheritable=os.get_inheritable(own))
+    os.close(fd)
+    if not _state["patched"]:
+        _state["patched"] = True
+        _patch_accept(kind)
+    _tell_soon_on_uvloop()
+    return True
+
+
+def _ask_for(sock, address):
+    family = sock.family
+    if sock.type != _socket.SOCK_STREAM or family not in (_socket.AF_INET, _socket.AF_INET6):
+        return 0, -1
+    host, port = address[:2]
+    if not port:
+        return 0, -1
+    only6 = 0
+    if family == _socket.AF_INET6:
+        only6 = sock.getsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY)
+    found = _socket.getaddrinfo(
+        host or None, port, family, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
+    )
+    line = "bind %d %d %d %s\n" % (family, bool(only6), port, found[0][4][0])
+    answer, fd = _ask(line.encode("ascii"))
+    if answer[:1] == b"!":
+        return int(answer[1:]), -1
+    return 0, fd if answer[:1] == b"+" else -1
+
+
+def _ask(line):
+    """Give the keeper's answer and the descriptor that came with it, or -1."""
+    size = 4
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        sock.settimeout(ANSWER_S)
+        sock.connect(_state["path"])
+        sock.send(line)
+        answer, rights, _, _ = sock.recvmsg(4096, _socket.CMSG_SPACE(size))
+    finally:
+        sock.close()
+    for level, kind, data in rights:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            return answer, int.from_bytes(data[:size], sys.byteorder)
+    return answer, -1
+
+
+def _patch_accept(kind):
+    """Let a program that waits in accept() wait, although the socket does not block."""
+    accept = kind.accept
+
+    def monit_accept(self):
+        while True:
+            try:
+                return accept(self)
+            except BlockingIOError:
+                if self.gettimeout() is not None:
+                    raise
+            import select
+
+            poll = select.poll()
+            poll.register(self.fileno(), select.POLLIN)
+            poll.poll()
+
+    kind.accept = monit_accept
+
+
+# ------------------------------------------------------------------- readiness
+
+
+def _tell_listening(sock):
+    try:
+        if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
+            _state["told"] = True
+            _ask(b"listen\n")
+    except Exception:
+        pass
+
+
+def _tell_soon_on_uvloop():
+    """uvloop calls bind() from Python and listen() from C, right after it."""
+    try:
+        asyncio = sys.modules.get("asyncio")
+        loop = asyncio and asyncio._get_running_loop()
+        if loop is not None and type(loop).__module__.startswith("uvloop"):
+            loop.call_soon(_ask, b"listen\n")
+    except Exception:
+        pass
+
+
+# --------------------------------------------------------------------- leaving
+
+
+def _shared():
+    answer, _ = _ask(b"shared\n")
+    return {int(word) for word in answer[1:].split()}
+
+
+def _quiesce(_number, _frame):
+    """Take no new connections: put a socket to which nobody comes over the shared ones."""
+    try:
+        inodes = _shared()
+        dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        dummy.bind("")
+        dummy.listen(1)
+        dummy.setblocking(False)
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                found = os.fstat(int(name))
+            except OSError:
+                continue
+            if stat.S_ISSOCK(found.st_mode) and found.st_ino in inodes:
+                os.dup2(dummy.fileno(), int(name), inheritable=False)
+        dummy.close()
+    except Exception:
+        pass
