@@ -100,6 +100,9 @@ def _bind_first(places: tuple[Place, ...]) -> tuple[Place, socket.socket]:
 
 def _bind(place: Place) -> socket.socket:
     sock = socket.socket(place.family, place.kind)
+    # all who have it share this flag, and several wake up for one connection: with a blocking
+    # socket the late ones would wait in accept() and do nothing else (libuv does not set it)
+    sock.setblocking(False)
     try:
         if place.family == socket.AF_UNIX:
             sock.bind(place.address)
