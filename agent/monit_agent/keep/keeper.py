@@ -15,8 +15,8 @@ from monit_agent.keep.journal import note
 from monit_agent.keep.logs import Logs
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.notify import Notify
-from monit_agent.keep.saving import Saving
 from monit_agent.keep.ports import LISTENS, READY, Calls, Outfit, Ports
+from monit_agent.keep.saving import Saving
 from monit_agent.keep.spawn import Order, is_lasting
 from monit_agent.keep.workers import Death, Workers
 from monit_agent.supervise import actions as a
@@ -248,9 +248,7 @@ class Keeper:
     # ------------------------------------------------------------ saving and leaving
 
     def _saved(self) -> statefile.Saved:
-        return statefile.Saved(
-            self.spec, self.app, self.boot, left=False, ports=self.ports.saved()
-        )
+        return statefile.Saved(self.spec, self.app, self.boot, left=False, ports=self.ports.saved())
 
     def _write_last(self) -> None:
         try:

@@ -163,8 +163,15 @@ def _patch_accept(kind):
 def _tell_listening(sock):
     try:
         if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
-            _state["told"] = True
-            _ask(b"listen\n")
+            _say_listening()
+    except Exception:
+        pass
+
+
+def _say_listening():
+    _state["told"] = True
+    try:
+        _ask(b"listen\n")
     except Exception:
         pass
 
@@ -175,7 +182,7 @@ def _tell_soon_on_uvloop():
         asyncio = sys.modules.get("asyncio")
         loop = asyncio and asyncio._get_running_loop()
         if loop is not None and type(loop).__module__.startswith("uvloop"):
-            loop.call_soon(_ask, b"listen\n")
+            loop.call_soon(_say_listening)
     except Exception:
         pass
 
