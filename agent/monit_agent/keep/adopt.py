@@ -28,6 +28,8 @@ def restore(keeper: Keeper, saved: Saved, *, env_given: bool) -> None:
     found = tuple(_take_over(keeper, slot, strays) for slot in saved.app.slots)
     keeper.take_over(App(slots=found, roll=saved.app.roll))
     keeper.ports.adopt(keeper.spec, saved.ports, keeper.workers.pids())
+    found = tuple(_listening(keeper, slot) for slot in found)
+    keeper.take_over(App(slots=found, roll=saved.app.roll))
     family.kill_strays(environment.marks(keeper.places), keeper.workers.pids())
     if not env_given:
         keeper.env = _environment(keeper) or keeper.env
@@ -69,6 +71,15 @@ def _take_over(keeper: Keeper, slot: Slot, strays: dict[int, Worker]) -> Slot:
         wake_at=stray.since.mono + keeper.spec.policy.min_uptime_s,
         restarts=slot.restarts + (slot.worker is not None),
     )
+
+
+def _listening(keeper: Keeper, slot: Slot) -> Slot:
+    """Give the slot as one that listens if its worker was online and has a shared socket: it may
+    have begun to after the state was written."""
+    worker = slot.worker if slot.status is Status.ONLINE else None
+    if worker is not None and keeper.ports.is_used_by(worker.pid):
+        return slot._replace(listens=True, shares=True)
+    return slot
 
 
 def _decide_about(keeper: Keeper, slot: Slot) -> None:

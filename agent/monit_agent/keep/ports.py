@@ -100,6 +100,10 @@ class Ports:
         self._nodes.drop(pid)
         self.listeners.drop_user(pid)
 
+    def is_used_by(self, pid: int) -> bool:
+        """Tell whether a worker has one of the shared sockets."""
+        return any(pid in listener.users for listener in self.listeners.all())
+
     def quiesce(self, pid: int) -> None:
         """Let a worker take no new connections."""
         if not self._nodes.quiesce(pid):

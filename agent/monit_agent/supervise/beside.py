@@ -78,10 +78,9 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
         return slot._replace(beside=None, kept=event.reason), ()
     if isinstance(event, e.Exited):
         return _second_gone(slot, beside, event)
-    if isinstance(event, e.Quiesced):
-        return _tell_to_leave(slot, beside, event.now, spec)
     if beside.role is not Role.HEIR:
-        return slot, ()
+        quiesced = isinstance(event, e.Quiesced) and beside.role is Role.QUIESCING
+        return _tell_to_leave(slot, beside, event.now, spec) if quiesced else (slot, ())
     if isinstance(event, e.Listened):
         beside = beside._replace(listens=True)
     if isinstance(event, e.BecameReady) if spec.wait_ready else beside.listens:

@@ -1,0 +1,280 @@
+"""Several instances on one port, and replaced without a request lost: what clients notice."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loading import Load
+from monit_agent.wire.places import app_places
+from running import free_port, is_listening, monit, row, rows
+from waiting import wait_until
+
+NODE = """
+const { createServer } = require('http');
+createServer((_, res) => {
+  res.end(String(process.pid));
+}).listen(Number(process.env.TEST_PORT), () => console.log('listening'));
+"""
+
+PYTHON = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"%d" % os.getpid()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["TEST_PORT"])), Handler).serve_forever()
+"""
+
+UVICORN = """
+import os
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        headers = [(b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
+"""
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
+KINDS = [pytest.param("node", marks=needs_node), "python", "uvicorn"]
+
+
+class Site:
+    """An app called ``web`` in a folder that a test may change."""
+
+    def __init__(self, home: Path, kind: str) -> None:
+        self.kind = kind
+        self.port = free_port()
+        self.folder = home / "site"
+        self.folder.mkdir()
+        self.places = app_places(str(home), "web")
+        names = {
+            "node": ("web.js", NODE),
+            "python": ("web.py", PYTHON),
+            "uvicorn": ("web.py", UVICORN),
+        }
+        name, self.code = names[kind]
+        self.script = self.folder / name
+        self.write(self.code)
+
+    def write(self, code: str) -> None:
+        """Release another version."""
+        self.script.write_text(code)
+
+    def start(self, instances: int = 2, code: int = 0) -> str:
+        options = ("--name", "web", "-i", str(instances), "--env", f"TEST_PORT={self.port}")
+        if self.kind == "uvicorn":
+            command = (sys.executable, "-m", "uvicorn", "web:app", "--log-level", "warning")
+            words = ("--cwd", str(self.folder), "--", *command, "--port", str(self.port))
+            return monit("start", *options, *words, code=code)
+        by = () if self.kind == "node" else ("--interpreter", sys.executable)
+        return monit("start", str(self.script), *options, *by, code=code)
+
+    def keeper_pid(self) -> int:
+        return int(Path(self.places.lock).read_text())
+
+    def pids(self) -> set[int]:
+        return {each["pid"] for each in rows("web")}
+
+    def seen(self, load: Load, more: int = 200) -> None:
+        """Wait for so many more answers."""
+        until = load.answered + more
+        wait_until(lambda: load.answered >= until, what=f"{more} more answers", deadline_s=40)
+
+
+@pytest.fixture(name="site")
+def _site(home: Path) -> Callable[[str], Site]:
+    return lambda kind: Site(home, kind)
+
+
+def served_by(load: Load) -> set[int]:
+    return {int(body) for body in load.bodies}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_instances_share_a_port_and_a_reload_loses_no_request(kind, site):
+    """The program knows of nothing; all its instances answer, before and after two reloads."""
+    web = site(kind)
+    web.start(3)
+    before = web.pids()
+    assert len(before) == 3
+    assert {each["mode"] for each in rows("web")} == {"cluster"}
+    with Load(web.port) as load:
+        wait_until(lambda: len(served_by(load)) == 3, what="all three answered", deadline_s=40)
+        assert served_by(load) == before
+        for _ in range(2):
+            monit("reload", "web")
+            web.seen(load)
+        wait_until(lambda: web.pids() <= served_by(load), what="the new ones answer", deadline_s=40)
+    assert load.failures == []
+    assert not web.pids() & before
+    assert {each["restarts"] for each in rows("web")} == {2}
+    monit("stop", "web")
+    assert not is_listening(web.port)
+    monit("start", "web")
+    assert is_listening(web.port)
+
+
+BROKEN = {
+    "a syntax error": {"node": "const = ;", "python": "def :", "uvicorn": "def :"},
+    "exits at once": {
+        "node": "process.exit(3)",
+        "python": "raise SystemExit(3)",
+        "uvicorn": "raise SystemExit(3)",
+    },
+    "hangs before it listens": {
+        "node": "setInterval(() => {}, 1000)",
+        "python": "import threading; threading.Event().wait()",
+        "uvicorn": "import threading; threading.Event().wait()",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_release_replaces_nobody(kind, what, site):
+    """The old workers serve on without a lost request, and the command fails with the reason."""
+    web = site(kind)
+    web.start(2)
+    shorten_patience(web)
+    before = web.pids()
+    with Load(web.port, clients=2) as load:
+        web.seen(load, 50)
+        web.write(BROKEN[what][kind])
+        said = monit_error("reload", "web")
+        web.seen(load, 50)
+    assert load.failures == []
+    assert web.pids() == before
+    assert "the old one stays" in said
+    assert {each["status"] for each in rows("web")} == {"online"}
+    web.write(web.code)
+    monit("reload", "web")
+    assert not web.pids() & before
+
+
+def shorten_patience(web: Site) -> None:
+    """Let the next keeper wait 3 s for a worker to listen: there is no option for it yet."""
+    state = json.loads(Path(web.places.state).read_text())
+    assert state["spec"]["policy"]["listen_timeout_s"] == 30.0
+    wait_until(lambda: all(slot["listens"] for slot in saved(web)), what="it is written down")
+    old = web.keeper_pid()
+    os.kill(old, signal.SIGSTOP)  # it must not write the file again
+    state = json.loads(Path(web.places.state).read_text())
+    state["spec"]["policy"]["listen_timeout_s"] = 3.0
+    Path(web.places.state).write_text(json.dumps(state))
+    os.kill(old, signal.SIGKILL)
+    wait_for_keeper(web, old)
+
+
+def saved(web: Site) -> list[dict[str, Any]]:
+    """Give the slots as the next keeper would find them."""
+    return json.loads(Path(web.places.state).read_text())["slots"]
+
+
+def wait_for_keeper(web: Site, old: int) -> None:
+    """Wait until another keeper has taken over."""
+
+    def there() -> bool:
+        listed = rows("web")
+        settled = all(each["status"] == "online" and not each["stale"] for each in listed)
+        return web.keeper_pid() != old and bool(listed) and settled
+
+    wait_until(there, what="a new keeper", deadline_s=30)
+
+
+def monit_error(*words: str) -> str:
+    """Run a command that must fail; give what it said on standard error."""
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "monit_agent", *words],
+        capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_keeper_may_die(kind, site):
+    """Requests go on when it is killed, and the next keeper can reload without losing one."""
+    web = site(kind)
+    web.start(2)
+    before = web.pids()
+    old = web.keeper_pid()
+    with Load(web.port) as load:
+        web.seen(load)
+        os.kill(old, signal.SIGKILL)
+        wait_for_keeper(web, old)
+        web.seen(load)
+        assert web.pids() == before
+        monit("reload", "web")
+        web.seen(load)
+    assert load.failures == []
+    assert not web.pids() & before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reloads_leave_nothing_behind(kind, site):
+    """After several reloads the keeper has as many descriptors open as before them."""
+    web = site(kind)
+    web.start(2)
+    monit("reload", "web")
+    before = descriptors(web)
+    for _ in range(3):
+        monit("reload", "web")
+    wait_until(lambda: descriptors(web) <= before, what=f"not more than {before} descriptors")
+
+
+def descriptors(web: Site) -> int:
+    return len(os.listdir(f"/proc/{web.keeper_pid()}/fd"))
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(site):
+    """With the pid and the command of who has it."""
+    web = site("python")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", web.port))
+        taken.listen()
+        said = monit_error(
+            "start", str(web.script), "--interpreter", sys.executable, "--name", "web",
+            "--port", str(web.port), "--env", f"TEST_PORT={web.port}",
+        )  # fmt: skip
+    assert f"port {web.port} is taken by pid {os.getpid()}" in said
+    assert rows() == []
+
+
+def test_one_instance_with_a_port_is_replaced_without_a_gap(site):
+    """A single worker too: the new one listens before the old one goes."""
+    web = site("python")
+    by = ("--interpreter", sys.executable, "--name", "web")
+    env = ("--port", str(web.port), "--env", f"TEST_PORT={web.port}")
+    monit("start", str(web.script), *by, *env)
+    first = row("web")["pid"]
+    with Load(web.port, clients=2) as load:
+        web.seen(load, 50)
+        monit("reload", "web")
+        web.seen(load, 50)
+    assert load.failures == []
+    assert row("web")["pid"] != first
+
+
+def test_programs_without_a_port_are_as_they_were(site):
+    """Several instances of what never listens come online and are reloaded one by one."""
+    web = site("python")
+    web.write("import threading; print('up', flush=True); threading.Event().wait()")
+    web.start(2)
+    before = web.pids()
+    monit("reload", "web")
+    assert not web.pids() & before
