@@ -198,8 +198,8 @@ def _roll_on(app: App, now: Now, spec: AppSpec) -> Decision:
             app, tells = _conclude(app, app.roll, app.roll.current, verdict)
             actions += tells
         elif app.roll.waiting:
-            if _is_doubled(app, app.roll.waiting[0]):
-                break  # what an earlier replacement left goes first
+            if _is_between(app, app.roll.waiting[0]):
+                break
             app, more = _next(app, app.roll, now, spec)
             actions += more
         else:
@@ -219,9 +219,13 @@ def _next(app: App, roll: Rolling, now: Now, spec: AppSpec) -> Decision:
     return app, (step, *actions)
 
 
-def _is_doubled(app: App, instance: int) -> bool:
+def _is_between(app: App, instance: int) -> bool:
+    """Tell whether a fork is under way, or what an earlier replacement left is not gone yet."""
     slot = find(app, instance)
-    return slot is not None and slot.beside is not None
+    if slot is None:
+        return False
+    forks = slot.status is Status.STARTING and slot.worker is None
+    return forks or slot.beside is not None
 
 
 def _verdict(app: App, instance: int) -> str | None:
