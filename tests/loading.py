@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 TIMEOUT_S = 20
 """A request that takes so long counts as lost; a slow machine must not make it so."""
@@ -21,7 +22,7 @@ class Load:
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

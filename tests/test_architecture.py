@@ -38,6 +38,7 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "keep/control.py": "one client's request",
     "demo/bakery.py": "one request of the demo app, logged as web apps do",
     "observe/__main__.py": "top level of the agent",
+    "probe/inject/_monit_port.py": "each call out of somebody else's program",
     "observe/loop.py": "one callback: a message, a timer, a readable descriptor",
     "observe/answer.py": "one request of one client",
     "observe/watch.py": "the thread that watches one folder",

@@ -35,7 +35,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *_):
         pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["TEST_PORT"])), Handler).serve_forever()
+at = ("127.0.0.1", int(os.environ["TEST_PORT"]))
+http.server.ThreadingHTTPServer(at, Handler).serve_forever()
 """
 
 UVICORN = """
@@ -60,12 +61,8 @@ class Site:
         self.folder = home / "site"
         self.folder.mkdir()
         self.places = app_places(str(home), "web")
-        names = {
-            "node": ("web.js", NODE),
-            "python": ("web.py", PYTHON),
-            "uvicorn": ("web.py", UVICORN),
-        }
-        name, self.code = names[kind]
+        codes = {"node": NODE, "python": PYTHON, "uvicorn": UVICORN}
+        name, self.code = "web.js" if kind == "node" else "web.py", codes[kind]
         self.script = self.folder / name
         self.write(self.code)
 

@@ -130,13 +130,11 @@ class Ports:
 
     def taken_by(self, spec: AppSpec) -> str | None:
         """Say who else has the port that the app was given; None when it is free or unknown."""
-        if spec.mode != "cluster" or spec.port is None or self._holds(spec.port):
+        held = {listener.place.port for listener in self.listeners.all()}
+        if spec.mode != "cluster" or spec.port is None or spec.port in held:
             return None
         owner = taken.owner_of(spec.port)
         return None if owner is None else f"port {spec.port} is taken by {owner}"
-
-    def _holds(self, port: int) -> bool:
-        return any(listener.place.port == port for listener in self.listeners.all())
 
     def _in_use(self, place: Place) -> None:
         owner = taken.owner_of(place.port) if place.port else None
@@ -168,10 +166,10 @@ class Ports:
                 os.close(pidfd)
 
     def _take_back(self, spec: AppSpec, saved: list[dict[str, Any]], pid: int, pidfd: int) -> None:
+        by_inode = {one["inode"]: one for one in saved}
         for number, inode in procfs.sockets(pid):
-            for one in saved:
-                if one["inode"] == inode:
-                    self._take_listener(one, pid, pidfd, number)
+            if inode in by_inode:
+                self._take_listener(by_inode[inode], pid, pidfd, number)
             if number == KEEPER_FD and hears_disconnect(spec):
                 sock = socket.socket(fileno=native.take_fd(pidfd, number))
                 self._nodes.connect(pid, sock)

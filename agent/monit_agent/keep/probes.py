@@ -22,7 +22,7 @@ _MARK = b"/cache/probe-"
 _REQUIRE = b" --require="
 
 
-def put_in(env: Env, places: AppPlaces, *, node_ports: bool) -> Env:
+def put_in(env: Env, places: AppPlaces, *, node_ports: bool = False) -> Env:
     """Give ``env`` with what brings the probe into Python and Node; as it is when its files cannot
     be put into the home, or when nothing of it is wanted: the user switched the probe off
     (``MONIT_PROBE=0``) and no ports are shared (``MONIT_SHARE`` in Python, ``node_ports``)."""

@@ -42,6 +42,7 @@ BIND_ANYWAY_S = 2.0
 and a socket that is not there yet it simply tries again."""
 
 GUARD_S = 2.0
+RELOAD_AGAIN_S = 5.0
 """Seconds between two looks at whether the folder and the socket files are still there."""
 
 FAREWELL_MS = 500
@@ -177,11 +178,18 @@ class Agent:
             self._restart(tuple(running), why)
 
     def _restart(self, instances: tuple[int, ...], why: str) -> None:
-        def answered(answer: KeeperAnswer) -> None:
-            if not answer.ok:
-                say(f"restart ({why}) was refused: {answer.message}")
+        # where a port is shared a reload loses no request; else nothing speaks against all at once
+        shared = self._known is not None and self._known.app.mode == "cluster"
+        do = "reload" if shared else "restart"
 
-        self._link.ask("restart", answered, instances=instances, why=why, env=None, by=None)
+        def answered(answer: KeeperAnswer) -> None:
+            if answer.ok:
+                return
+            say(f"{do} ({why}) was refused: {answer.message}")
+            if shared and answer.kind == "refused":  # another one is under way, and may be too old
+                self._loop.after(RELOAD_AGAIN_S, lambda: self._restart(instances, why))
+
+        self._link.ask(do, answered, instances=instances, why=why, env=None, by=None)
 
     def _watch_files(self) -> None:
         """Begin or stop watching files when the app's wish or its folder changed."""

@@ -17,6 +17,19 @@ _SIGNAL = _signal.SIGRTMAX - 7
 _state = {"path": "", "told": False, "patched": False}
 
 
+def _quiet(function):
+    """Make ``function`` return None instead of raising: no error of ours may reach the program."""
+
+    def guarded(*arguments):
+        try:
+            return function(*arguments)
+        except Exception:
+            return None
+
+    return guarded
+
+
+@_quiet
 def install(path):
     """Wait for the program to import `socket`; ``path`` is where the keeper is asked."""
     _state["path"] = path
@@ -48,14 +61,12 @@ def _call_after(loader):
 
     def exec_module(module):
         execute(module)
-        try:
-            _patch(module)
-        except Exception:
-            pass
+        _patch(module)
 
     loader.exec_module = exec_module
 
 
+@_quiet
 def _patch(module):
     kind = module.socket
     bind, listen = kind.bind, kind.listen
@@ -80,10 +91,7 @@ def _take(kind, sock, address):
 
     Raises OSError if the keeper could not bind either: the port is taken by somebody else.
     """
-    try:
-        number, fd = _ask_for(sock, address)
-    except Exception:
-        return False
+    number, fd = _ask_for(sock, address) or (0, -1)
     if number:
         raise OSError(number, os.strerror(number))
     if fd < 0:
@@ -100,6 +108,7 @@ def _take(kind, sock, address):
     return True
 
 
+@_quiet
 def _ask_for(sock, address):
     family = sock.family
     if sock.type != _socket.SOCK_STREAM or family not in (_socket.AF_INET, _socket.AF_INET6):
@@ -160,31 +169,25 @@ def _patch_accept(kind):
 # ------------------------------------------------------------------- readiness
 
 
+@_quiet
 def _tell_listening(sock):
-    try:
-        if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
-            _say_listening()
-    except Exception:
-        pass
+    if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
+        _say_listening()
 
 
+@_quiet
 def _say_listening():
     _state["told"] = True
-    try:
-        _ask(b"listen\n")
-    except Exception:
-        pass
+    _ask(b"listen\n")
 
 
+@_quiet
 def _tell_soon_on_uvloop():
     """uvloop calls bind() from Python and listen() from C, right after it."""
-    try:
-        asyncio = sys.modules.get("asyncio")
-        loop = asyncio and asyncio._get_running_loop()
-        if loop is not None and type(loop).__module__.startswith("uvloop"):
-            loop.call_soon(_say_listening)
-    except Exception:
-        pass
+    asyncio = sys.modules.get("asyncio")
+    loop = asyncio and asyncio._get_running_loop()
+    if loop is not None and type(loop).__module__.startswith("uvloop"):
+        loop.call_soon(_say_listening)
 
 
 # --------------------------------------------------------------------- leaving
@@ -195,21 +198,19 @@ def _shared():
     return {int(word) for word in answer[1:].split()}
 
 
+@_quiet
 def _quiesce(_number, _frame):
     """Take no new connections: put a socket to which nobody comes over the shared ones."""
-    try:
-        inodes = _shared()
-        dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        dummy.bind("")
-        dummy.listen(1)
-        dummy.setblocking(False)
-        for name in os.listdir("/proc/self/fd"):
-            try:
-                found = os.fstat(int(name))
-            except OSError:
-                continue
-            if stat.S_ISSOCK(found.st_mode) and found.st_ino in inodes:
-                os.dup2(dummy.fileno(), int(name), inheritable=False)
-        dummy.close()
-    except Exception:
-        pass
+    inodes = _shared()
+    dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    dummy.bind("")
+    dummy.listen(1)
+    dummy.setblocking(False)
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found = os.fstat(int(name))
+        except OSError:
+            continue
+        if stat.S_ISSOCK(found.st_mode) and found.st_ino in inodes:
+            os.dup2(dummy.fileno(), int(name), inheritable=False)
+    dummy.close()
