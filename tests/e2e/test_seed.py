@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loading import Load
 from monit_agent.wire.messages import AppSnapshot, Snapshot
 from monit_agent.wire.places import app_places
 from observing import Client
@@ -90,3 +91,25 @@ def children_told(home: Path) -> int | None:
     assert isinstance(answer, AppSnapshot)
     sample = answer.samples.get(0)
     return sample.children if sample else None
+
+
+@pytest.mark.usefixtures("home")
+def test_three_instances_of_a_script_that_knows_of_none():
+    """`process-pool.js -i 3`: all three answer on port 3000, and a reload replaces them."""
+    if is_listening(PORT):
+        pytest.skip(f"port {PORT}, which is written in the script, is taken on this machine")
+    monit("start", str(SEED / "process-pool.js"), "-i", "3")
+    before = {each["pid"] for each in rows("process-pool")}
+    seen: set[int] = set()
+
+    def all_seen() -> bool:
+        seen.add(int(get(PORT).rsplit(b" ", 1)[1]))
+        return seen == before
+
+    with Load(PORT, clients=8) as load:  # whoever is idle answers, so that all must be kept busy
+        wait_until(all_seen, what="all three answered", deadline_s=40)
+        monit("reload", "process-pool")
+    assert load.failures == []
+    assert not before & {each["pid"] for each in rows("process-pool")}
+    monit("stop", "process-pool")
+    assert not is_listening(PORT)
