@@ -183,7 +183,7 @@ def _say_listening():
 
 @_quiet
 def _tell_soon_on_uvloop():
-    """uvloop calls bind() from Python and listen() from C, right after it."""
+    """Uvloop calls bind() from Python and listen() from C, right after it."""
     asyncio = sys.modules.get("asyncio")
     loop = asyncio and asyncio._get_running_loop()
     if loop is not None and type(loop).__module__.startswith("uvloop"):

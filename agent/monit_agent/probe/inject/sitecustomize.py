@@ -1,4 +1,4 @@
-"""Brings monit's probe, and shared ports, into a Python program; then the next sitecustomize runs, if there is one.
+"""Brings the probe and shared ports into a Python program, then what else is called sitecustomize.
 
 Syntax of Python 2.7, because every Python below a worker reads this file. Never prints, never
 raises anything of its own: a program must start with it exactly as without it.
