@@ -56,7 +56,7 @@ LIST_ACTIONS: tuple[Action, ...] = (
            "Restart: stop and start these at once (asks first).",
            "screen.act('restart')", "list", footer=True, acts=True),
     Action("list.reload", ("R",), "reload",
-           "Reload the app: one worker after another, without a gap (asks first).",
+           "Reload the app: one worker after another; a shared port has no gap (asks first).",
            "screen.act('reload')", "list", footer=True, acts=True),
     Action("list.stop", ("x",), "stop",
            "Stop; it stays on the list (asks first).",

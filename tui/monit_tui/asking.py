@@ -110,7 +110,7 @@ def _instances(keys: tuple[RowKey, ...], fleet: Fleet) -> Chosen:
 _WORDS: dict[Verb, tuple[str, str]] = {
     "restart": (
         "Restart",
-        "Stops and starts again at once: what is being done is cut off. R reloads without a gap.",
+        "Stops and starts again at once: what is being done is cut off. R reloads one by one.",
     ),
     "reload": (
         "Reload",
