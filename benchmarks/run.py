@@ -17,7 +17,16 @@ from collections.abc import Sequence
 import psutil
 from common import PM2_VERSION, ROOT, BenchmarkError, Figure, end_on_signals, install_pm2, say
 
-BENCHMARKS = ("log_flood", "respawn", "list_wall", "screen", "memory", "probe_cost", "throughput", "reload")
+BENCHMARKS = (
+    "log_flood",
+    "respawn",
+    "list_wall",
+    "screen",
+    "memory",
+    "probe_cost",
+    "throughput",
+    "reload",
+)
 RESULTS = os.path.join(ROOT, "benchmarks", "RESULTS.md")
 
 
