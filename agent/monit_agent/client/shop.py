@@ -10,7 +10,6 @@ from monit_agent.wire.messages import (
     Exit,
     InstanceRecord,
     Limits,
-    Metric,
     Sample,
     Status,
 )
@@ -29,6 +28,7 @@ def web(breathing: Vitals | None = None, limits: Limits | None = None) -> Replay
         interpreter="python3",
         version="2.4.1",
         namespace="shop",
+        mode="cluster",
         port=8000,
         limits=limits or Limits(max_memory_bytes=512 * MIB),
     )
@@ -209,7 +209,6 @@ def _with_heap(plain: Sample, spike: float) -> Sample:
         loop_lag_p99_ms=round(lag * 3 + spike * 2, 2),
         loop_lag_max_ms=round(lag * 4 + spike * 4, 2),
         loop_utilization=round(min(1.0, (plain.cpu_percent or 0.0) / 60), 3),
-        metrics={"orders": Metric(value=float(int(plain.at) % 17), unit="1/min")},
     )
 
 
