@@ -9,6 +9,7 @@ Rooms, in the order to read them:
 * ``client``     how a client finds agents, asks them and folds what they say
 * ``config``     what a user wrote, made into an app's spec
 * ``cli``        one verb a file
+* ``probe``      what is put into other people's programs; stands alone
 * ``demo``       a small real app and its load; stands alone
 """
 
