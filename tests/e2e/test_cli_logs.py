@@ -69,7 +69,7 @@ def test_following_shows_every_line_of_a_flood_in_order(home: Path, tmp_path: Pa
     """Two instances print 100,000 lines each while they are followed: none is lost or moved."""
     text = (
         "import os, sys, time\n"
-        "while not os.path.exists('go'): time.sleep(0.01)\n"
+        "while not os.path.exists('go'): print('waits', flush=True); time.sleep(0.05)\n"
         "for n in range(100_000): print('line', n)\n"
         "print('end', flush=True)\ntime.sleep(1000)\n"
     )
@@ -78,10 +78,10 @@ def test_following_shows_every_line_of_a_flood_in_order(home: Path, tmp_path: Pa
     with open(tmp_path / "followed", "wb") as file:
         follower = subprocess.Popen([*MONIT, "logs", "-n", "0"], stdout=file)
     try:
-        (tmp_path / "begin").write_text("")
-        wait_until(lambda: listed()[1]["status"] == "online")
-        (tmp_path / "go").write_text("")
         followed = tmp_path / "followed"
+        for name in (b"app/0", b"app/1"):
+            wait_until(lambda name=name: name in followed.read_bytes(), what="both are followed")
+        (tmp_path / "go").write_text("")
         wait_until(lambda: followed.read_bytes().count(b"| end\n") == 2, deadline_s=60)
     finally:
         follower.send_signal(signal.SIGINT)
