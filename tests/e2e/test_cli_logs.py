@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 
-from commands import MONIT, command, in_terminal, listed, ok, script
+from commands import MONIT, command, in_terminal, ok, script
 from waiting import wait_until
 
 TALKER = """\
