@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# what some tests put under monit; without npm those tests are skipped
+NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)
 
 .PHONY: demo test check bench format screenshots clean
 
 demo: $(READY)
 	@$(BIN)/monit demo
 
-test: $(READY)
+test: $(READY) $(NODE)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)
@@ -37,5 +39,9 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m compileall -q agent tui
 	@touch $(READY)
 
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	@cd tests/node && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage* dist build
+	rm -rf $(VENV) tests/node/node_modules .pytest_cache .ruff_cache .hypothesis .coverage* dist build
