@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from monit_agent.client.view import AppView, InstanceView
+from monit_agent.wire.limits import STUCK_SHOWN_S
 from monit_agent.wire.messages import Roll, Status
 from monit_tui.format import milliseconds, span
 from monit_tui.theme import Tone
@@ -65,7 +66,7 @@ def _worker_condition(app: AppView, view: InstanceView, now: Now) -> Condition:
         return _PLAIN[record.status]
     if app.roll is not None and app.roll.current == record.instance:
         return Condition("busy", "reloading", "busy", 2)
-    return _strained(app, view) or _PLAIN["online"]
+    return _idle(view) or _strained(app, view) or _PLAIN["online"]
 
 
 def app_condition(app: AppView, now: Now) -> Condition:
@@ -112,6 +113,18 @@ def _rolling(roll: Roll) -> Condition:
     if roll.failed:
         return Condition("error", "reload failed", "bad", 5)
     return Condition("busy", f"reload {len(roll.done)}/{total}", "busy", 2)
+
+
+def _idle(view: InstanceView) -> Condition | None:
+    """Give why a worker that is online does no work."""
+    sample = view.sample
+    if sample is None or sample.pid != view.record.pid:
+        return None
+    if sample.stuck_s is not None and sample.stuck_s >= STUCK_SHOWN_S:
+        return Condition("warn", f"stuck {span(sample.stuck_s)}", "bad", 7)
+    if sample.health is not None and sample.health.ok is False:
+        return Condition("warn", "unhealthy", "bad", 7)
+    return None
 
 
 def _strained(app: AppView, view: InstanceView) -> Condition | None:

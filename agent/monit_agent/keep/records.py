@@ -7,6 +7,7 @@ checked against it by a test.
 import os
 
 from monit_agent.supervise.app import App, Rolling, size
+from monit_agent.supervise.readiness import heir_pid
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import Slot
 from monit_agent.supervise.typed import Any
@@ -44,6 +45,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "instances": size(app),
         "keeper_pid": os.getpid(),
         "created_at": spec.created_at,
+        "checks": spec.checks._asdict(),
     }
 
 
@@ -65,6 +67,7 @@ def instance_record(slot: Slot) -> dict[str, Any]:
         "next_start_at": slot.next_start_at,
         "reason": slot.reason,
         "adopted": worker.adopted if worker else False,
+        "heir_pid": heir_pid(slot),
     }
 
 

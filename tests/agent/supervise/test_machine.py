@@ -62,6 +62,7 @@ EVENTS: list[e.SlotEvent] = [
     e.Spawned(later(2), Worker(8, 2, later(2))),
     e.SpawnFailed(later(2), "no such file", True, 0.5),
     e.BecameReady(later(2)),
+    e.NotReady(later(2), "connection refused"),
     e.Listened(later(2)),
     e.Quiesced(later(2), 7),
     exited(later(2)),
