@@ -181,7 +181,7 @@ class Checking:
         if ok:
             verdict = self._health.passed(instance, text, now, wall)
         else:
-            verdict = self._health.failed(instance, text, checks, now, wall)
+            verdict = self._health.failed(instance, text, checks, wall)
         self._obey(instance, verdict, checks)
 
     def _obey(self, instance: int, verdict: Verdict, checks: Checks) -> None:

@@ -45,7 +45,7 @@ class HealthGuard:
         """Say whether the worker, which is online, is to be checked now; call it often."""
         slot = self._slots.get(instance)
         if slot is None or slot.patience.pid != pid:
-            patience = slot.patience.next(pid, now) if slot else Patience(pid, now)
+            patience = slot.patience.next(pid) if slot else Patience(pid)
             later = (instance * SPREAD % 1.0) * checks.health_interval_s
             slot = self._slots[instance] = _Slot(patience, now + checks.health_grace_s + later)
         return now >= slot.next_at
@@ -68,7 +68,7 @@ class HealthGuard:
             return Verdict()
         return Verdict(tell=("healthy", f"{text}, after {before.failures} failures"))
 
-    def failed(self, instance: int, text: str, checks: Checks, now: float, wall: float) -> Verdict:
+    def failed(self, instance: int, text: str, checks: Checks, wall: float) -> Verdict:
         """The check failed, as ``text`` says."""
         slot = self._slots.get(instance)
         if slot is None:
@@ -76,6 +76,7 @@ class HealthGuard:
         failures = slot.health.failures + 1
         slot.health = Health(ok=False, failures=failures, at=wall, text=text)
         slot.counted += 1
+        slot.patience.ill()
         if len(slot.texts) < TOLD_FROM:
             slot.texts.add(text)
         tell = None
@@ -84,7 +85,7 @@ class HealthGuard:
             tell = ("unhealthy", f"{text}, {_times(failures)} in a row")
         if slot.counted < checks.health_failures * slot.patience.factor:
             return Verdict(tell)
-        slot.patience.asked(now)
+        slot.patience.asked()
         slot.counted = 0
         return Verdict(tell, _reason(failures, slot.texts, text))
 

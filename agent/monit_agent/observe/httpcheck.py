@@ -55,7 +55,7 @@ class HttpCheck:
         try:
             self._connect(address)
         except OSError as error:
-            self._next(_reason(error.errno))
+            self._next(_reason(error.errno) if error.errno else str(error))
 
     def _connect(self, address: str) -> None:
         place = self._place
@@ -64,6 +64,7 @@ class HttpCheck:
             family = socket.AF_UNIX
         sock = self._socket = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
+        self._loop.watch(sock.fileno(), self._ready, WRITE)
         target = place.socket if place.socket is not None else (address, place.port)
         problem = sock.connect_ex(target)
         if problem not in (0, errno.EINPROGRESS):
@@ -72,7 +73,6 @@ class HttpCheck:
             f"GET {place.path} HTTP/1.1\r\nHost: {place.authority}\r\n"
             f"User-Agent: monit/{__version__}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         ).encode("ascii", "replace")
-        self._loop.watch(sock.fileno(), self._ready, WRITE)
 
     # ------------------------------------------------------------ asking
 
@@ -137,5 +137,5 @@ class HttpCheck:
 
 def _reason(number: int | None) -> str:
     """Give an error of the system as it reads in a sentence: ``connection refused``."""
-    text = os.strerror(number) if number else "failed"
+    text = os.strerror(number or errno.EIO)
     return text[:1].lower() + text[1:]

@@ -1,7 +1,7 @@
 """How much longer is waited because replacing a worker did not help. Pure."""
 
-AT_ONCE_S = 120.0
-"""A worker that had to be replaced within so long was no better than the one before it."""
+CALM_S = 120.0
+"""A worker that was well for so long was helped, or never needed it."""
 
 FACTOR_MOST = 64
 
@@ -11,33 +11,32 @@ class Patience:
     as the next worker is no better, so that an app that cannot be helped is not restarted without
     end. Times are seconds of one clock."""
 
-    def __init__(self, pid: int, now: float) -> None:
+    def __init__(self, pid: int) -> None:
         self.pid = pid
         self.factor = 1
-        self._begun = now
-        self._asked = False
+        self._well_since: float | None = None
 
-    def asked(self, now: float) -> None:
-        """The worker's replacement was asked for."""
-        if now - self._begun > AT_ONCE_S:
+    def well(self, now: float) -> None:
+        """There is nothing to complain of."""
+        if self._well_since is None:
+            self._well_since = now
+        elif now - self._well_since > CALM_S:
             self.factor = 1
+
+    def ill(self) -> None:
+        """There is."""
+        self._well_since = None
+
+    def asked(self) -> None:
+        """The worker's replacement was asked for; it may stay all the same: a reload can fail."""
         self.factor = min(2 * self.factor, FACTOR_MOST)
-        self._begun = now  # it may stay: a reload can fail
-        self._asked = True
 
     def refused(self) -> None:
         """It was asked for, and refused."""
         self.factor = max(1, self.factor // 2)
-        self._asked = False
 
-    def well(self, now: float) -> None:
-        """There is nothing to complain of."""
-        if now - self._begun > AT_ONCE_S:
-            self.factor = 1
-
-    def next(self, pid: int, now: float) -> "Patience":
+    def next(self, pid: int) -> "Patience":
         """Give that of the next worker."""
-        heir = Patience(pid, now)
-        if self._asked:
-            heir.factor = self.factor
+        heir = Patience(pid)
+        heir.factor = self.factor
         return heir

@@ -114,14 +114,15 @@ class StuckGuard:
     def __init__(self) -> None:
         self._slots: dict[int, _Slot] = {}
 
-    def known(self, instance: int, pid: int, now: float) -> None:
+    def known(self, instance: int, pid: int) -> None:
         """It was told by an earlier agent that this worker is stuck."""
-        self._slot(instance, pid, now).told = True
+        self._slot(instance, pid).told = True
 
     def judge(self, instance: int, pid: int, seconds: float, now: float) -> tuple[str, str] | None:
         """Give kind and text of a happening when it begins or ends; called once a second."""
-        slot = self._slot(instance, pid, now)
+        slot = self._slot(instance, pid)
         if seconds >= STUCK_S:
+            slot.patience.ill()
             begins, slot.told = not slot.told, True
             slot.longest = seconds
             return ("stuck", f"event loop held up for {seconds:.0f} s so far") if begins else None
@@ -132,14 +133,12 @@ class StuckGuard:
         slot.told = False
         return "unstuck", f"event loop runs again after {max(slot.longest, STUCK_S):.0f} s"
 
-    def replace(
-        self, instance: int, pid: int, seconds: float, limit: float | None, now: float
-    ) -> str | None:
+    def replace(self, instance: int, pid: int, seconds: float, limit: float | None) -> str | None:
         """Give the reason to replace the worker now, or None."""
-        slot = self._slot(instance, pid, now)
+        slot = self._slot(instance, pid)
         if limit is None or seconds < max(limit * slot.patience.factor, slot.ask_at):
             return None
-        slot.patience.asked(now)
+        slot.patience.asked()
         return f"stuck: event loop held up for {seconds:.0f} s"
 
     def refused(self, instance: int, seconds: float) -> None:
@@ -153,9 +152,9 @@ class StuckGuard:
         """Drop what is remembered of a slot that is gone."""
         self._slots.pop(instance, None)
 
-    def _slot(self, instance: int, pid: int, now: float) -> _Slot:
+    def _slot(self, instance: int, pid: int) -> _Slot:
         slot = self._slots.get(instance)
         if slot is None or slot.patience.pid != pid:
-            patience = slot.patience.next(pid, now) if slot else Patience(pid, now)
+            patience = slot.patience.next(pid) if slot else Patience(pid)
             slot = self._slots[instance] = _Slot(patience)
         return slot

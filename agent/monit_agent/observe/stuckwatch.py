@@ -54,7 +54,7 @@ class StuckWatch:
         if known.instances[instance].status != "online":
             return
         limit = known.app.checks.restart_stuck_s
-        why = self._guard.replace(instance, sample.pid, seconds, limit, now)
+        why = self._guard.replace(instance, sample.pid, seconds, limit)
         if why is not None:
             why += self._where(instance)
             self._tools.replace((instance,), why, partial(self._guard.refused, instance, seconds))
@@ -73,7 +73,7 @@ class StuckWatch:
             if happening.kind == "stuck" and record is not None and record.pid is not None:
                 since = now - max(0.0, wall - happening.at) - STUCK_S
                 self._stuck.presume(record.instance, record.pid, since)
-                self._guard.known(record.instance, record.pid, now)
+                self._guard.known(record.instance, record.pid)
 
     def forget(self, instance: int) -> None:
         """Drop what is remembered of a slot that is gone."""
