@@ -65,9 +65,7 @@ def _worker_condition(app: AppView, view: InstanceView, now: Now) -> Condition:
         return _backoff(view, now)
     if record.status != "online":
         return _PLAIN[record.status]
-    return (
-        _replaced(app.roll, record) or _idle(view) or _strained(app, view) or _PLAIN["online"]
-    )
+    return _replaced(app.roll, record) or _idle(view) or _strained(app, view) or _PLAIN["online"]
 
 
 def app_condition(app: AppView, now: Now) -> Condition:
