@@ -226,21 +226,24 @@ def _hook_hypercorn(module):
 
 
 def _hook_gunicorn(module):
-    """Workers for WSGI: a request lasts from its `Response` to the hook ``post_request``, which
-    every worker looks up and calls at the end, however that came."""
+    """Workers for WSGI: a request begins when its environ is made, and ends when the worker looks
+    up the hook ``post_request``, which each does at the end, however that came."""
     import gunicorn.config
     import gunicorn.http.wsgi
 
-    response, setting = gunicorn.http.wsgi.Response, gunicorn.config.PostRequest
-    if hasattr(response, "_monit"):
+    wsgi, setting = gunicorn.http.wsgi, gunicorn.config.PostRequest
+    original = wsgi.proxy_environ  # called with every request, and with nothing else
+    if hasattr(original, "_monit"):
         return
-    response._monit = True
-    begin = response.__init__
 
-    def __init__(self, req, *rest):
-        begin(self, req, *rest)
+    @_quiet
+    def began(req):
         req._monit_since = _clock()
         next(_begun)
+
+    def proxy_environ(req):
+        began(req)
+        return original(req)
 
     @_quiet
     def ended(req, resp):
@@ -268,7 +271,8 @@ def _hook_gunicorn(module):
         ended(names.get("req"), names.get("resp"))
         return hook
 
-    response.__init__ = __init__
+    proxy_environ._monit = True
+    wsgi.proxy_environ = proxy_environ
     setting.get = get
     _serves()
 
@@ -380,6 +384,7 @@ def _hook_aiohttp(module):
             _end(this.since, this.bad)
 
     _Told(handler, "handle_error", failed)
+    _Told(handler, "connection_lost", complete)
     _Told(handler, "log_access", complete)
     _replace(handler, "_handle_request", _handle_request, handles)
     _replace(handler, "finish_response", finish_response, answers)
@@ -391,13 +396,14 @@ def _hook_aiohttp(module):
 class _Guard:
     """An open request, counted at the latest when the handler that holds this goes."""
 
-    __slots__ = ("_monit_since",)
+    __slots__ = ("_monit_since", "bad")
 
     def __init__(self, since):
         self._monit_since = since
+        self.bad = False
 
     def __del__(self):
-        _close(self, False)
+        _close(self, self.bad)
 
 
 def _hook_tornado(module):
@@ -416,11 +422,18 @@ def _hook_tornado(module):
         begin(self)
         return executes(self, *rest, **more)
 
+    def failed(self):
+        guard = self.__dict__.get("_monit_guard")
+        if guard is not None and self._headers_written:
+            # else the status tells
+            guard.bad = not issubclass(sys.exc_info()[0], (module.Finish, module.HTTPError))
+
     def complete(self):
         guard = self.__dict__.pop("_monit_guard", None)
         if guard is not None:
-            _close(guard, self._status_code >= 500)
+            _close(guard, guard.bad or self._status_code >= 500)
 
+    _Told(handler, "_handle_request_exception", failed)
     _Told(handler, "_log", complete)
     _replace(handler, "_execute", _execute, executes)
 
@@ -430,6 +443,8 @@ def _hook_tornado(module):
 
 def _begin(handler):
     _finish(handler)
+    if not handler.raw_requestline:
+        return  # closed without a request
     handler._monit_http = [_clock(), False, id(sys.exc_info()[1])]
     next(_begun)
 
@@ -488,6 +503,16 @@ def _hook_wsgiref(module):
     _Told(module.ServerHandler, "close", closed)
 
 
+def _hook_werkzeug(module):
+    def logged(server):
+        error = sys.exc_info()[1]
+        handler = sys._getframe(3).f_locals.get("self")
+        if error is not None and isinstance(handler, module.WSGIRequestHandler):
+            _status(handler, 500)  # what the program raised; its headers may be sent
+
+    _Told(module.BaseWSGIServer, "log", logged)
+
+
 HOOKS = {
     "uvicorn.protocols.http.h11_impl": _hook_uvicorn,
     "uvicorn.protocols.http.httptools_impl": _hook_uvicorn,
@@ -502,5 +527,6 @@ HOOKS = {
     "tornado.web": _hook_tornado,
     "http.server": _hook_http_server,
     "wsgiref.simple_server": _hook_wsgiref,
+    "werkzeug.serving": _hook_werkzeug,
 }
 """By the module that must be there; `_monit_probe` has the same names."""

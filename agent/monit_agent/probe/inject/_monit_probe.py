@@ -1151,7 +1151,7 @@ HTTP_SERVERS = (
     "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
     "hypercorn.protocol.http_stream", "gunicorn.workers.sync", "gunicorn.workers.gthread",
     "gunicorn.workers.base_async", "gunicorn.asgi.protocol", "aiohttp.web_protocol",
-    "tornado.web", "http.server", "wsgiref.simple_server",
+    "tornado.web", "http.server", "wsgiref.simple_server", "werkzeug.serving",
 )  # fmt: skip
 """Modules for which `_monit_http` has hooks; it is loaded with the first of them."""
 
