@@ -22,6 +22,7 @@ from itertools import count
 from _monit_probe import _TICK, BUCKETS, _clock, _quiet, _wall
 
 _LAST = BUCKETS - 1
+_SCALE = 1.0 / _TICK**2
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 """Errors that say that the client has left, which is no failure of the program."""
 
@@ -54,8 +55,7 @@ def _end(since, bad):
     """Count a request that began at ``since``; ``bad``: the program failed it."""
     global _longest
     took = _clock() - since
-    ticks = took / _TICK
-    _ends[int(ticks * ticks).bit_length() if ticks < 600000 else _LAST]()
+    _ends[int(took * took * _SCALE).bit_length() if took < 60.0 else _LAST]()
     if bad:
         next(_failed)
     if took > _longest:
