@@ -15,6 +15,8 @@ Unknown is ``null``, never 0. An example::
       "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
       "loop_blocks": 0, "tasks": 3, "handles": null,
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
+      "http_rps": 41.2, "http_errors_per_s": 0.0, "http_p50_ms": 2.1, "http_p95_ms": 9.4,
+      "http_p99_ms": 31.0, "http_max_ms": 44.7, "http_in_flight": 2,
       "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
@@ -22,7 +24,7 @@ Unknown is ``null``, never 0. An example::
 
 Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
-``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
+``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell: each stands
 with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
@@ -62,6 +64,13 @@ _MEASURED = (
     "sched_delay_max_ms",
     "threads",
     "fds",
+    "http_rps",
+    "http_errors_per_s",
+    "http_p50_ms",
+    "http_p95_ms",
+    "http_p99_ms",
+    "http_max_ms",
+    "http_in_flight",
 )
 
 
