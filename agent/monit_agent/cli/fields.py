@@ -24,8 +24,8 @@ Unknown is ``null``, never 0. An example::
 
 Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
-``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell: each stands
-with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell:
+each stands with its meaning at `Sample` in ``wire/messages.py``; without a probe all are ``null``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """

@@ -12,7 +12,7 @@ SHOWN = 5
 def inside_pairs(
     sample: Sample | None, blocks: tuple[Blocked, ...] | None
 ) -> list[tuple[str, str]]:
-    """Give heap, event loop, HTTP requests and what held the loop up; one line that says so without a probe."""
+    """Give heap, event loop, requests and what held the loop up; without a probe one line."""
     if sample is None:
         return []
     if sample.heap_size_bytes is None and sample.loop_type is None:

@@ -2,7 +2,8 @@
 
 A sample as an object takes 350 bytes and its numbers as much again: 25 MB for ten
 instances. Columns of machine numbers take 48 bytes a sample (1.7 MB for ten instances and an
-hour), 88 when a probe fills the others too, and 116 with HTTP; a column exists from its first value on.
+hour), 88 when a probe fills the others too, and 116 with HTTP; a column exists from its first
+value on.
 """
 
 import math

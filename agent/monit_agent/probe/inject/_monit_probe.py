@@ -1146,24 +1146,27 @@ class _Instrument:
         self.after_run = lambda: end(loop.ident)
 
 
-HTTP_SERVERS = (
-    "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.http.httptools_impl",
-    "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
-    "hypercorn.protocol.http_stream", "gunicorn.workers.sync", "gunicorn.workers.gthread",
-    "gunicorn.workers.base_async", "gunicorn.asgi.protocol", "aiohttp.web_protocol",
-    "tornado.web", "http.server", "wsgiref.simple_server", "werkzeug.serving",
-)  # fmt: skip
-"""Modules for which `_monit_http` has hooks; it is loaded with the first of them."""
+HTTP_SERVERS = {
+    "_monit_http_loops": (
+        "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
+        "hypercorn.protocol.http_stream", "gunicorn.asgi.protocol",
+        "aiohttp.web_protocol", "tornado.web",
+    ),
+    "_monit_http_threads": (
+        "gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.base_async",
+        "http.server", "wsgiref.simple_server", "werkzeug.serving", "waitress.task",
+    ),
+}  # fmt: skip
+"""Which file has hooks for which modules; it is loaded with the first of these."""
 
 
-def _hook_http(name):
+def _hook_http(file, name):
     """Give the hook of one of `HTTP_SERVERS`."""
 
     def hook_http(module):
-        http = _state.get("http")
-        if http is None:
-            http = _state.setdefault("http", _beside("_monit_http"))
-        http.HOOKS[name](module)
+        _state["http"] = _beside("_monit_http")
+        _beside(file).HOOKS[name](module)
 
     return hook_http
 
@@ -1175,20 +1178,24 @@ def _loader(name):
 
 
 def _beside(name):
-    """Load another file of the probe."""
+    """Give another file of the probe as a module."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
     loader = _loader(name)
     module = type(sys)(name)
     module.__file__, module.__loader__ = loader.path, loader
-    exec(loader.get_code(name), module.__dict__)
-    return module
+    loader.exec_module(module)
+    return sys.modules.setdefault(name, module)
 
 
 @_quiet
 def compile_rest():
     """Have what is loaded later compiled at a time when its bytecode may be kept."""
-    loader = _loader("_monit_http")
-    if not _is_there(sys.modules["_frozen_importlib_external"].cache_from_source(loader.path)):
-        loader.get_code(loader.name)
+    for name in ("_monit_http", *HTTP_SERVERS):
+        loader = _loader(name)
+        if not _is_there(sys.modules["_frozen_importlib_external"].cache_from_source(loader.path)):
+            loader.get_code(name)
 
 
 def _is_main_interpreter():
@@ -1216,7 +1223,8 @@ def install():
     probe = _state["probe"] = _Probe(os.environ["MONIT_PROBE_SOCK"])
     finder = _Finder({"asyncio.events": _hook_asyncio, "trio._core._run": _hook_trio})
     if os.environ.get("MONIT_PROBE_HTTP") != "0":
-        finder.hooks.update((name, _hook_http(name)) for name in HTTP_SERVERS)
+        for file, names in HTTP_SERVERS.items():
+            finder.hooks.update((name, _hook_http(file, name)) for name in names)
     _state["finder"] = finder
     sys.meta_path.insert(0, finder)
     _hook_late()
