@@ -22,8 +22,8 @@ from monit_tui.rows import (
     SortColumn,
     arrange,
     facts,
-    serves_http,
     identities,
+    serves_http,
 )
 from monit_tui.theme import Look
 from monit_tui.widgets import process_columns
