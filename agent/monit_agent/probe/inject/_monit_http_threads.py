@@ -166,6 +166,16 @@ def _hook_waitress(module):
     _tally.seen = True
 
 
+def _hook_waitress_channel(module):
+    def closed(channel):
+        # of a response that was begun and is not finished: the server closes after an error
+        since = channel.__dict__.pop("_monit_since", 0.0)
+        if since:
+            end(since, bool(channel.close_when_flushed))
+
+    Told(module.HTTPChannel, "handle_close", closed)
+
+
 HOOKS = {
     "gunicorn.workers.sync": _hook_gunicorn,
     "gunicorn.workers.gthread": _hook_gunicorn,
@@ -174,5 +184,6 @@ HOOKS = {
     "wsgiref.simple_server": _hook_wsgiref,
     "werkzeug.serving": _hook_werkzeug,
     "waitress.task": _hook_waitress,
+    "waitress.channel": _hook_waitress_channel,
 }
 """By the module that must be there; `_monit_probe` has the same names."""

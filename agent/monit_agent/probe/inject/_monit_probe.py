@@ -1156,6 +1156,7 @@ HTTP_SERVERS = {
     "_monit_http_threads": (
         "gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.base_async",
         "http.server", "wsgiref.simple_server", "werkzeug.serving", "waitress.task",
+        "waitress.channel",
     ),
 }  # fmt: skip
 """Which file has hooks for which modules; it is loaded with the first of these."""
