@@ -26,11 +26,13 @@ def _gunicorn_ended(req, resp):
     if not since:
         return
     req._monit_since = 0.0
-    kind = sys.exc_info()[0]
+    error = sys.exc_info()[1]
+    if error.__class__ is StopIteration:
+        error = error.__context__  # this one only says that the connection is to be closed
     if getattr(resp, "upgrade", False):
         _tally.drop()  # a WebSocket
-    elif kind is not None:
-        end(since, not issubclass(kind, _GONE))
+    elif error is not None:
+        end(since, not isinstance(error, _GONE))
     else:
         end(since, (getattr(resp, "status_code", None) or 500) >= 500)
 
@@ -171,7 +173,7 @@ def _hook_waitress_channel(module):
         # of a response that was begun and is not finished: the server closes after an error
         since = channel.__dict__.pop("_monit_since", 0.0)
         if since:
-            end(since, bool(channel.close_when_flushed))
+            end(since, bool(channel.will_close))
 
     Told(module.HTTPChannel, "handle_close", closed)
 
