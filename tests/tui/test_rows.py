@@ -138,3 +138,21 @@ def test_trouble_is_visible_in_the_row() -> None:
     assert row is not None
     assert row.note
     assert row.cpu_percent is None
+
+
+def test_requests_have_a_column_where_somebody_answers_some() -> None:
+    """The column comes with the first app that has a server, and only where there is room."""
+
+    def titles(width: int, http: bool) -> list[str]:
+        return [column.title for column in layout(width, 10, http=http).columns]
+
+    assert "http" in titles(120, http=True)
+    assert "http" not in titles(120, http=False)
+    assert "http" not in titles(58, http=True)
+    assert titles(58, http=True) == titles(58, http=False)
+    fleet = scenes.healthy().fleet
+    assert serves_http(fleet)
+    web = facts(fleet, RowKey("web"), NOW)
+    assert web is not None
+    assert web.http_rps is not None
+    assert web.http_rps > 20
