@@ -2,7 +2,8 @@
 
 Requests per second are worthless for this on a shared machine (the same program twice differs by
 a third), so the CPU that each server used is divided by the requests that it answered, with a
-plain server and one with the probe under load at the same time.
+plain server, one with the probe, and one whose probe counts no requests under load at the same
+time.
 """
 
 import os
@@ -25,6 +26,8 @@ SETTLE_S = 2.0
 """After this a server's start, and the probe's late imports, are over."""
 PLAIN, PROBED = "> file", "monit"
 """The table's columns for without and with; pm2 has nothing like it for Python."""
+NO_HTTP = "monit --no-http"
+"""Measured beside them, so that the cost of counting requests can be told."""
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -78,17 +81,22 @@ def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
         servers = {
             PLAIN: stack.enter_context(_server(loop, {})),
             PROBED: stack.enter_context(_server(loop, probe)),
+            NO_HTTP: stack.enter_context(_server(loop, {**probe, "MONIT_PROBE_HTTP": "0"})),
         }
         idle = _both(servers, lambda pid, _port: _idle(pid, 3 if quick else 20))
-        costs: dict[str, list[float]] = {PLAIN: [], PROBED: []}
+        costs: dict[str, list[float]] = {who: [] for who in servers}
         _both(servers, lambda pid, port: _per_request(wrk, pid, port, 1))
         for _ in range(rounds):
             for who, cost in _both(
                 servers, lambda pid, port: _per_request(wrk, pid, port, seconds)
             ).items():
                 costs[who].append(cost)
+    uncounted = costs.pop(NO_HTTP)
+    counting = [b - a for a, b in zip(uncounted, costs[PROBED], strict=True)]
+    note = f"counting HTTP requests is {statistics.median(counting):+.2f} µs of it (median)"
+    idle.pop(NO_HTTP)
     return [
-        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs),
+        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs, note),
         Figure(
             f"probe: uvicorn ({loop}), CPU when idle", "% core", {k: [v] for k, v in idle.items()}
         ),

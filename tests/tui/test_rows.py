@@ -6,7 +6,16 @@ from monit_agent.client import scenes
 from monit_agent.client.replay import ReplaySource
 from monit_agent.client.view import Identity
 from monit_tui.condition import Now
-from monit_tui.rows import Arrangement, RowKey, SortColumn, arrange, facts, identities
+from monit_tui.rows import (
+    Arrangement,
+    RowKey,
+    SortColumn,
+    arrange,
+    facts,
+    identities,
+    serves_http,
+)
+from monit_tui.widgets.process_columns import layout
 
 
 def _now(source: ReplaySource) -> Now:
@@ -138,3 +147,21 @@ def test_trouble_is_visible_in_the_row() -> None:
     assert row is not None
     assert row.note
     assert row.cpu_percent is None
+
+
+def test_requests_have_a_column_where_somebody_answers_some() -> None:
+    """The column comes with the first app that has a server, and only where there is room."""
+
+    def titles(width: int, http: bool) -> list[str]:
+        return [column.title for column in layout(width, 10, http=http).columns]
+
+    assert "http" in titles(120, http=True)
+    assert "http" not in titles(120, http=False)
+    assert "http" not in titles(58, http=True)
+    assert titles(58, http=True) == titles(58, http=False)
+    source = scenes.healthy()
+    assert serves_http(source.fleet)
+    web = facts(source.fleet, RowKey("web"), _now(source))
+    assert web is not None
+    assert web.http_rps is not None
+    assert web.http_rps > 20

@@ -70,6 +70,15 @@ def count(value: int | None) -> str:
     return str(value) if value < 10_000 else f"{value // 1000}k"
 
 
+def rate(value: float | None) -> str:
+    """Give ``0/s``, ``4.2/s``, ``120/s``, ``12k/s``."""
+    if value is None:
+        return UNKNOWN
+    if value >= 9999.5:
+        return f"{value / 1000:.0f}k/s"
+    return f"{value:.1f}/s" if 0 < value < 9.95 else f"{value:.0f}/s"
+
+
 def number(value: float, unit: str = "") -> str:
     """Give one of the app's own metrics with at most four digits that matter."""
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"

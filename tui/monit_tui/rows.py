@@ -62,6 +62,7 @@ class Facts(NamedTuple):
     threads: int | None
     fds: int | None
     note: str
+    http_rps: float | None = None
 
 
 def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
@@ -189,6 +190,15 @@ def facts(fleet: Fleet, key: RowKey, now: Now, *, flat: bool = True) -> Facts | 
     return None if view is None else _instance_facts(app, view, now, flat=flat)
 
 
+def serves_http(fleet: Fleet) -> bool:
+    """Tell whether any instance answers HTTP requests, as far as probes can see."""
+    return any(
+        view.sample is not None and view.sample.http_rps is not None
+        for app in fleet.apps.values()
+        for view in app.instances.values()
+    )
+
+
 def identities(fleet: Fleet, key: RowKey) -> tuple[Identity, ...]:
     """Give the instances that a row stands for."""
     if key.instance is not None:
@@ -217,6 +227,7 @@ def _instance_facts(app: AppView, view: InstanceView, now: Now, *, flat: bool) -
         threads=sample.threads if sample and running else None,
         fds=sample.fds if sample and running else None,
         note=_note(app, view),
+        http_rps=sample.http_rps if sample and running else None,
     )
 
 
@@ -236,6 +247,7 @@ def _app_facts(app: AppView, now: Now) -> Facts:
         threads=_whole([row.threads for row in inner]),
         fds=_whole([row.fds for row in inner]),
         note=_app_note(app),
+        http_rps=_total([row.http_rps for row in inner]),
     )
 
 

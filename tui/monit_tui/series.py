@@ -74,6 +74,19 @@ KINDS: tuple[Kind, ...] = (
     Kind("busy", "loop busy", "share of time; near 100% the event loop is saturated",
          _field("loop_utilization", 100.0), say.percent, across="max", probe=True,
          least=5.0),
+    Kind("http", "requests", "HTTP answers; no more at rising load: it is at its limit",
+         _field("http_rps"), say.rate, probe=True, least=5.0, behind="http errors"),
+    Kind("http errors", "errors", "answers of 500 and above, or broken off",
+         _field("http_errors_per_s"), say.rate, probe=True),
+    Kind("http open", "in flight", "HTTP requests that wait for their answer",
+         _field("http_in_flight"), _count, probe=True),
+    Kind("latency", "latency", "p95, p99 behind it; far over p50: some users wait long",
+         _field("http_p95_ms"), say.milliseconds, across="max", probe=True, least=5.0,
+         behind="latency p99"),
+    Kind("latency p50", "latency p50", "the usual time of an HTTP answer",
+         _field("http_p50_ms"), say.milliseconds, across="max", probe=True),
+    Kind("latency p99", "latency p99", "of a hundred HTTP answers one takes longer",
+         _field("http_p99_ms"), say.milliseconds, across="max", probe=True),
     Kind("gc", "GC pause", "the longest of the garbage collector; all wait for it",
          _field("gc_max_ms"), say.milliseconds, across="max", probe=True, least=5.0),
     Kind("sched", "GIL wait", "p95 of a thread that can run; over 20 ms, too many compute",
@@ -86,12 +99,16 @@ KINDS: tuple[Kind, ...] = (
          _field("children"), _count),
 )  # fmt: skip
 
-_UNLISTED = {"heap size", "lag p50", "lag max"}
+_UNLISTED = {
+    "heap size", "lag p50", "lag max", "http errors", "http open", "latency p50", "latency p99",
+}  # fmt: skip
 """Shown with another metric, which they belong to."""
 
 DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
     "heap": (("used", "heap"), ("of", "heap size")),
     "lag": (("p50", "lag p50"), ("p95", "lag"), ("max", "lag max")),
+    "http": (("errors", "http errors"), ("in flight", "http open")),
+    "latency": (("p50", "latency p50"), ("p95", "latency"), ("p99", "latency p99")),
 }
 """What is said in numbers beside the plot of a metric: (word, kind)."""
 

@@ -65,15 +65,18 @@ WIDE = (
     "watching",
     "heap",
     "lag",
+    "http",
 )
 LAYOUTS = (
     WIDE,
+    WIDE[:-1],
     ("id", "name", "mode", "pid", "uptime", "↺", "status", "cpu", "mem", "user", "heap", "lag"),
     ("id", "name", "status", "cpu", "mem", "↺", "uptime", "lag"),
     ("id", "name", "status", "cpu", "mem"),
     ("name", "status"),
 )  # fmt: skip
-"""From wide to narrow; the first that fits is taken, and the last one is made to fit."""
+"""From wide to narrow; the first that fits is taken, and the last one is made to fit. On a terminal
+the first counts only when an instance answers HTTP requests."""
 
 
 def table(rows: Iterable[Row], screen: Terminal, now: float) -> list[str]:
@@ -82,10 +85,11 @@ def table(rows: Iterable[Row], screen: Terminal, now: float) -> list[str]:
     ``now`` is the wall clock, to tell how long the workers live.
     """
     listed = list(rows)
+    layouts = LAYOUTS if any(row.view and _serves(row.view) for row in listed) else LAYOUTS[1:]
     look = _Look(now, screen.unicode, screen.is_tty and screen.unicode)
     if not screen.is_tty:
         return plain(*_filled(WIDE, listed, look))
-    drafts = (_filled(layout, listed, look) for layout in LAYOUTS)
+    drafts = (_filled(layout, listed, look) for layout in layouts)
     columns, cells = next(
         (draft for draft in drafts if box_width(widths_of(*draft)) <= screen.width),
         _filled(LAYOUTS[-1], listed, look),
@@ -199,6 +203,14 @@ def _lag(view: InstanceView) -> str:
     return words.lag(_measured(view, "loop_lag_p95_ms"))
 
 
+def _serves(view: InstanceView) -> bool:
+    return _measured(view, "http_rps") is not None
+
+
+def _http(view: InstanceView) -> str:
+    return words.rate(_measured(view, "http_rps"))
+
+
 _COLUMNS = {
     "id": _Filler(Column("id", right=True), _of_view(lambda view: str(view.record.id))),
     "name": _Filler(Column("name", shrinks=True), _name),
@@ -215,4 +227,5 @@ _COLUMNS = {
     "watching": _Filler(Column("watching"), _of_app(lambda app: "yes" if app.watching else "no")),
     "heap": _Filler(Column("heap", right=True), _of_view(_heap)),
     "lag": _Filler(Column("lag p95", right=True), _of_view(_lag)),
+    "http": _Filler(Column("http", right=True), _of_view(_http)),
 }

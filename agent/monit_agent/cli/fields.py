@@ -17,6 +17,8 @@ Unknown is ``null``, never 0. An example::
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
       "stuck_s": 0.0,
       "health": {"ok": true, "failures": 0, "at": 1763824530.1, "text": "status 200"},
+      "http_rps": 41.2, "http_errors_per_s": 0.0, "http_p50_ms": 2.1, "http_p95_ms": 9.4,
+      "http_p99_ms": 31.0, "http_max_ms": 44.7, "http_in_flight": 2,
       "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
@@ -24,8 +26,8 @@ Unknown is ``null``, never 0. An example::
 
 Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
-``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
-with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell:
+each stands with its meaning at `Sample` in ``wire/messages.py``; without a probe all are ``null``.
 ``stuck_s`` is for how long an event loop is held up at this moment, ``health`` what the health
 check said last; without a check it is ``null``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
@@ -67,6 +69,13 @@ _MEASURED = (
     "threads",
     "fds",
     "stuck_s",
+    "http_rps",
+    "http_errors_per_s",
+    "http_p50_ms",
+    "http_p95_ms",
+    "http_p99_ms",
+    "http_max_ms",
+    "http_in_flight",
 )
 
 

@@ -41,6 +41,7 @@ class Said(CheckSaid):
     stop_exit_codes: tuple[int, ...] | None
     wait_ready: bool
     no_probe: bool
+    no_http: bool
 
 
 _POLICY = {
@@ -148,6 +149,11 @@ _PARAMETERS: list[click.Parameter] = [
         help="Look at the app from outside only (sets MONIT_PROBE=0): no heap, no loop lag.",
     ),
     click.Option(
+        ["--no-http"],
+        is_flag=True,
+        help="Do not count HTTP requests (sets MONIT_PROBE_HTTP=0): a microsecond less for each.",
+    ),
+    click.Option(
         ["--listen-timeout"],
         type=_DURATION,
         metavar="TIME",
@@ -180,6 +186,11 @@ def changed(base: Policy, said: Said) -> Policy:
     return base._replace(**news)
 
 
+def _switched_off(said: Said) -> dict[str, str]:
+    switches = {"MONIT_PROBE": said["no_probe"], "MONIT_PROBE_HTTP": said["no_http"]}
+    return {name: "0" for name, off in switches.items() if off}
+
+
 def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
     """Make the options; ``words`` are what followed ``--``. Raises `BadInputError`."""
     from_files: dict[str, str] = {}
@@ -196,7 +207,7 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         cwd=said["cwd"],
         interpreter=said["interpreter"],
         env_file=from_files,
-        env={**dict(said["env"]), **({"MONIT_PROBE": "0"} if said["no_probe"] else {})},
+        env={**dict(said["env"]), **_switched_off(said)},
         watching=said["watch"],
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),

@@ -2,6 +2,8 @@
 
 import math
 
+import msgspec
+
 from monit_agent.client.chatter import dice, import_crash
 from monit_agent.client.replay import START
 from monit_agent.client.replay_app import ReplayedApp, Vitals
@@ -21,7 +23,7 @@ def web(breathing: Vitals | None = None, limits: Limits | None = None) -> Replay
     """The shop's front, three Python workers."""
     return app(
         "web",
-        breathing or vitals(1, heap=True),
+        breathing or vitals(1, heap=True, rps=38.0),
         ["online"] * 3,
         script="/srv/shop/web.py",
         args=("--port", "8000"),
@@ -38,7 +40,7 @@ def api() -> ReplayedApp:
     """Stock and orders, two Node workers."""
     return app(
         "api",
-        vitals(2, heap=True, busy=2.0),
+        vitals(2, heap=True, busy=2.0, rps=55.0),
         ["online"] * 2,
         first_id=3,
         script="/srv/shop/api/server.js",
@@ -164,8 +166,9 @@ def mostly_well(place: int, number: int) -> Status:
     return "errored" if throw == 0 else "stopped" if throw == 1 else "online"
 
 
-def vitals(seed: int, *, heap: bool = False, busy: float = 1.0) -> Vitals:
-    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report."""
+def vitals(seed: int, *, heap: bool = False, busy: float = 1.0, rps: float = 0.0) -> Vitals:
+    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report, and ``rps``
+    (about so many a second) what it would of HTTP requests."""
 
     def breathe(record: InstanceRecord, at: float) -> Sample:
         phase = seed * 1.7 + record.instance * 0.9
@@ -183,9 +186,24 @@ def vitals(seed: int, *, heap: bool = False, busy: float = 1.0) -> Vitals:
             children=0,
             ppid=4000,
         )
-        return _with_heap(plain, spike) if heap else plain
+        inner = _with_heap(plain, spike) if heap else plain
+        return _with_http(inner, rps * (1 + 0.3 * wave), spike) if rps else inner
 
     return breathe
+
+
+def _with_http(inner: Sample, rps: float, spike: float) -> Sample:
+    usual = 3.0 + (inner.cpu_percent or 0.0) * 0.2
+    return msgspec.structs.replace(
+        inner,
+        http_rps=round(max(1.0, rps), 1),
+        http_errors_per_s=0.2 if spike else 0.0,
+        http_p50_ms=round(usual, 1),
+        http_p95_ms=round(usual * 3 + 2 * spike, 1),
+        http_p99_ms=round(usual * 5 + 5 * spike, 1),
+        http_max_ms=round(usual * 8 + 7 * spike, 1),
+        http_in_flight=int(rps * usual / 1000 + spike / 5),
+    )
 
 
 def _with_heap(plain: Sample, spike: float) -> Sample:
@@ -214,19 +232,17 @@ def _with_heap(plain: Sample, spike: float) -> Sample:
 
 def swollen(record: InstanceRecord, at: float) -> Sample:
     """Memory that has grown to just under the limit of 256 MiB; the loop is slow with it."""
-    calm = vitals(1)(record, at)
+    calm = vitals(1, rps=20.0)(record, at)
     ran_s = max(0.0, at - (record.started_at or at))
     rss = int(min(60 + ran_s / 30, 247 + math.sin(at / 9)) * MIB)
-    return _with_heap(
-        Sample(
-            at=at,
-            pid=record.pid,
-            cpu_percent=(calm.cpu_percent or 0.0) + 40,
-            rss_bytes=rss,
-            threads=calm.threads,
-            fds=calm.fds,
-            children=0,
-            ppid=calm.ppid,
-        ),
-        180.0,
+    busy = Sample(
+        at=at,
+        pid=record.pid,
+        cpu_percent=(calm.cpu_percent or 0.0) + 40,
+        rss_bytes=rss,
+        threads=calm.threads,
+        fds=calm.fds,
+        children=0,
+        ppid=calm.ppid,
     )
+    return _with_http(_with_heap(busy, 180.0), calm.http_rps or 0.0, 180.0)

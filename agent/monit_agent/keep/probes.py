@@ -15,7 +15,8 @@ Env = dict[bytes, bytes]
 
 _SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probe")
 _FILES = (
-    "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_port.py",
+    "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_http.py",
+    "inject/_monit_http_loops.py", "inject/_monit_http_threads.py", "inject/_monit_port.py",
     "node/monit_probe.cjs", "node/monit_port.cjs",
 )  # fmt: skip
 _MARK = b"/cache/probe-"

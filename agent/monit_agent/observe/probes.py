@@ -12,6 +12,7 @@ import msgspec
 
 from monit_agent.observe.lag import added, grown, percentile_ms, stretch
 from monit_agent.observe.probewords import LoopWords, Report
+from monit_agent.observe.requests import HttpFigures, http_figures, put_http_into
 from monit_agent.wire.limits import PROBE_STALE_S, PROBE_WINDOW_S
 from monit_agent.wire.messages import Sample
 
@@ -45,6 +46,7 @@ class Figures(NamedTuple):
     sched_p95_ms: float | None
     sched_max_ms: float | None
     loops: tuple[LoopFigures, ...]
+    http: HttpFigures | None = None
 
 
 class Inside:
@@ -97,7 +99,15 @@ class Inside:
                 _loop(loop, _same(loop, base), _same(loop, before), within)
                 for loop in newest.loops or ()
             ),
+            http=self._http(newest, base),
         )  # fmt: skip
+
+    def _http(self, newest: Report, base: Report | None) -> HttpFigures | None:
+        if newest.http is None:
+            return None
+        seconds = self._reports[-1][0] - self._reports[0][0]
+        within = [report.http for _, report in self._reports][1 if base else 0 :]
+        return http_figures(newest.http, base.http if base else None, seconds, within)
 
 
 def _same(loop: LoopWords, report: Report | None) -> LoopWords:
@@ -145,6 +155,7 @@ def put_into(sample: Sample, inside: list[Figures]) -> Sample:
     sources = {each.heap_src for each in inside if each.heap_src}
     loops = [loop for each in inside for loop in each.loops]
     worst = max(loops, key=lambda loop: (loop.p95_ms, loop.max_ms, loop.use or 0.0), default=None)
+    sample = put_http_into(sample, [each.http for each in inside if each.http])
     return msgspec.structs.replace(
         sample,
         heap_size_bytes=size,

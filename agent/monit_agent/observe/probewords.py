@@ -60,6 +60,17 @@ class BlockWords(Word, frozen=True, kw_only=True):
     at: Seconds
 
 
+class HttpWords(Word, frozen=True, kw_only=True):
+    """Requests that the servers of a process have answered so far, those in flight (``now``), and
+    the longest since the last report (``max``)."""
+
+    requests: Count
+    errors: Count = 0
+    now: Count = 0
+    hist: tuple[tuple[Bucket, Count], ...] = ()
+    max: Seconds = 0.0
+
+
 class Report(Word, frozen=True, kw_only=True):
     """One report of one process."""
 
@@ -81,6 +92,8 @@ class Report(Word, frozen=True, kw_only=True):
     faults: Count = 0
     fault: str = ""
     bye: bool = False
+    http: HttpWords | None = None
+    """None where no HTTP server was seen."""
 
 
 _decoder = msgspec.json.Decoder(Report)

@@ -2,7 +2,8 @@
 
 A sample as an object takes 350 bytes and its numbers as much again: 25 MB for ten
 instances. Columns of machine numbers take 48 bytes a sample (1.7 MB for ten instances and an
-hour), and 88 when a probe fills the others too; a column exists from its first value on.
+hour), 88 when a probe fills the others too, and 116 with HTTP; a column exists from its first
+value on.
 """
 
 import math
@@ -15,7 +16,7 @@ from monit_agent.wire.messages import Sample
 
 _INTEGERS = (
     "pid", "rss_bytes", "threads", "fds", "children", "ppid", "heap_size_bytes", "heap_used_bytes",
-    "gc_collections", "tasks", "handles", "loop_blocks",
+    "gc_collections", "tasks", "handles", "loop_blocks", "http_in_flight",
 )  # fmt: skip
 _WIDE = frozenset({"rss_bytes", "heap_size_bytes", "heap_used_bytes"})
 """Of these a double holds every value exactly; of the other integers a float does too."""
@@ -23,6 +24,7 @@ _FLOATS = (
     "cpu_percent", "heap_usage_percent", "loop_lag_p50_ms", "loop_lag_p95_ms",
     "loop_lag_p99_ms", "loop_lag_max_ms", "loop_utilization",
     "gc_ms", "gc_max_ms", "sched_delay_p95_ms", "sched_delay_max_ms",
+    "http_rps", "http_errors_per_s", "http_p50_ms", "http_p95_ms", "http_p99_ms", "http_max_ms",
 )  # fmt: skip
 
 

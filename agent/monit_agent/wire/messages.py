@@ -183,6 +183,18 @@ class Sample(Record, frozen=True, kw_only=True):
     loop_lag_max_ms: float | None = None
     loop_utilization: float | None = None
     metrics: dict[str, "Metric"] = {}
+    http_rps: float | None = None
+    """HTTP requests answered per second; None where no server that is known was seen in the
+    worker's processes. As all of ``http_``, sums over these, and over the window."""
+    http_errors_per_s: float | None = None
+    """Of these, those with a status of 500 and above, or broken off by an exception."""
+    http_p50_ms: float | None = None
+    """Latency, from the request's headers to the end of its response; None without a request."""
+    http_p95_ms: float | None = None
+    http_p99_ms: float | None = None
+    http_max_ms: float | None = None
+    http_in_flight: int | None = None
+    """Requests that wait for the end of their response at this moment."""
     stuck_s: float | None = None
     """For how long an event loop of the tree has been held up at this moment; None when none runs,
     as far as is known. A process that is halted (SIGSTOP) counts from its last report on."""

@@ -23,6 +23,7 @@ from monit_tui.rows import (
     arrange,
     facts,
     identities,
+    serves_http,
 )
 from monit_tui.theme import Look
 from monit_tui.widgets import process_columns
@@ -115,7 +116,9 @@ class ProcessTable(Lines, can_focus=True):
         """Give the title line and the visible rows."""
         self._scroll_to_cursor(height - 1)
         plan = process_columns.layout(
-            width, max((len(key.app) + 4 for key in self._shown(height)), default=8)
+            width,
+            max((len(key.app) + 4 for key in self._shown(height)), default=8),
+            http=serves_http(self._fleet),
         )
         how, look = self.how, self._look
         lines = [strip(process_columns.header(plan, look, how.sort, reverse=how.reverse), width)]

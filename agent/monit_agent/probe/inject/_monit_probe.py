@@ -830,6 +830,7 @@ class _Probe:
             "sched_max": longest,
             "blocked": events,
             "lost": self.watch.lost,
+            "http": _state["http"].report() if "http" in _state else None,
         }
 
     def _blocks(self, now):
@@ -921,6 +922,8 @@ class _Forks:
                 loop.selector.__dict__.pop("select", None)
         probe.begin()
         probe.gc.reset()
+        if "http" in _state:
+            _state["http"].reset()
         probe.start()
 
     def around(self, original):
@@ -990,7 +993,8 @@ def _datagram(path, data):
 
 def _keep(report):
     """Give what of an unsent report the next one must carry: all else is cumulative."""
-    kept = {key: report[key] for key in ("hello", "sched_max", "gc", "loops") if key in report}
+    names = ("hello", "sched_max", "gc", "loops", "http")
+    kept = {key: report[key] for key in names if key in report}
     kept["blocked"] = [each for each in report.get("blocked", []) if each["count"]][:PENDING]
     return kept
 
@@ -1008,6 +1012,8 @@ def _merged(kept, report):
     longest = {each["id"]: each["max"] for each in kept.get("loops", ())}
     for each in report["loops"]:
         each["max"] = max(each["max"], longest.get(each["id"], 0.0))
+    if report["http"] and kept.get("http"):
+        report["http"]["max"] = max(report["http"]["max"], kept["http"]["max"])
     report["blocked"] = (kept.get("blocked", []) + report["blocked"])[: 2 * PENDING]
     return report
 
@@ -1076,6 +1082,10 @@ def _hook_late():
         loading = getattr(getattr(module, "__spec__", None), "_initializing", False)
         if module is not None and not loading:
             finder.ran(name, module)
+    main = sys.modules.get("__main__")
+    if getattr(getattr(main, "__spec__", None), "name", None) == "http.server":
+        # python -m http.server: the module runs under another name
+        finder.ran("http.server", main)
 
 
 def _hook_asyncio(events):
@@ -1136,6 +1146,59 @@ class _Instrument:
         self.after_run = lambda: end(loop.ident)
 
 
+HTTP_SERVERS = {
+    "_monit_http_loops": (
+        "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
+        "hypercorn.protocol.http_stream", "gunicorn.asgi.protocol",
+        "aiohttp.web_protocol", "tornado.web",
+    ),
+    "_monit_http_threads": (
+        "gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.base_async",
+        "http.server", "wsgiref.simple_server", "werkzeug.serving", "waitress.task",
+        "waitress.channel",
+    ),
+}  # fmt: skip
+"""Which file has hooks for which modules; it is loaded with the first of these."""
+
+
+def _hook_http(file, name):
+    """Give the hook of one of `HTTP_SERVERS`."""
+
+    def hook_http(module):
+        _state["http"] = _beside("_monit_http")
+        _beside(file).HOOKS[name](module)
+
+    return hook_http
+
+
+def _loader(name):
+    # our folder is on no path any more
+    path = os.path.join(os.path.dirname(os.path.abspath(_OWN_FILE)), name + ".py")
+    return sys.modules["_frozen_importlib_external"].SourceFileLoader(name, path)
+
+
+def _beside(name):
+    """Give another file of the probe as a module."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    loader = _loader(name)
+    module = type(sys)(name)
+    module.__file__, module.__loader__ = loader.path, loader
+    loader.exec_module(module)
+    return sys.modules.setdefault(name, module)
+
+
+@_quiet
+def compile_rest():
+    """Have what is loaded later compiled at a time when its bytecode may be kept."""
+    for name in ("_monit_http", *HTTP_SERVERS):
+        loader = _loader(name)
+        if not _is_there(sys.modules["_frozen_importlib_external"].cache_from_source(loader.path)):
+            loader.get_code(name)
+
+
 def _is_main_interpreter():
     # ending a subinterpreter that has a raw thread aborts the whole process on 3.12
     for name in ("_interpreters", "_xxsubinterpreters"):
@@ -1160,6 +1223,9 @@ def install():
         _Probe.block_s = BLOCK_S
     probe = _state["probe"] = _Probe(os.environ["MONIT_PROBE_SOCK"])
     finder = _Finder({"asyncio.events": _hook_asyncio, "trio._core._run": _hook_trio})
+    if os.environ.get("MONIT_PROBE_HTTP") != "0":
+        for file, names in HTTP_SERVERS.items():
+            finder.hooks.update((name, _hook_http(file, name)) for name in names)
     _state["finder"] = finder
     sys.meta_path.insert(0, finder)
     _hook_late()

@@ -29,6 +29,8 @@ def _begin(here):
             import _monit_port
         if probed:
             import _monit_probe
+
+            _monit_probe.compile_rest()
     finally:
         sys.path.remove(here)
         sys.dont_write_bytecode, sys.pycache_prefix = before
