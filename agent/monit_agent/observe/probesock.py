@@ -24,7 +24,7 @@ from monit_agent.wire.places import AppPlaces
 DATAGRAM_BYTES = 256 * 1024
 """More than Linux lets a Unix datagram have by default."""
 
-LINE_BYTES = 64 * 1024
+LINE_BYTES = 256 * 1024
 """Longest line that a Node process may send before its connection is closed."""
 
 AT_ONCE = 256
