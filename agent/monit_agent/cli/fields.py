@@ -15,7 +15,8 @@ Unknown is ``null``, never 0. An example::
       "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
       "loop_blocks": 0, "tasks": 3, "handles": null,
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
-      "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
+      "metrics": {"orders": {"value": 17.0, "unit": "", "kind": "counter", "rate": 0.4,
+                             "p50": null, "p95": null, "p99": null, "text": null}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
     }
@@ -24,8 +25,9 @@ Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_per
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
 ``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
 with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
-``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
-and the object is what was last known.
+``metrics`` are the app's own, by name, as `Metric` there says; ``kind`` is ``gauge``, ``counter``,
+``histogram`` or ``text``. ``age_s`` says how old the measured numbers are; with ``stale`` true the
+app's agent does not answer and the object is what was last known.
 """
 
 from typing import Any
@@ -39,6 +41,7 @@ _OF_APP = (
 _OF_INSTANCE = (
     "status", "wanted", "ready", "pid", "started_at", "restarts", "unstable_restarts",
 )  # fmt: skip
+_OF_METRIC = ("value", "unit", "kind", "rate", "p50", "p95", "p99", "text")
 _MEASURED = (
     "cpu_percent",
     "rss_bytes",
@@ -93,7 +96,10 @@ def instance_fields(
 
 def _metrics(sample: Sample | None) -> dict[str, Any]:
     metrics = sample.metrics if sample else {}
-    return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+    return {
+        name: {field: getattr(each, field) for field in _OF_METRIC}
+        for name, each in metrics.items()
+    }
 
 
 def exit_fields(end: Exit) -> dict[str, Any]:

@@ -40,7 +40,11 @@ BLOCKS = 100
 METRICS = 100
 """Own metrics that an agent knows of one instance; what an app names more of is left out."""
 
-ACTION_S = 60.0
+OWN_COLUMNS = 1000
+"""Own metrics of which an agent keeps the past, over all instances: 14 MB. Of what finds no
+room only the present is known."""
+
+ACTION_S = 600.0
 """Longest time that an agent waits for the answers to a `Trigger`."""
 
 ACTION_BYTES = 32 * 1024

@@ -468,11 +468,21 @@ class LogPart(Record, frozen=True, kw_only=True, tag="log_part"):
     end: int
 
 
+class OwnHistory(Record, frozen=True, kw_only=True):
+    """The past of one of the app's own metrics: what `metrics.drawn` gave, None for unknown."""
+
+    kind: MetricKind = "gauge"
+    unit: str = ""
+    values: tuple[float | None, ...] = ()
+
+
 class MetricsPart(Record, frozen=True, kw_only=True, tag="metrics_part"):
-    """Samples, oldest first."""
+    """Samples, oldest first, without `Sample.metrics`; of those ``own`` has the past by name, with
+    a value for each of the samples."""
 
     instance: int
     samples: tuple[Sample, ...] = ()
+    own: dict[str, OwnHistory] = {}
 
 
 class UsagePart(Record, frozen=True, kw_only=True, tag="usage_part"):
