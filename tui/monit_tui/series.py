@@ -7,6 +7,7 @@ aligned to the clock: the picture moves once a step, not once a second.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from monit_agent.client.view import Identity, InstanceView
@@ -113,23 +114,42 @@ DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
 """What is said in numbers beside the plot of a metric: (word, kind)."""
 
 
-def own_kind(name: str) -> Kind:
-    """Give the kind of one of the app's own metrics."""
+@lru_cache(maxsize=1024)
+def own_kind(name: str, kind: str, unit: str) -> Kind:
+    """Give the kind of one of the app's own metrics: of a counter what it grows by in a second, of
+    a histogram the 95th percentile, of a gauge its value, each the highest or the sum of several
+    instances. The same for the same words, so that kinds can be compared."""
+    field, help_ = _OF_OWN[kind]
+    suffix = "/s" if kind == "counter" else unit
 
     def read(sample: Sample) -> float | None:
-        metric = sample.metrics.get(name)
-        return None if metric is None else _finite(metric.value)
+        found = sample.metrics.get(name)
+        return None if found is None else _finite(getattr(found, field))
 
     def text(value: float | None) -> str:
-        return say.UNKNOWN if value is None else say.number(value)
+        return say.UNKNOWN if value is None else f"{say.number(value)}{suffix}"
 
-    return Kind(f"own {name}", name, "the app's own metric", read, text)
+    across = "sum" if kind == "counter" else "max"
+    return Kind(f"own {name}", name, help_, read, text, across=across)
+
+
+_OF_OWN = {
+    "gauge": ("value", "a gauge of the app's own"),
+    "counter": ("rate", "a counter of the app's own: its growth per second"),
+    "histogram": ("p95", "a histogram of the app's own: its 95th percentile"),
+}
+"""By kind of metric: the field that is drawn, and the line of help."""
 
 
 def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:
-    """Give all metrics that these instances can have: the common ones, then the app's own."""
-    names = sorted({name for view in views if view.sample for name in view.sample.metrics})
-    return (*KINDS, *(own_kind(name) for name in names))
+    """Give all metrics that these instances can have: the common ones, then the app's own, but for
+    texts, which cannot be drawn."""
+    own: dict[str, Kind] = {}
+    for view in views:
+        for name, metric in view.sample.metrics.items() if view.sample else ():
+            if metric.kind in _OF_OWN:
+                own.setdefault(name, own_kind(name, metric.kind, metric.unit[:6]))
+    return (*KINDS, *(own[name] for name in sorted(own)))
 
 
 def listed(kinds: Sequence[Kind], views: Sequence[InstanceView]) -> tuple[Kind, ...]:

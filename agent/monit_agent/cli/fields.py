@@ -19,7 +19,8 @@ Unknown is ``null``, never 0. An example::
       "health": {"ok": true, "failures": 0, "at": 1763824530.1, "text": "status 200"},
       "http_rps": 41.2, "http_errors_per_s": 0.0, "http_p50_ms": 2.1, "http_p95_ms": 9.4,
       "http_p99_ms": 31.0, "http_max_ms": 44.7, "http_in_flight": 2,
-      "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
+      "metrics": {"orders": {"value": 17.0, "unit": "", "kind": "counter", "rate": 0.4,
+                             "p50": null, "p95": null, "p99": null, "text": null}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
     }
@@ -29,7 +30,8 @@ over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and `
 ``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell:
 each stands with its meaning at `Sample` in ``wire/messages.py``; without a probe all are ``null``.
 ``stuck_s`` is for how long an event loop is held up at this moment, ``health`` what the health
-check said last; without a check it is ``null``.
+check said last; without a check it is ``null``. ``metrics`` are the app's own, by name, as `Metric`
+there says; ``kind`` is ``gauge``, ``counter``, ``histogram`` or ``text``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """
@@ -45,6 +47,7 @@ _OF_APP = (
 _OF_INSTANCE = (
     "status", "wanted", "ready", "pid", "started_at", "restarts", "unstable_restarts",
 )  # fmt: skip
+_OF_METRIC = ("value", "unit", "kind", "rate", "p50", "p95", "p99", "text")
 _MEASURED = (
     "cpu_percent",
     "rss_bytes",
@@ -108,7 +111,10 @@ def instance_fields(
 
 def _metrics(sample: Sample | None) -> dict[str, Any]:
     metrics = sample.metrics if sample else {}
-    return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+    return {
+        name: {field: getattr(each, field) for field in _OF_METRIC}
+        for name, each in metrics.items()
+    }
 
 
 def _health(sample: Sample | None) -> dict[str, Any] | None:

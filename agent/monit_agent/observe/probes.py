@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from monit_agent.observe.lag import added, grown, percentile_ms, stretch
-from monit_agent.observe.probewords import LoopWords, Report
+from monit_agent.observe.measures import Reading, combined, readings
+from monit_agent.observe.probewords import ActionWords, LoopWords, Report
 from monit_agent.observe.requests import HttpFigures, http_figures, put_http_into
 from monit_agent.wire.limits import PROBE_STALE_S, PROBE_WINDOW_S
 from monit_agent.wire.messages import Sample
@@ -46,6 +47,8 @@ class Figures(NamedTuple):
     sched_p95_ms: float | None
     sched_max_ms: float | None
     loops: tuple[LoopFigures, ...]
+    own: dict[str, Reading]
+    """The app's own metrics."""
     http: HttpFigures | None = None
 
 
@@ -56,6 +59,12 @@ class Inside:
         self._reports: deque[tuple[float, Report]] = deque()
         self.heard_at = float("-inf")
         self.fault: str | None = None
+        self.rt = ""
+
+    @property
+    def actions(self) -> tuple[ActionWords, ...]:
+        """What the process offers to do."""
+        return self._reports[-1][1].actions if self._reports else ()
 
     def add(self, report: Report, now: float) -> None:
         """Take a report in; one of an older or the same state is dropped."""
@@ -65,6 +74,7 @@ class Inside:
         elif newest is not None and report.seq <= newest.seq:
             return
         self.heard_at = now
+        self.rt = report.rt
         self.fault = report.fault[:200] if report.faults else None
         if report.loops is None:
             return
@@ -99,6 +109,7 @@ class Inside:
                 _loop(loop, _same(loop, base), _same(loop, before), within)
                 for loop in newest.loops or ()
             ),
+            own=readings([report for _, report in self._reports]),
             http=self._http(newest, base),
         )  # fmt: skip
 
@@ -176,6 +187,7 @@ def put_into(sample: Sample, inside: list[Figures]) -> Sample:
         loop_lag_p99_ms=_worst(loop.p99_ms for loop in loops),
         loop_lag_max_ms=_worst(loop.max_ms for loop in loops),
         loop_utilization=_worst(loop.use for loop in loops),
+        metrics=combined([each.own for each in inside])[0],
     )
 
 

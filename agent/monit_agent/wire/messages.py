@@ -215,11 +215,26 @@ class Health(Record, frozen=True, kw_only=True):
     """What came of it: ``status 200``, ``no answer within 3 s``, ``exit code 1: no disk``."""
 
 
-class Metric(Record, frozen=True, kw_only=True):
-    """One of the app's own metrics."""
+MetricKind = Literal["gauge", "counter", "histogram", "text"]
 
-    value: float
+
+class Metric(Record, frozen=True, kw_only=True):
+    """One of the app's own metrics, over all processes of an instance. ``value`` is a gauge's
+    value now, a counter's count since those processes started, a histogram's mean over the
+    window of `limits.PROBE_WINDOW_S`; None when it is not known, as a histogram's without any
+    observation within the window."""
+
+    value: float | None
     unit: str = ""
+    kind: MetricKind = "gauge"
+    text: str | None = None
+    """Of the kind ``text``, which has no value."""
+    rate: float | None = None
+    """Per second over the window: a counter's growth, a histogram's observations."""
+    p50: float | None = None
+    """A histogram's percentiles over the window."""
+    p95: float | None = None
+    p99: float | None = None
 
 
 class Frame(Record, frozen=True, kw_only=True):
@@ -474,9 +489,26 @@ class BlockedTable(Record, frozen=True, kw_only=True, tag="blocked_table"):
     instance: int
 
 
+class Actions(Record, frozen=True, kw_only=True, tag="actions"):
+    """What can be triggered in this instance (None: in any). Answer: `ActionsPart`."""
+
+    instance: int | None = None
+
+
+class Trigger(Record, frozen=True, kw_only=True, tag="trigger"):
+    """Run an action in every process of this instance (None: of all) that offers it. Answer:
+    `TriggerPart`, when all have answered or the time is over."""
+
+    instance: int | None = None
+    action: str
+    args: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+
 Request = (
     Snapshot | Start | Stop | Restart | Reload | CancelReload | Scale | Delete | Reset
     | SendSignal | Flush | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
+    | Actions | Trigger
 )  # fmt: skip
 
 
@@ -520,11 +552,21 @@ class LogPart(Record, frozen=True, kw_only=True, tag="log_part"):
     end: int
 
 
+class OwnHistory(Record, frozen=True, kw_only=True):
+    """The past of one of the app's own metrics: what `metrics.drawn` gave, None for unknown."""
+
+    kind: MetricKind = "gauge"
+    unit: str = ""
+    values: tuple[float | None, ...] = ()
+
+
 class MetricsPart(Record, frozen=True, kw_only=True, tag="metrics_part"):
-    """Samples, oldest first."""
+    """Samples, oldest first, without `Sample.metrics`; of those ``own`` has the past by name, with
+    a value for each of the samples."""
 
     instance: int
     samples: tuple[Sample, ...] = ()
+    own: dict[str, OwnHistory] = {}
 
 
 class UsagePart(Record, frozen=True, kw_only=True, tag="usage_part"):
@@ -547,6 +589,39 @@ class BlockedPart(Record, frozen=True, kw_only=True, tag="blocked_part"):
     """Errors inside those probes, the last of each."""
 
 
+class Offer(Record, frozen=True, kw_only=True):
+    """An action, and how many processes offer it."""
+
+    name: str
+    help: str = ""
+    processes: int = 1
+
+
+class ActionsPart(Record, frozen=True, kw_only=True, tag="actions_part"):
+    """What can be triggered, by name."""
+
+    offers: tuple[Offer, ...] = ()
+    lost_metrics: int = 0
+    """Metrics of these instances that found no room (`limits.METRICS`)."""
+
+
+class ActionResult(Record, frozen=True, kw_only=True):
+    """What one process answered: JSON of what the action gave, or the text of what went wrong."""
+
+    instance: int
+    pid: int
+    ok: bool
+    value: str = ""
+
+
+class TriggerPart(Record, frozen=True, kw_only=True, tag="trigger_part"):
+    """One result for each process that was asked, by instance and pid; without any, nobody offers
+    the action, and ``offers`` says what there is."""
+
+    results: tuple[ActionResult, ...] = ()
+    offers: tuple[Offer, ...] = ()
+
+
 ErrorKind = Literal["bad_request", "no_such_instance", "refused", "keeper_gone", "failed"]
 
 
@@ -557,4 +632,7 @@ class Refused(Record, frozen=True, kw_only=True, tag="refused"):
     message: str
 
 
-Answer = AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | BlockedPart | Refused
+Answer = (
+    AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | BlockedPart | ActionsPart
+    | TriggerPart | Refused
+)  # fmt: skip
