@@ -28,6 +28,7 @@ LARGER_WITH_A_REASON: dict[str, str] = {
 WIDER_WITH_A_REASON: dict[str, str] = {
     "keep/keeper.py": "ties all parts of the keeper together, a few lines for each",
     "keep/commands.py": "a method for each command of keeper.sock",
+    "probe/inject/_monit_probe.py": "the one thread, its life, and what it gathers",
     "keep/agentproc.py": "one life: asked for, started, greeted, gone, ended, each a short step",
 }
 """Files in which one class may exceed `MAX_METHODS`."""
@@ -46,6 +47,8 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "observe/watch.py": "the thread that watches one folder",
     "probe/inject/_monit_probe.py": "between the probe and the program that it is a guest in",
     "probe/inject/sitecustomize.py": "the same, while the program starts",
+    "probe/inject/monit_probe.py": "a value or a function of the program's own",
+    "probe/inject/_monit_ask.py": "an action of the program's own",
 }
 """Files in which one broad ``except`` stands at a border, and which border it is."""
 

@@ -114,8 +114,11 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
     assert set(written) <= names
     assert names - set(written) <= {
         "value", "unit", "code", "signal", "at", "ran_s", "requests", "failures", "text",
+        "kind", "rate", "p50", "p95", "p99",
     }  # fmt: skip
-    assert written["metrics"] == {"requests": {"value": 17.0, "unit": "/s"}}
+    metric = written["metrics"]["requests"]
+    assert (metric["value"], metric["unit"], metric["kind"]) == (17.0, "/s", "gauge")
+    assert metric["rate"] is None
     assert written["age_s"] == pytest.approx(1.0)
     assert written["heap_used_bytes"] is None
     assert written["stale"] is False

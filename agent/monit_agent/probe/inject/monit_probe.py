@@ -131,11 +131,18 @@ def _fault(text):
 
 def _number(value, name):
     """Give ``value`` as a float, None if it is no number."""
-    try:
-        return float(value)
-    except Exception as error:
+    number, error = _attempt(float, value)
+    if error is not None:
         _fault("metric %s: %r is no number: %r" % (name, type(value), error))
-        return None
+    return number
+
+
+def _attempt(function, *arguments):
+    """Give what ``function`` gives and None, or None and what it raised."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:
+        return None, error
 
 
 class _Metric(object):
@@ -227,11 +234,9 @@ class Gauge(_Metric):
         if now < self._next_at:
             return self._value
         began = _clock()
-        try:
-            value = read()
-        except BaseException as error:
+        value, error = _attempt(read)
+        if error is not None:
             _fault("metric %s: %r" % (self.name, error))
-            value = None
         took = _clock() - began
         if took > _SLOW_S:
             _fault("metric %s: its function takes %.0f ms" % (self.name, took * 1e3))
