@@ -15,6 +15,8 @@ Unknown is ``null``, never 0. An example::
       "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
       "loop_blocks": 0, "tasks": 3, "handles": null,
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
+      "stuck_s": 0.0,
+      "health": {"ok": true, "failures": 0, "at": 1763824530.1, "text": "status 200"},
       "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
@@ -24,6 +26,8 @@ Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_per
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
 ``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
 with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``stuck_s`` is for how long an event loop is held up at this moment, ``health`` what the health
+check said last; without a check it is ``null``.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """
@@ -62,6 +66,7 @@ _MEASURED = (
     "sched_delay_max_ms",
     "threads",
     "fds",
+    "stuck_s",
 )
 
 
@@ -84,6 +89,7 @@ def instance_fields(
         "ppid": sample and sample.ppid,
         "uptime_s": uptime_s(view, now) if view else None,
         **{name: getattr(sample, name, None) for name in _MEASURED},
+        "health": _health(sample),
         "metrics": _metrics(sample),
         "last_exit": exit_fields(view.record.exits[-1]) if view and view.record.exits else None,
         "age_s": age_s if age_s is not None else sample_age_s(sample, now),
@@ -94,6 +100,13 @@ def instance_fields(
 def _metrics(sample: Sample | None) -> dict[str, Any]:
     metrics = sample.metrics if sample else {}
     return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+
+
+def _health(sample: Sample | None) -> dict[str, Any] | None:
+    health = sample.health if sample else None
+    if health is None:
+        return None
+    return {"ok": health.ok, "failures": health.failures, "at": health.at, "text": health.text}
 
 
 def exit_fields(end: Exit) -> dict[str, Any]:

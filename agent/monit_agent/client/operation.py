@@ -85,6 +85,7 @@ class Operation:
         self._trouble: str | None = None
         self._deaths: dict[int, int] = {}
         self._given_up: dict[int, str] = {}
+        self._unready: dict[int, str] = {}
         self._heard = (sent_at, 0)
         """Time and number of the last happening; what is not later is known already."""
 
@@ -134,6 +135,9 @@ class Operation:
         elif happening.kind == "ready":
             self._deaths[number] = 0
             self._given_up.pop(number, None)
+            self._unready.pop(number, None)
+        elif happening.kind == "unready":
+            self._unready[number] = happening.text
         elif happening.kind == "backoff":
             self._deaths[number] = self._deaths.get(number, 0) + 1
 
@@ -233,6 +237,9 @@ class Operation:
         if self._deaths.get(view.identity.instance, 0) < GIVE_UP_DEATHS:
             return None
         last = view.record.exits[-1:]
+        unready = self._unready.get(view.identity.instance)
+        if unready:
+            return f"stopped {GIVE_UP_DEATHS} times, because it was {unready}"
         how = f", last {ending(last[0])}" if last else ""
         return f"died {GIVE_UP_DEATHS} times before it was online{how}"
 

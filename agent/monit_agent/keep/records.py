@@ -45,6 +45,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "instances": size(app),
         "keeper_pid": os.getpid(),
         "created_at": spec.created_at,
+        "checks": spec.checks._asdict(),
     }
 
 

@@ -15,9 +15,9 @@ from monit_agent.supervise import events as e
 from monit_agent.supervise import machine
 from monit_agent.supervise.actions import Action, Complain, Quiesce, Signal, Spawn
 from monit_agent.supervise.exits import Decision, bury, tell
-from monit_agent.supervise.spec import AppSpec, hears_disconnect
+from monit_agent.supervise.spec import AppSpec, hears_disconnect, is_checked, waits
 from monit_agent.supervise.state import RESTING, After, Beside, Now, Role, Slot, Status, Wanted
-from monit_agent.supervise.words import how, seconds, signal_name
+from monit_agent.supervise.words import how, signal_name
 
 QUIESCE_S = 0.25
 """How long a worker that takes nothing new keeps serving before it is told to stop, if it does not
@@ -58,7 +58,7 @@ def _is_about(beside: Beside, event: e.SlotEvent) -> bool:
     """Tell whether the event is the second worker's."""
     if isinstance(event, e.Spawned) or (isinstance(event, e.SpawnFailed) and event.pid is None):
         return beside.worker is None
-    told = (e.SpawnFailed, e.BecameReady, e.Listened, e.Quiesced, e.Exited)
+    told = (e.SpawnFailed, e.BecameReady, e.NotReady, e.Listened, e.Quiesced, e.Exited)
     return isinstance(event, told) and beside.worker is not None and event.pid == beside.worker.pid
 
 
@@ -84,14 +84,21 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
     if beside.role is not Role.HEIR:
         quiesced = isinstance(event, e.Quiesced) and beside.role is Role.QUIESCING
         return _tell_to_leave(slot, beside, event.now, spec) if quiesced else (slot, ())
+    if isinstance(event, e.NotReady):
+        said = beside.unready == event.why
+        return slot if said else slot._replace(beside=beside._replace(unready=event.why)), ()
     if isinstance(event, e.Listened):
         beside = beside._replace(listens=True)
-    if isinstance(event, e.BecameReady) if spec.wait_ready else beside.listens:
+    if _says_ready(event, spec) if waits(spec) else beside.listens:
         # it must prove itself as one that starts alone: to listen and then to die is no release
         since = beside.worker.since.mono if beside.worker else event.now.mono
         beside = beside._replace(ready=True, wake_at=since + spec.policy.min_uptime_s)
     slot = slot._replace(beside=beside)
     return _take_over(slot, beside, event.now, spec) if _is_due(beside, event.now) else (slot, ())
+
+
+def _says_ready(event: e.SlotEvent, spec: AppSpec) -> bool:
+    return isinstance(event, e.BecameReady) and event.checked == is_checked(spec)
 
 
 def _take_over(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
@@ -107,8 +114,7 @@ def _take_over(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
 
 
 def _give_up(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
-    text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
-    kept = slot._replace(kept=text)
+    kept = slot._replace(kept=machine.too_late(heir.unready, spec))
     return _tell_to_leave(kept, heir._replace(asked=False), now, spec)
 
 
@@ -206,6 +212,7 @@ def _first_gone(slot: Slot, beside: Beside, event: e.Exited, spec: AppSpec) -> D
             status=Status.STARTING,
             worker=beside.worker,
             listens=beside.listens,
+            reason=beside.unready,
             wake_at=beside.wake_at,
             restarts=slot.restarts + 1,
             beside=None,

@@ -61,9 +61,19 @@ class SpawnFailed(NamedTuple):
 
 
 class BecameReady(NamedTuple):
-    """The worker said ``READY=1``. Here and below ``pid`` None means the one that counts."""
+    """The worker said ``READY=1``, or with ``checked`` the readiness check succeeded. Here and
+    below ``pid`` None means the one that counts."""
 
     now: Now
+    pid: int | None = None
+    checked: bool = False
+
+
+class NotReady(NamedTuple):
+    """The readiness check failed, and why."""
+
+    now: Now
+    why: str
     pid: int | None = None
 
 
@@ -101,7 +111,7 @@ class TimeCame(NamedTuple):
 
 SlotEvent = (
     StartAsked | StopAsked | RestartAsked | ReplaceAsked | ReplaceCancelled | ResetAsked
-    | Spawned | SpawnFailed | BecameReady | Listened | Quiesced | Exited | TimeCame
+    | Spawned | SpawnFailed | BecameReady | NotReady | Listened | Quiesced | Exited | TimeCame
 )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ PROBE_WINDOW_S = 5.0
 PROBE_STALE_S = 3.0
 """A process whose probe was silent for this long tells nothing any more."""
 
+STUCK_SHOWN_S = 2.0
+"""An event loop that is held up for so long is shown as stuck, not as slow."""
+
 BLOCKS = 100
 """Different places of blocks that an agent remembers for one instance."""
 

@@ -19,9 +19,10 @@ HappeningKind = Literal[
     "keeper_started", "agent_started", "agent_exited", "adopted",
     "asked", "scaled", "flushed",
     "spawned", "ready", "exited", "left_behind", "backoff", "errored",
-    "stopping", "killed", "stopped",
+    "stopping", "killed", "stopped", "unready",
     "reload_started", "reload_step", "reload_done", "reload_failed",
     "port_taken", "log_lost", "log_resumed", "state_unsaved", "state_saved",
+    "stuck", "unstuck", "unhealthy", "healthy",
 ]  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class InstanceRecord(Record, frozen=True, kw_only=True):
     next_start_at: float | None = None
     """In ``backoff``: when the next worker is started."""
     reason: str | None = None
-    """Why it is ``errored``, or cannot be started."""
+    """Why it is ``errored``, or cannot be started, or is not ready yet."""
     adopted: bool = False
     """True when a keeper took the worker over from one that died."""
     second: Second | None = None
@@ -98,6 +99,22 @@ class Limits(Record, frozen=True, kw_only=True):
     stop_exit_codes: tuple[int, ...] = ()
     max_memory_bytes: int | None = None
     cron: str | None = None
+
+
+class Checks(Record, frozen=True, kw_only=True):
+    """How the agent asks the workers whether they are ready and healthy; what is empty is not
+    asked. URLs are those of ``wire/checkurl.py``."""
+
+    ready_url: str = ""
+    ready_command: tuple[str, ...] = ()
+    health_url: str = ""
+    health_command: tuple[str, ...] = ()
+    health_interval_s: float = 10.0
+    health_timeout_s: float = 3.0
+    health_failures: int = 3
+    health_grace_s: float = 5.0
+    restart_stuck_s: float | None = None
+    """A worker whose event loop is held up for so long is replaced."""
 
 
 class AppRecord(Record, frozen=True, kw_only=True):
@@ -124,6 +141,7 @@ class AppRecord(Record, frozen=True, kw_only=True):
     """How many slots the app has."""
     keeper_pid: int | None = None
     created_at: float
+    checks: Checks = Checks()
 
 
 class Sample(Record, frozen=True, kw_only=True):
@@ -165,6 +183,24 @@ class Sample(Record, frozen=True, kw_only=True):
     loop_lag_max_ms: float | None = None
     loop_utilization: float | None = None
     metrics: dict[str, "Metric"] = {}
+    stuck_s: float | None = None
+    """For how long an event loop of the tree has been held up at this moment; None when none runs,
+    as far as is known. A process that is halted (SIGSTOP) counts from its last report on."""
+    health: "Health | None" = None
+    """What the health check says; None where there is none."""
+
+
+class Health(Record, frozen=True, kw_only=True):
+    """What the health check of one worker says."""
+
+    ok: bool | None = None
+    """Of the last check; None before the first."""
+    failures: int = 0
+    """In a row, up to now."""
+    at: float | None = None
+    """When the last check ended."""
+    text: str = ""
+    """What came of it: ``status 200``, ``no answer within 3 s``, ``exit code 1: no disk``."""
 
 
 class Metric(Record, frozen=True, kw_only=True):
