@@ -132,7 +132,7 @@ class Keeper:
             if pid is not None:
                 self.workers.stop(pid, action.signal)
         elif isinstance(action, a.Quiesce):
-            self.ports.quiesce(action.pid)
+            self.ports.quiesce(action.pid, self.spec.policy.kill_timeout_s)
         elif isinstance(action, a.Tell):
             self.tell(action.kind, action.instance, action.text)
         elif isinstance(action, a.Complain):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from monit_agent.keep import native, procfs, taken
+from monit_agent.keep.drain import Drains
 from monit_agent.keep.journal import note
 from monit_agent.keep.listeners import Listeners, Place
 from monit_agent.keep.loop import Loop
@@ -66,6 +67,7 @@ class Ports:
             changed=calls.changed,
             in_use=self._in_use,
         )
+        self._drains = Drains(loop, self.listeners, lambda pid: self._calls.said(pid, FINISHED))
 
     def fit_out(self, spec: AppSpec, instance: int) -> Outfit:
         """Give what a new worker needs. OSError when there are no descriptors left."""
@@ -98,16 +100,19 @@ class Ports:
     def died(self, pid: int) -> None:
         """A worker is gone."""
         self._nodes.drop(pid)
+        self._drains.drop(pid)
         self.listeners.drop_user(pid)
 
     def is_used_by(self, pid: int) -> bool:
         """Tell whether a worker has one of the shared sockets."""
         return any(pid in listener.users for listener in self.listeners.all())
 
-    def quiesce(self, pid: int) -> None:
-        """Let a worker take no new connections."""
+    def quiesce(self, pid: int, patience_s: float) -> None:
+        """Let a worker take no new connections and say when it has `FINISHED` what it had; a
+        request that it got ``patience_s`` ago is waited for no longer."""
         if not self._nodes.quiesce(pid):
             self._share.quiesce(pid)
+            self._drains.begin(pid, patience_s)
 
     def sweep(self, app: App) -> None:
         """Close what nobody needs any more: unless a worker may be on its way to it."""

@@ -6,7 +6,7 @@ import pytest
 
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Complain, Quiesce, Signal, Spawn, Tell
-from monit_agent.supervise.beside import QUIESCE_S, decide
+from monit_agent.supervise.beside import decide
 from monit_agent.supervise.spec import AppSpec, Policy
 from monit_agent.supervise.state import RESTING, Beside, Now, Role, Slot, Status, Wanted, Worker
 
@@ -95,7 +95,7 @@ def test_the_heir_takes_over_when_it_listens_and_has_lived() -> None:
     assert (slot.worker, slot.status, slot.restarts) == (NEW, Status.ONLINE, 1)
     assert Quiesce(0, 7) in done
     assert not any(isinstance(action, Signal) for action in done)
-    slot, done = play(slot, e.TimeCame(later(1.0 + QUIESCE_S)))
+    slot, done = play(slot, e.Quiesced(later(1.3), 7))
     assert Signal(0, 15, 7) in done
     slot, done = play(slot, e.TimeCame(later(1.3 + 5.0)))
     assert Signal(0, 9, 7) in done
@@ -103,13 +103,12 @@ def test_the_heir_takes_over_when_it_listens_and_has_lived() -> None:
     assert (slot.beside, slot.exits[-1].asked, slot.restart_times) == (None, True, ())
 
 
-def test_a_node_worker_says_when_it_is_done() -> None:
-    """It is told to stop at that moment, and not before its time is over."""
-    node = SPEC._replace(argv=("/usr/bin/node", "web.js"))
-    slot, _ = play(begun(), e.Listened(later(0.2), 8), e.TimeCame(later(1.0)), spec=node)
-    slot, done = play(slot, e.TimeCame(later(2.0)), spec=node)
+def test_one_that_is_never_done_is_told_to_stop_all_the_same() -> None:
+    """After as long as it would have had to stop, and not before."""
+    slot, _ = play(begun(), e.Listened(later(0.2), 8), e.TimeCame(later(1.0)))
+    slot, done = play(slot, e.TimeCame(later(5.9)))
     assert done == []
-    slot, done = play(slot, e.Quiesced(later(2.1), 7), spec=node)
+    slot, done = play(slot, e.TimeCame(later(6.0)))
     assert Signal(0, 15, 7) in done
 
 
