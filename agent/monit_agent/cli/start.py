@@ -24,7 +24,7 @@ from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView
 from monit_agent.config.app import Launch, make_launch, worker_env
 from monit_agent.config.errors import BadInputError, NotThereError
-from monit_agent.config.sharing import mode_of
+from monit_agent.config.sharing import absolute, mode_of
 from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
 from monit_agent.wire.messages import Delete, Start
 from monit_agent.wire.places import app_places
@@ -213,9 +213,10 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
     named = {*spec.env_named, *options.env_file, *options.env}
     env = worker_env(os.environ, {**options.env_file, **options.env})
     instances, port = said["instances"] or spec.instances, said["port"] or spec.port
+    listen = absolute(said["listen"], spec.cwd) or spec.listen
     return Launch(
         spec._replace(
-            mode=mode_of(spec.argv, instances, port),
+            mode=mode_of(spec.argv, instances, port, listen),
             instances=instances,
             port=port,
             namespace=said["namespace"] or spec.namespace,
@@ -224,6 +225,7 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
             env_named=tuple(sorted(named)),
             created_at=time.time(),
             policy=changed(spec.policy, said),
+            listen=listen,
         ),
         env,
     )

@@ -40,6 +40,7 @@ class Said(TypedDict):
     stop_exit_codes: tuple[int, ...] | None
     wait_ready: bool
     no_probe: bool
+    listen: tuple[str, ...]
 
 
 _POLICY = {
@@ -152,6 +153,13 @@ _PARAMETERS: list[click.Parameter] = [
         metavar="TIME",
         help="With --wait-ready: how long that may take [30s].",
     ),
+    click.Option(
+        ["--listen"],
+        type=Parsed("where", units.parse_listen),
+        multiple=True,
+        metavar="[HOST:]PORT|unix:PATH",
+        help="Given to the workers as an open socket (LISTEN_FDS); may be repeated.",
+    ),
 ]
 
 
@@ -198,4 +206,5 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         watching=said["watch"],
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),
+        listen=said["listen"],
     )

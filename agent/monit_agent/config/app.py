@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from monit_agent.config.errors import BadInputError
-from monit_agent.config.sharing import mode_of
+from monit_agent.config.sharing import absolute, mode_of
 from monit_agent.config.target import Run, Where, resolve_command, resolve_module, resolve_script
 from monit_agent.config.version import nearest_version
 from monit_agent.supervise.spec import AppSpec, Policy
@@ -34,6 +34,7 @@ class StartOptions(NamedTuple):
     watching: bool = False
     wait_ready: bool = False
     policy: Policy = Policy()
+    listen: tuple[str, ...] = ()
 
 
 class Launch(NamedTuple):
@@ -65,7 +66,7 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         interpreter=run.interpreter,
         namespace=options.namespace,
         version=nearest_version(run.folder),
-        mode=mode_of(run.argv, options.instances, options.port),
+        mode=mode_of(run.argv, options.instances, options.port, options.listen),
         instances=options.instances,
         port=options.port,
         watching=options.watching,
@@ -74,6 +75,7 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         umask=_umask(),
         created_at=time.time(),
         policy=options.policy,
+        listen=absolute(options.listen, cwd),
     )
     return Launch(spec, env)
 

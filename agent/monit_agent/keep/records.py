@@ -44,6 +44,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "instances": size(app),
         "keeper_pid": os.getpid(),
         "created_at": spec.created_at,
+        "listen": spec.listen,
     }
 
 

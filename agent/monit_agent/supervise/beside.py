@@ -66,6 +66,10 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
     if isinstance(event, e.Spawned):
         wake_at = event.worker.since.mono + spec.policy.listen_timeout_s
         born = beside._replace(worker=event.worker, wake_at=wake_at)
+        if spec.listen and not spec.wait_ready:
+            # what inherits its sockets says no word when it accepts: it shall live, and that is all
+            lived = event.worker.since.mono + spec.policy.min_uptime_s
+            born = born._replace(ready=True, listens=True, wake_at=lived)
         old = slot.worker.pid if slot.worker else "?"
         text = f"pid {event.worker.pid}, beside pid {old}"
         return slot._replace(beside=born), (tell(slot, "spawned", text),)
@@ -76,7 +80,7 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
     if beside.role is not Role.HEIR:
         quiesced = isinstance(event, e.Quiesced) and beside.role is Role.QUIESCING
         return _tell_to_leave(slot, beside, event.now, spec) if quiesced else (slot, ())
-    if isinstance(event, e.Listened):
+    if isinstance(event, e.Listened) or spec.listen:
         beside = beside._replace(listens=True)
     if isinstance(event, e.BecameReady) if spec.wait_ready else beside.listens:
         # it must prove itself as one that starts alone: to listen and then to die is no release

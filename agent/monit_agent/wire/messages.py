@@ -110,6 +110,8 @@ class AppRecord(Record, frozen=True, kw_only=True):
     """How many slots the app has."""
     keeper_pid: int | None = None
     created_at: float
+    listen: tuple[str, ...] = ()
+    """What the workers inherit as listening sockets: ``HOST:PORT``, ``:PORT``, ``unix:PATH``."""
 
 
 class Sample(Record, frozen=True, kw_only=True):

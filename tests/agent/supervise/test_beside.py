@@ -165,3 +165,38 @@ def test_a_worker_that_does_not_listen_is_replaced_as_ever() -> None:
     slot, done = play(serving()._replace(listens=False), e.ReplaceAsked(later(0)))
     assert slot.status is Status.DRAINING
     assert not has_spawn(tuple(done))
+
+
+INHERITS = SPEC._replace(listen=("127.0.0.1:80",))
+
+
+def test_an_heir_that_inherits_its_sockets_must_only_live() -> None:
+    """It says no word when it accepts: after `min_uptime` it takes over."""
+    slot, _ = play(serving(), e.ReplaceAsked(later(0)), e.Spawned(later(0), NEW), spec=INHERITS)
+    slot, done = play(slot, e.TimeCame(later(0.9)), spec=INHERITS)
+    assert (slot.worker, done) == (OLD, [])
+    slot, done = play(slot, e.TimeCame(later(1.0)), spec=INHERITS)
+    assert (slot.worker, slot.listens, slot.ready) == (NEW, True, True)
+    assert Quiesce(0, 7) in done
+
+
+def test_an_heir_that_inherits_its_sockets_may_have_to_say_that_it_is_ready() -> None:
+    """Then `min_uptime` is not enough, and without the word the old one stays."""
+    spec = INHERITS._replace(wait_ready=True)
+    slot, _ = play(serving(), e.ReplaceAsked(later(0)), e.Spawned(later(0), NEW), spec=spec)
+    waiting, done = play(slot, e.TimeCame(later(2.9)), spec=spec)
+    assert (waiting.worker, done) == (OLD, [])
+    late, _ = play(waiting, e.TimeCame(later(3.0)), exited(8, 3.1), spec=spec)
+    assert (late.worker, late.beside) == (OLD, None)
+    assert late.kept is not None
+    ready, _ = play(waiting, e.BecameReady(later(2.9), 8), spec=spec)
+    assert (ready.worker, ready.listens) == (NEW, True)
+
+
+def test_a_worker_that_inherits_its_sockets_is_online_when_it_has_lived() -> None:
+    """The first one, and one that is started again: nobody waits for a word."""
+    resting = serving()._replace(status=Status.STOPPED, worker=None, listens=False, ready=False)
+    slot, _ = play(resting, e.StartAsked(later(0)), e.Spawned(later(0), NEW), spec=INHERITS)
+    assert (slot.status, slot.listens) == (Status.STARTING, True)
+    slot, _ = play(slot, e.TimeCame(later(1.0)), spec=INHERITS)
+    assert slot.status is Status.ONLINE
