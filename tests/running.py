@@ -28,6 +28,19 @@ def monit(*words: str, cwd: Path | None = None, code: int = 0) -> str:
     return done.stdout
 
 
+def monit_error(*words: str, code: int = 1) -> str:
+    """Run a command that must fail; give what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "monit_agent", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == code, done
+    return done.stderr
+
+
 def rows(app: str | None = None) -> list[dict[str, Any]]:
     """Give what `monit list --json` says of an app, or of all."""
     listed = json.loads(monit("list", "--json"))

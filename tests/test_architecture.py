@@ -29,6 +29,7 @@ WIDER_WITH_A_REASON: dict[str, str] = {
     "keep/keeper.py": "ties all parts of the keeper together, a few lines for each",
     "keep/commands.py": "a method for each command of keeper.sock",
     "probe/inject/_monit_probe.py": "the one thread, its life, and what it gathers",
+    "keep/ports.py": "a worker's ports from its birth to its adoption by the next keeper",
     "keep/agentproc.py": "one life: asked for, started, greeted, gone, ended, each a short step",
 }
 """Files in which one class may exceed `MAX_METHODS`."""

@@ -64,6 +64,7 @@ def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
         ("mode", f"{record.mode}, {words.counted(record.instances, 'instance')}"),
         ("port", words.known(record.port)),
         *_increment(record),
+        *([("listens on", ", ".join(record.listen))] if record.listen else []),
         ("watching", "yes" if record.watching else "no"),
         ("created", _moment(record.created_at, now)),
         *_limits(record),

@@ -43,6 +43,7 @@ class Said(CheckSaid):
     wait_ready: bool
     no_probe: bool
     no_http: bool
+    listen: tuple[str, ...]
 
 
 _POLICY = {
@@ -166,6 +167,13 @@ _PARAMETERS: list[click.Parameter] = [
         metavar="TIME",
         help="How long a worker may take to be ready, with --wait-ready or a check [30s].",
     ),
+    click.Option(
+        ["--listen"],
+        type=Parsed("where", units.parse_listen),
+        multiple=True,
+        metavar="[HOST:]PORT|unix:PATH",
+        help="Given to the workers as an open socket (LISTEN_FDS); may be repeated.",
+    ),
     *CHECK_PARAMETERS,
 ]
 
@@ -220,4 +228,5 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),
         checks=changed_checks(Checks(), said),
+        listen=said["listen"],
     )

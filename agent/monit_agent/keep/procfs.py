@@ -10,6 +10,7 @@ OURS = (
     b"NOTIFY_SOCKET", b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK", b"MONIT_PROBE_ASK",
     b"MONIT_SHARE",
     b"NODE_CHANNEL_FD", b"NODE_CHANNEL_SERIALIZATION_MODE", b"NODE_UNIQUE_ID",
+    b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES",
 )  # fmt: skip
 """Variables that the keeper gives to a worker, and that never pass on to the next one."""
 

@@ -10,18 +10,22 @@ import _socket as socket
 import os
 import signal
 import struct
+import time
 from collections.abc import Callable
 
 from monit_agent.keep import procfs
 from monit_agent.keep.control import acceptor
 from monit_agent.keep.family import send
-from monit_agent.keep.listeners import Listener, Listeners, Place, hand_over
+from monit_agent.keep.listeners import Listener, Listeners, Place, hand_over, key_of
 from monit_agent.keep.loop import Loop
 from monit_agent.supervise.spec import AppSpec, shares_by_bind
 
 QUIESCE_SIGNAL = int(signal.SIGRTMAX) - 7
 """At this signal the injected file lets its process take nothing new. It is sent to processes
 that handle it and to no other: its default action would end them."""
+SILENT_S = 2.0
+"""Having bound so long ago, a worker listens though it never said so: a child may do that where we
+cannot see it (``uvicorn --workers`` with uvloop)."""
 _LINE_BYTES = 1024
 _WAITING = 64
 _PEERCRED = struct.Struct("3i")
@@ -112,7 +116,7 @@ class Share:
     def _bind(self, sock: socket.socket, worker: int, words: list[str]) -> None:
         family, only6, port, address = words
         place = Place(int(family), socket.SOCK_STREAM, address, int(port), only6 == "1")
-        key = ":".join(str(part) for part in place)
+        key = key_of(place)
         if place.family not in (socket.AF_INET, socket.AF_INET6) or not self._is_shared(place, key):
             sock.send(b"-")
             return
@@ -129,12 +133,16 @@ class Share:
         if worker not in listener.users:
             listener.users.add(worker)
             self._changed()
+            until = time.monotonic() + SILENT_S
+            self._loop.alarm(f"bound {worker}", until, lambda: self._listens(worker))
 
     def _is_shared(self, place: Place, key: str) -> bool:
         """Tell whether this is the app's port: the one that it was given, else the first."""
         spec = self.spec
         if spec is None or not shares_by_bind(spec):
             return False
+        if spec.listen:
+            return self._listeners.find(key) is not None
         if spec.port is not None:
             return place.port == spec.port
         listeners = self._listeners.all()

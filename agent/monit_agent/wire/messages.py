@@ -150,6 +150,8 @@ class AppRecord(Record, frozen=True, kw_only=True):
     created_at: float
     checks: Checks = Checks()
     increment: Increment | None = None
+    listen: tuple[str, ...] = ()
+    """What the workers inherit as listening sockets: ``HOST:PORT``, ``:PORT``, ``unix:PATH``."""
 
 
 class Sample(Record, frozen=True, kw_only=True):

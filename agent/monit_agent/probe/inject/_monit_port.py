@@ -77,8 +77,7 @@ def _patch(module):
 
     def monit_listen(self, *backlog):
         listen(self, *backlog)
-        if _state["patched"]:
-            _tell_listening(self)
+        _tell_listening(self)
 
     kind.bind, kind.listen = monit_bind, monit_listen
 
@@ -171,7 +170,10 @@ def _patch_accept(kind):
 
 @_quiet
 def _tell_listening(sock):
-    if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
+    """Asked also by a process that did not bind: a parent may have, for all its children."""
+    if _state["told"] or sock.type != _socket.SOCK_STREAM:
+        return
+    if os.fstat(sock.fileno()).st_ino in _shared():
         _say_listening()
 
 
@@ -201,6 +203,7 @@ def _shared():
 @_quiet
 def _quiesce(_number, _frame):
     """Take no new connections: put a socket to which nobody comes over the shared ones."""
+    _leave_the_end_to_the_parent()
     inodes = _shared()
     dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     dummy.bind("")
@@ -214,3 +217,23 @@ def _quiesce(_number, _frame):
         if stat.S_ISSOCK(found.st_mode) and found.st_ino in inodes:
             os.dup2(dummy.fileno(), int(name), inheritable=False)
     dummy.close()
+
+
+@_quiet
+def _leave_the_end_to_the_parent():
+    """Survive the SIGTERM that the whole group will get, once.
+
+    A child that would die of it drops what it has in hand, although its parent, the worker,
+    handles the signal and would let it finish (hypercorn). The next SIGTERM is the parent's own.
+    """
+    worker = int(os.environ.get("MONIT_PID", "0"))
+    if worker in (0, os.getpid()) or _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL:
+        return
+    with open("/proc/%d/status" % worker) as file:
+        caught = next(line for line in file if line.startswith("SigCgt:"))
+    if int(caught[7:], 16) >> (_signal.SIGTERM - 1) & 1:
+        _signal.signal(_signal.SIGTERM, _terminated)
+
+
+def _terminated(_number, _frame):
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
