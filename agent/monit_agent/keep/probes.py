@@ -18,7 +18,9 @@ _FILES = (
     "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_http.py",
     "inject/_monit_http_loops.py", "inject/_monit_http_threads.py", "inject/_monit_port.py",
     "inject/monit_probe.py", "inject/_monit_ask.py", "inject/_monit_prometheus.py",
-    "node/monit_probe.cjs", "node/monit_port.cjs",
+    "node/monit_probe.cjs", "node/monit_port.cjs", "node/monit_http.cjs", "node/monit_metrics.cjs",
+    "node/monit_pm2.cjs", "node/monit_prometheus.cjs", "node/monit_blocks.cjs",
+    "node/monit_watch.cjs",
 )  # fmt: skip
 _MARK = b"/cache/probe-"
 _REQUIRE = b" --require="

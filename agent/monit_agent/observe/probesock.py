@@ -166,7 +166,8 @@ class Probes:
             self.stuck.ended(instance, pid)
         else:
             inside.setdefault(pid, Inside()).add(report, now)
-            self.stuck.heard(instance, pid, busy_s(report), self._awake.now())
+            if report.loops is not None:  # another one is no sign of life of its main thread
+                self.stuck.heard(instance, pid, busy_s(report), self._awake.now())
         for answer in report.answers:
             self.asks.answered(pid, answer)
         if report.blocked:

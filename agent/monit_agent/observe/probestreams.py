@@ -33,7 +33,7 @@ class _Stream:
 
 class Streams:
     """Accepts on ``listener`` and hands each line to ``take(pid, line)``; ``closed(pid)`` is
-    called when a process has closed its connection."""
+    called when a process has closed its last connection."""
 
     def __init__(
         self,
@@ -52,10 +52,11 @@ class Streams:
     def send(self, pid: int, line: bytes) -> bool:
         """Send ``line`` to process ``pid``; False when it is not connected or does not read."""
         found = [stream for stream in self._streams.values() if stream.pid == pid]
-        if not found or len(found[-1].outgoing) + len(line) > OUT_BYTES:
+        # the oldest is the one that its main thread keeps; others only bring a report
+        if not found or len(found[0].outgoing) + len(line) > OUT_BYTES:
             return False
-        found[-1].outgoing += line
-        self._write(found[-1])
+        found[0].outgoing += line
+        self._write(found[0])
         return True
 
     def _accept(self, listener: socket.socket) -> None:
@@ -102,4 +103,5 @@ class Streams:
             self._loop.unwatch(fd)
             del self._streams[fd]
             stream.socket.close()
-            self._closed(stream.pid)
+            if all(other.pid != stream.pid for other in self._streams.values()):
+                self._closed(stream.pid)

@@ -2,9 +2,9 @@
 // What the HTTP servers of a program do: requests, errors, requests in flight, how long they took.
 //
 // Loaded by monit_probe.cjs at the first request. HTTP/1 and HTTPS tell of themselves over Node's
-// diagnostics channels: nothing is patched. HTTP/2 does so from Node 24 only, so there its servers'
-// `emit` is looked at. A request is over when its answer was handed to the kernel or its connection
-// is gone; it is an error when the answer's status is 500 or above.
+// diagnostics channels: nothing is patched. HTTP/2 does not, and is not counted. A request is over
+// when its answer was handed to the kernel or its connection is gone; it is an error when the
+// answer's status is 500 or above.
 
 const { performance } = globalThis;
 const clock = performance.now.bind(performance);
@@ -62,29 +62,6 @@ function finished({ response, socket }) {
   if (open) next(open, response.statusCode);
 }
 
-// ------------------------------------------------------------ HTTP/2
-
-function watchHttp2(http2) {
-  const servers = [http2.createServer(), http2.createSecureServer()];
-  for (const prototype of servers.map(Object.getPrototypeOf)) {
-    const emit = prototype.emit;
-    prototype.emit = function monitEmit(event, stream) {
-      if (event === "stream" && stream) tell(stream);
-      return Reflect.apply(emit, this, arguments);
-    };
-  }
-}
-
-function tell(stream) {
-  try {
-    const since = clock();
-    inFlight += 1;
-    stream.once("close", () => over(since, (stream.sentHeaders || {})[":status"]));
-  } catch {
-    // not a stream of Node's
-  }
-}
-
 function words() {
   const hist = [];
   counts.forEach((count, bucket) => count && hist.push([bucket, count]));
@@ -95,4 +72,4 @@ function sent() {
   longest = 0;
 }
 
-module.exports = { began, finished, watchHttp2, words, sent };
+module.exports = { began, finished, words, sent };

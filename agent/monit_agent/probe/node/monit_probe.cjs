@@ -40,12 +40,13 @@ function install() {
     faults: 0,
     fault: "",
     gc: env.MONIT_PROBE_GC === "1" ? watchGc() : null,
-    blocks: lazily("./monit_blocks.cjs"),
-    metrics: lazily("./monit_metrics.cjs"),
-    http: lazily("./monit_http.cjs"),
+    blocks: lazily(() => require("./monit_blocks.cjs")),
+    metrics: lazily(() => require("./monit_metrics.cjs")((error) => fail(state, error))),
+    http: lazily(() => require("./monit_http.cjs")),
   };
   const late = new Lateness((ms) => guarded(state, () => state.blocks.load().happened(ms, state)));
   if (env.MONIT_PROBE_HTTP !== "0") guarded(state, () => watchHttp(state));
+  if (env.MONIT_PROBE_BLOCKS === "1") guarded(state, () => state.blocks.load());
   Object.defineProperty(globalThis, MODULE, {
     configurable: true,
     get: () => state.metrics.load().api,
@@ -59,8 +60,8 @@ function install() {
 }
 
 // Gives {loaded, load()}: a program that never does what a file is about does not load it.
-function lazily(file) {
-  const part = { loaded: null, load: () => part.loaded || (part.loaded = require(file)) };
+function lazily(bring) {
+  const part = { loaded: null, load: () => part.loaded || (part.loaded = bring()) };
   return part;
 }
 
@@ -69,10 +70,14 @@ function guarded(state, does) {
   try {
     return does();
   } catch (error) {
-    state.faults += 1;
-    state.fault = String(error && error.stack).slice(0, 200);
+    fail(state, error);
     return undefined;
   }
+}
+
+function fail(state, error) {
+  state.faults += 1;
+  state.fault = String(error).slice(0, 200);
 }
 
 // ------------------------------------------------------------ how late things are
@@ -163,7 +168,7 @@ function report(state, late) {
   late.longest = 0;
   for (const part of [state.http, state.metrics]) if (part.loaded) part.loaded.sent();
   if (state.gc) state.gc.minor[2] = state.gc.major[2] = 0;
-  if (state.blocks.loaded) late.watched = state.blocks.loaded.stillNeeded() || null;
+  if (state.blocks.loaded) late.watched = state.blocks.loaded.stillNeeded(state) || null;
 }
 
 function gather(state, late) {
@@ -190,10 +195,9 @@ function gather(state, late) {
 }
 
 // the program's own metrics and actions
-function own(state) {
-  const { metrics } = state;
-  if (!metrics.loaded && !globalThis.gc && !hasPrometheus()) return {};
-  return metrics.load().words(prometheus);
+function own({ metrics }) {
+  const wanted = metrics.loaded || globalThis.gc || require("./monit_prometheus.cjs").found();
+  return wanted ? metrics.load().words() : {};
 }
 
 function connect(state) {

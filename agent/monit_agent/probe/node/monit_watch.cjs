@@ -2,7 +2,7 @@
 // Names the function that holds up a Node program's event loop, from a second thread.
 //
 // A worker thread that monit_probe.cjs starts in programs whose loop was held up, and ends when
-// that does not happen any more: it costs 8 MB and 0.3 % of a core. It looks at the beat of the main
+// that does not happen any more: it costs 8 MB and 0.5 % of a core. It looks at the beat of the main
 // thread; when that does not come it lets V8 stop the main thread for the 10 ms that it takes to
 // say where it is, and tells the agent itself, because the main thread cannot.
 
