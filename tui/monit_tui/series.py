@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from monit_agent.client.view import Identity, InstanceView
 from monit_agent.wire.messages import Sample
+from monit_agent.wire.metrics import drawn
 from monit_tui import format as say
 
 SPANS: tuple[int, ...] = (60, 300, 900, 3600)
@@ -42,9 +43,9 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Keep what apps say of themselves within what can be drawn."""
-    return value if math.isfinite(value) and abs(value) < 1e15 else None
+    return value if value is not None and math.isfinite(value) and abs(value) < 1e15 else None
 
 
 def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
@@ -101,7 +102,7 @@ def own_kind(name: str) -> Kind:
 
     def read(sample: Sample) -> float | None:
         metric = sample.metrics.get(name)
-        return None if metric is None else _finite(metric.value)
+        return None if metric is None else _finite(drawn(metric))
 
     def text(value: float | None) -> str:
         return say.UNKNOWN if value is None else say.number(value)

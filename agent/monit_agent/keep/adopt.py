@@ -14,7 +14,7 @@ from monit_agent.keep.journal import note
 from monit_agent.keep.keeper import Keeper
 from monit_agent.keep.statefile import Saved
 from monit_agent.supervise import events as e
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
 
 

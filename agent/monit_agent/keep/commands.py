@@ -8,6 +8,7 @@ from monit_agent.keep.clock import now
 from monit_agent.keep.control import Client, refusal
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
+from monit_agent.supervise import roll as rolls
 from monit_agent.supervise.typed import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Commands:
             "stop": self._stop,
             "restart": self._restart,
             "reload": self._reload,
+            "cancel_reload": self._cancel_reload,
             "scale": self._scale,
             "reset": self._reset,
             "flush": self._flush,
@@ -80,10 +82,23 @@ class Commands:
         return self._carry_out("restart", request, instances, event)
 
     def _reload(self, _client: Client, request: Request) -> Request:
-        instances = self._instances(request)
-        event = e.ReloadAsked(now(), instances)
+        asked = self._instances(request)
+        at_once = request.get("parallel", 1)
+        if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
+            raise _Refused("bad_request", "'parallel' is how many to replace at once, 1 or more")
+        instances = apps.replaceable(self._keeper.app, asked)
+        event = e.ReloadAsked(now(), instances, at_once)
+        self._check(event)
+        if not instances:
+            raise _Refused("failed", "nothing to reload: what is stopped is started by monit start")
         self._take_env(request, event)
         return self._carry_out("reload", request, instances, event)
+
+    def _cancel_reload(self, _client: Client, request: Request) -> Request:
+        event = e.CancelAsked(now(), _by(request))
+        self._check(event)
+        going = rolls.heirs(self._keeper.app)
+        return self._carry_out("cancel_reload", request, going, event)
 
     def _reset(self, _client: Client, request: Request) -> Request:
         return self._each("reset", request, self._instances(request), e.ResetAsked(now()))
@@ -135,12 +150,12 @@ class Commands:
         self, verb: str, request: Request, concerned: tuple[int, ...], event: e.AppEvent
     ) -> Request:
         self._check(event)
-        self._told(verb, request, concerned, verb)
+        self._told(verb, request, concerned, verb.replace("_", " "))
         self._keeper.feed(event)
         return {"instances": concerned}
 
     def _told(self, verb: str, request: Request, concerned: tuple[int, ...], text: str) -> None:
-        if verb in ("scale", "delete"):
+        if verb in ("scale", "delete", "cancel_reload"):
             where = f" to {len(concerned)}" if verb == "scale" else ""
         else:
             where = " " + ", ".join(str(n) for n in concerned)

@@ -89,7 +89,7 @@ class AnswerWords(Word, frozen=True, kw_only=True):
 
     id: Name
     ok: bool
-    value: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    value: Annotated[str, msgspec.Meta(max_length=32 * 1024)] = ""
 
 
 class Report(Word, frozen=True, kw_only=True):

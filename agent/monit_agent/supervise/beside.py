@@ -5,7 +5,8 @@ connections on a port that the keeper holds, the next one (the *heir*) can accep
 
     heir starts ─▶ heir ready ─▶ it is the slot's worker; the old one takes nothing new, then is
                                  told to stop, then is gone
-                └▶ heir dies, or is not ready in time: it goes, the old one never knew
+                └▶ heir dies, is not ready in time, or the reload is cancelled: it goes, the old
+                   one never knew
 
 Whatever concerns the worker that counts is decided by `machine`.
 """
@@ -42,6 +43,8 @@ def _decide_for_two(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpe
         decided = _stop_both(slot, beside, event, spec)
     elif isinstance(event, e.ReplaceAsked):
         decided = slot, (Complain(f"{slot.instance} is being replaced already"),)
+    elif isinstance(event, e.ReplaceCancelled):
+        decided = _send_away(slot, beside, event.now, spec)
     elif _is_about(beside, event):
         decided = _news(slot, beside, event, spec)
     elif isinstance(event, e.Exited):
@@ -95,8 +98,7 @@ def _take_over(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
     """The heir is the slot's worker from now on."""
     if not heir.ready or slot.worker is None or heir.worker is None:
         return slot, ()
-    patience = spec.policy.kill_timeout_s if hears_disconnect(spec) else QUIESCE_S
-    old = Beside(slot.worker, Role.QUIESCING, wake_at=now.mono + patience)
+    old = Beside(slot.worker, Role.QUIESCING, wake_at=now.mono + _patience_s(spec))
     new = slot._replace(
         worker=heir.worker, listens=heir.listens, restarts=slot.restarts + 1, beside=old
     )
@@ -110,7 +112,21 @@ def _give_up(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
     return _tell_to_leave(kept, heir._replace(asked=False), now, spec)
 
 
+def _send_away(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
+    """Nobody wants the heir any more; one that listens may have begun to answer requests."""
+    if heir.worker is None or heir.role is not Role.HEIR:
+        return slot, ()
+    if not heir.listens:
+        return _tell_to_leave(slot, heir, now, spec)
+    going = heir._replace(role=Role.QUIESCING, wake_at=now.mono + _patience_s(spec))
+    return slot._replace(beside=going), (Quiesce(slot.instance, heir.worker.pid),)
+
+
 # ---------------------------------------------------------------- leaving
+
+
+def _patience_s(spec: AppSpec) -> float:
+    return spec.policy.kill_timeout_s if hears_disconnect(spec) else QUIESCE_S
 
 
 def _tell_to_leave(slot: Slot, beside: Beside, now: Now, spec: AppSpec) -> Decision:

@@ -29,6 +29,12 @@ class ReplaceAsked(NamedTuple):
     now: Now
 
 
+class ReplaceCancelled(NamedTuple):
+    """An heir that is not the slot's worker yet shall go; anything else goes on."""
+
+    now: Now
+
+
 class ResetAsked(NamedTuple):
     """Its counters shall begin anew."""
 
@@ -94,7 +100,7 @@ class TimeCame(NamedTuple):
 
 
 SlotEvent = (
-    StartAsked | StopAsked | RestartAsked | ReplaceAsked | ResetAsked
+    StartAsked | StopAsked | RestartAsked | ReplaceAsked | ReplaceCancelled | ResetAsked
     | Spawned | SpawnFailed | BecameReady | Listened | Quiesced | Exited | TimeCame
 )  # fmt: skip
 
@@ -107,10 +113,18 @@ class Each(NamedTuple):
 
 
 class ReloadAsked(NamedTuple):
-    """These shall be replaced one after another."""
+    """These shall be replaced, ``parallel`` at a time."""
 
     now: Now
     instances: tuple[int, ...]
+    parallel: int = 1
+
+
+class CancelAsked(NamedTuple):
+    """The reload under way shall end; ``by`` is who asked."""
+
+    now: Now
+    by: str | None = None
 
 
 class ScaleAsked(NamedTuple):
@@ -133,4 +147,4 @@ class LeaveAsked(NamedTuple):
     now: Now
 
 
-AppEvent = Each | ReloadAsked | ScaleAsked | DeleteAsked | LeaveAsked
+AppEvent = Each | ReloadAsked | CancelAsked | ScaleAsked | DeleteAsked | LeaveAsked

@@ -315,6 +315,11 @@ TABLE: dict[type, dict[Status, _Handler]] = {
         starting=_replace, online=_replace, stopping=_start_stopping,
         stopped=_begin, backoff=_begin, errored=_begin,
     ),
+    # only an heir can be sent away, and that is decided in `beside`
+    e.ReplaceCancelled: _row(
+        starting=_as_it_is, online=_as_it_is, stopping=_as_it_is,
+        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    ),
     e.ResetAsked: _row(
         starting=_reset, online=_reset, stopping=_reset,
         stopped=_reset, backoff=_reset, errored=_reset,

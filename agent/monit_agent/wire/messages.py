@@ -44,6 +44,19 @@ class Exit(Record, frozen=True, kw_only=True):
     """True when somebody asked for it (stop, restart, reload, scale, delete)."""
 
 
+class Second(Record, frozen=True, kw_only=True):
+    """The other worker of a slot, for the while of a replacement without a gap: an ``heir`` that
+    starts and shall take over, or one that goes: ``quiescing`` takes no new connections,
+    ``leaving`` was told to stop. Who goes is the old worker, or, started later than the slot's
+    own, an heir that failed or was sent away."""
+
+    pid: int | None = None
+    role: Literal["heir", "quiescing", "leaving"]
+    started_at: float | None = None
+    ready: bool = False
+    """An heir listens, and has only to live for ``min_uptime``."""
+
+
 class InstanceRecord(Record, frozen=True, kw_only=True):
     """A slot of an app and the worker in it, as the keeper knows it."""
 
@@ -70,6 +83,7 @@ class InstanceRecord(Record, frozen=True, kw_only=True):
     """Why it is ``errored``, or cannot be started."""
     adopted: bool = False
     """True when a keeper took the worker over from one that died."""
+    second: Second | None = None
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -221,12 +235,26 @@ class Happening(Record, frozen=True, kw_only=True):
 
 
 class Roll(Record, frozen=True, kw_only=True):
-    """A rolling reload under way: which instances are done, which wait, what went wrong."""
+    """A rolling reload, under way until it has ``failed`` and nobody is ``current`` any more;
+    one that succeeded is None."""
 
     waiting: tuple[int, ...] = ()
-    current: int | None = None
+    """Not begun; when it has failed: not replaced."""
+    current: tuple[int, ...] = ()
+    """Being replaced now, at most ``parallel``."""
     done: tuple[int, ...] = ()
     failed: str | None = None
+    """Why nobody else is begun."""
+    parallel: int = 1
+    broken: tuple[tuple[int, str], ...] = ()
+    """Instances whose new worker did not come up, each with why."""
+    cancelled: bool = False
+    """Somebody put an end to it; ``failed`` says who."""
+
+    @property
+    def under_way(self) -> bool:
+        """True as long as something of it goes on."""
+        return self.failed is None or bool(self.current)
 
 
 class LogEnd(Record, frozen=True, kw_only=True):
@@ -319,10 +347,17 @@ class Restart(Record, frozen=True, kw_only=True, tag="restart"):
 
 
 class Reload(Record, frozen=True, kw_only=True, tag="reload"):
-    """Replace these instances one after another, each ready before the next. Answer: `Accepted`."""
+    """Replace these instances, ``parallel`` at a time; each is ready before another one begins.
+    The first failure ends it. Answer: `Accepted`, with those of them that run."""
 
     instances: tuple[int, ...] | None = None
     env: dict[str, str] | None = None
+    parallel: int = 1
+
+
+class CancelReload(Record, frozen=True, kw_only=True, tag="cancel_reload"):
+    """End the reload under way: new workers that are not ready go, no more are begun, what is done
+    stays done. Answer: `Accepted`, with those whose new worker goes."""
 
 
 class Scale(Record, frozen=True, kw_only=True, tag="scale"):
@@ -423,8 +458,9 @@ class Trigger(Record, frozen=True, kw_only=True, tag="trigger"):
 
 
 Request = (
-    Snapshot | Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
-    | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable | Actions | Trigger
+    Snapshot | Start | Stop | Restart | Reload | CancelReload | Scale | Delete | Reset
+    | SendSignal | Flush | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
+    | Actions | Trigger
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ EVENTS: list[e.SlotEvent] = [
     e.StopAsked(later(2), wish=False),
     e.RestartAsked(later(2)),
     e.ReplaceAsked(later(2)),
+    e.ReplaceCancelled(later(2)),
     e.ResetAsked(later(2)),
     e.Spawned(later(2), Worker(8, 2, later(2))),
     e.SpawnFailed(later(2), "no such file", True, 0.5),
