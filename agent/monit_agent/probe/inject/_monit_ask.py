@@ -21,6 +21,8 @@ ANSWERS = 64
 """Answers that may wait to be sent."""
 VALUE = 30000
 """Characters of one answer, all ASCII: with what it is wrapped in, it fits into a datagram."""
+ERROR = 4000
+"""Characters of an error, which need not be ASCII."""
 FRAMES = 40
 HURRY_S = 1.0
 """For so long after an action began its end is looked for more often than usual."""
@@ -30,11 +32,11 @@ _clock = time.perf_counter
 
 
 def _attempt(function, *arguments):
-    """Call ``function``; give (True, what it gave) or (False, the error in words)."""
+    """Call ``function``; give (True, what it gave) or (False, its error)."""
     try:
         return True, function(*arguments)
     except BaseException as error:
-        return False, "%s: %s" % (type(error).__name__, error)
+        return False, error
 
 
 class Desk(object):
@@ -146,10 +148,16 @@ class Desk(object):
 
     def _answer(self, number, ok, result):
         if ok:
-            ok, text = _attempt(_json_of, result)
-        else:
-            text = str(result)
-        self.answers.append({"id": number, "ok": ok, "value": text[:VALUE]})
+            ok, result = _attempt(_json_of, result)
+        text = result if isinstance(result, str) else _said(result)
+        self.answers.append({"id": number, "ok": ok, "value": text if ok else text[:ERROR]})
+
+
+def _said(error):
+    """Give an error in words; its ``__str__`` is the program's and may raise in turn."""
+    ok, text = _attempt(str, error)
+    name = type(error).__name__
+    return "%s: %s" % (name, text) if ok and text else name
 
 
 def _json_of(value):

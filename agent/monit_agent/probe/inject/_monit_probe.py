@@ -798,6 +798,13 @@ class _Own:
             self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, _OWN_FILE)
         self.desk.take(self.path)
 
+    def answer(self, say):
+        """Have ``say`` send what came of actions, each in a report of its own; what nobody takes
+        is kept."""
+        answers = self.desk.answers if self.desk is not None else ()
+        while answers and say({"answers": [answers[0]]}):
+            answers.popleft()
+
     def busy(self):
         """Say whether an answer is likely to come soon."""
         return self.desk is not None and self.desk.busy()
@@ -903,7 +910,7 @@ class _Probe:
     def _wake(self, now, late):
         self.delays.add(late)
         _quiet(self.own.look)()
-        self._answer()
+        self.own.answer(self._say)
         held = late > self.block_s
         for loop in self.every_loop():
             self.watch.look(loop, now, late)
@@ -971,12 +978,6 @@ class _Probe:
         )  # fmt: skip
         return _datagram(self.path, _encode(report).encode("ascii"))
 
-    def _answer(self):
-        """Send what came of actions, each in a report of its own; what nobody takes is kept."""
-        answers = self.own.desk.answers if self.own.desk is not None else ()
-        while answers and self._say({"answers": [answers[0]]}):
-            answers.popleft()
-
     # -- loops come and go
 
     def running_loop(self, loop):
@@ -1000,7 +1001,7 @@ class _Probe:
         """Send what is known at the end."""
         if os.getpid() == self.pid:
             self.stop(0.02)
-            self._answer()
+            self.own.answer(self._say)
             report = self._gather(_clock()) if self.heap.last else {}
             report["bye"] = True
             self._send(report)

@@ -129,13 +129,27 @@ def _fault(text):
     _Faults.last = text[:TEXT]
 
 
+def _tried(function, *arguments):
+    """Call what is the program's own; give what it gave and None, or None and its error."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:
+        return None, error
+
+
 def _number(value, name):
     """Give ``value`` as a float, None if it is no number."""
-    try:
-        return float(value)
-    except Exception as error:
-        _fault("metric %s: %r is no number: %r" % (name, type(value), error))
-        return None
+    number, error = _tried(float, value)
+    if error is not None:
+        _fault("metric %s: a %s is no number: %s" % (name, type(value).__name__, _said(error)))
+    return number
+
+
+def _said(error):
+    """Give an error in words; its own ``__str__`` is the program's and may raise in turn."""
+    text, worse = _tried(str, error)
+    name = type(error).__name__
+    return "%s: %s" % (name, text) if worse is None and text else name
 
 
 class _Metric(object):
@@ -147,7 +161,8 @@ class _Metric(object):
         self._cells = {}
 
     def _fault(self, value):
-        _fault("metric %s: %r cannot be counted" % (self.name, value))
+        if value is not None:  # what is no number was told already
+            _fault("metric %s: %r cannot be counted" % (self.name, value))
 
     def _begin_anew(self):
         self._cells = {}
@@ -227,12 +242,10 @@ class Gauge(_Metric):
         if now < self._next_at:
             return self._value
         began = _clock()
-        try:
-            value = read()
-        except BaseException as error:
-            _fault("metric %s: %r" % (self.name, error))
-            value = None
+        value, error = _tried(read)
         took = _clock() - began
+        if error is not None:
+            _fault("metric %s: %s" % (self.name, _said(error)))
         if took > _SLOW_S:
             _fault("metric %s: its function takes %.0f ms" % (self.name, took * 1e3))
             self._next_at = now + _SLOW_AGAIN_S
