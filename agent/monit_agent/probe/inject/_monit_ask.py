@@ -162,7 +162,11 @@ def _said(error):
 
 def _json_of(value):
     text = json.dumps(value, default=repr)
-    return text if len(text) <= VALUE else json.dumps(text[: VALUE // 2] + " ... (cut)")
+    start = value if isinstance(value, str) else text
+    while len(text) > VALUE:
+        start = start[: min(VALUE, len(start) * 3 // 4)]
+        text = json.dumps(start + " ... (cut)")
+    return text
 
 
 def _collect():

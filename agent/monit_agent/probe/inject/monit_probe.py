@@ -10,7 +10,7 @@
     def clear(*words): ...
 
 Can be imported by what runs below monit, also where the probe is switched off: then nothing is told
-to anybody. ``probe/README.md`` has the two lines for everywhere else. Definitions raise TypeError
+to anybody. ``probe/README.md`` has the lines for everywhere else. Definitions raise TypeError
 and ValueError for what cannot be; using what was defined never raises: a value that is no number
 is counted as a fault, which `monit describe` shows. All of it is thread-safe, takes no lock, and
 begins from nothing in a process that was forked.
