@@ -43,12 +43,14 @@ class Desk(object):
     """Takes what is asked, and keeps the answers until they were sent.
 
     ``actions`` gives the program's by name (`monit_probe.Action`), ``loops`` the event loops that
-    the probe knows; ``own_file`` tells the probe's thread from the program's.
+    the probe knows; ``main`` is the main thread; ``own_file`` tells the probe's thread from the
+    program's.
     """
 
-    def __init__(self, actions, loops, own_file):
+    def __init__(self, actions, loops, main, own_file):
         self.answers = collections.deque(maxlen=ANSWERS)
-        self._actions, self._loops, self._own_file = actions, loops, own_file
+        self._actions, self._loops = actions, loops
+        self._main, self._own_file = main, own_file
         self._running = {}
         self._tasks = {}
         self._hurry_until = 0.0
@@ -79,7 +81,7 @@ class Desk(object):
         self._hurry_until = _clock() + HURRY_S
         if action is None and name == "stacks":
             # at once and here: a program may be so stuck that a new thread would not get to run
-            self._answer(number, *_attempt(_stacks, self._own_file))
+            self._answer(number, *_attempt(_stacks, self._main, self._own_file))
             return
         function = action.function if action is not None else {"gc": _collect}.get(name)
         if function is None:
@@ -126,8 +128,7 @@ class Desk(object):
         if action is not None and action.loop is not None and not action.loop.is_closed():
             return action.loop
         known = [each for each in self._loops() if each.running and each.way != "trio"]
-        main = getattr(sys.modules.get("threading"), "_main_thread", None)
-        known.sort(key=lambda each: each.ident != getattr(main, "ident", None))
+        known.sort(key=lambda each: each.ident != self._main)
         return known[0].loop if known else None
 
     def _make_task(self, key, awaitable):
@@ -177,13 +178,11 @@ def _collect():
     return {"collected": found, "uncollectable": len(gc.garbage), "ms": round(took * 1e3, 1)}
 
 
-def _stacks(own_file):
+def _stacks(main, own_file):
     """Give what every thread of the program is doing, the main thread first."""
-    threading = sys.modules.get("threading")
-    names = {
-        ident: str(thread.name) for ident, thread in list(getattr(threading, "_active", {}).items())
-    }
-    main = getattr(getattr(threading, "_main_thread", None), "ident", None)
+    active = getattr(sys.modules.get("threading"), "_active", {})
+    names = {main: "MainThread"}
+    names.update((ident, str(thread.name)) for ident, thread in list(active.items()))
     frames = sys._current_frames()
     rows, size = [], 0
     for ident in sorted(frames, key=lambda each: (each != main, names.get(each, ""), each)):

@@ -748,6 +748,7 @@ class _Own:
         """Start from nothing, in a new process."""
         self.path = "%s/%d" % (self.folder, os.getpid()) if self.folder else None
         self.desk = None
+        self.main = _get_ident()  # at the start, and in the only thread of a process just forked
 
     def api(self):
         """Give `monit_probe` if the program has imported it; not another module of that name."""
@@ -795,7 +796,7 @@ class _Own:
         if self.path is None or not _is_there(self.path):
             return
         if self.desk is None:
-            self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, _OWN_FILE)
+            self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, self.main, _OWN_FILE)
         self.desk.take(self.path)
 
     def answer(self, say):

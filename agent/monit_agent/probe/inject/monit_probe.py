@@ -266,7 +266,7 @@ class Histogram(_Metric):
         if value is None or not -LARGEST < value < LARGEST:
             self._fault(value)
             return
-        # bucket i has what lies in (2 ** ((i - 1) / 4), 2 ** (i / 4)]
+        # bucket i has what lies in [2 ** ((i - 1) / 4), 2 ** (i / 4))
         bucket = max(-120, min(120, floor(4.0 * log2(value)) + 1)) if value > 0 else -128
         cell = self._cells.get(_get_ident())
         if cell is None:
