@@ -47,9 +47,9 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "observe/answer.py": "one request of one client",
     "observe/watch.py": "the thread that watches one folder",
     "probe/inject/_monit_probe.py": "between the probe and the program that it is a guest in",
+    "probe/inject/_monit_ask.py": "each call of an action, whose error is its answer",
+    "probe/inject/monit_probe.py": "each call of what a program gave us to call",
     "probe/inject/sitecustomize.py": "the same, while the program starts",
-    "probe/inject/monit_probe.py": "a value or a function of the program's own",
-    "probe/inject/_monit_ask.py": "an action of the program's own",
 }
 """Files in which one broad ``except`` stands at a border, and which border it is."""
 

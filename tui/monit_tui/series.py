@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from monit_agent.client.view import Identity, InstanceView
 from monit_agent.wire.messages import Sample
+from monit_agent.wire.metrics import drawn
 from monit_tui import format as say
 
 SPANS: tuple[int, ...] = (60, 300, 900, 3600)
@@ -43,9 +44,9 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Keep what apps say of themselves within what can be drawn."""
-    return value if math.isfinite(value) and abs(value) < 1e15 else None
+    return value if value is not None and math.isfinite(value) and abs(value) < 1e15 else None
 
 
 def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
@@ -119,12 +120,12 @@ def own_kind(name: str, kind: str, unit: str) -> Kind:
     """Give the kind of one of the app's own metrics: of a counter what it grows by in a second, of
     a histogram the 95th percentile, of a gauge its value, each the highest or the sum of several
     instances. The same for the same words, so that kinds can be compared."""
-    field, help_ = _OF_OWN[kind]
+    help_ = _OF_OWN[kind]
     suffix = "/s" if kind == "counter" else unit
 
     def read(sample: Sample) -> float | None:
-        found = sample.metrics.get(name)
-        return None if found is None else _finite(getattr(found, field))
+        metric = sample.metrics.get(name)
+        return None if metric is None else _finite(drawn(metric))
 
     def text(value: float | None) -> str:
         return say.UNKNOWN if value is None else f"{say.number(value)}{suffix}"
@@ -134,11 +135,11 @@ def own_kind(name: str, kind: str, unit: str) -> Kind:
 
 
 _OF_OWN = {
-    "gauge": ("value", "a gauge of the app's own"),
-    "counter": ("rate", "a counter of the app's own: its growth per second"),
-    "histogram": ("p95", "a histogram of the app's own: its 95th percentile"),
+    "gauge": "a gauge of the app's own",
+    "counter": "a counter of the app's own: its growth per second",
+    "histogram": "a histogram of the app's own: its 95th percentile",
 }
-"""By kind of metric: the field that is drawn, and the line of help."""
+"""The line of help by kind of metric; a text cannot be drawn."""
 
 
 def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:

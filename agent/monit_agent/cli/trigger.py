@@ -146,7 +146,7 @@ def _fields(app: str, result: ActionResult) -> dict[str, Any]:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=str)  # NaN is Python's, not JSON's
     except ValueError:  # what a probe says need not be true
         return text
 

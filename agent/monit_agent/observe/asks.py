@@ -175,6 +175,7 @@ class Asks:
             late = now >= errand.deadline
             for number, asked in list(errand.waiting.items()):
                 if not os.path.exists(f"/proc/{asked.pid}"):
+                    self._take_back(number, asked.pid)  # another process may get its pid
                     self._settle(errand, number, ok=False, value="ended before it answered")
                 elif late:
                     self._settle(errand, number, ok=False, value=self._silence(errand, number))
@@ -195,16 +196,18 @@ class Asks:
     def _silence(self, errand: _Errand, number: str) -> str:
         asked = errand.waiting[number]
         within = f"no answer within {errand.timeout_s:g} s"
-        box = self._boxes.get(asked.pid)
-        if box is None:
-            return f"{within}; the action may still be running"
-        try:
-            taken_back = box.drop(number)
-        except OSError as error:
-            return f"{within}; cannot take the request back: {error.strerror or error}"
-        if taken_back:
+        if self._take_back(number, asked.pid):
             return f"{within}; the process never took the request, and it was taken back"
         return f"{within}; the action may still be running"
+
+    def _take_back(self, number: str, pid: int) -> bool:
+        """Take a request back that the process has not taken yet; False when it may have it."""
+        box = self._boxes.get(pid)
+        try:
+            return box is not None and box.drop(number)
+        except OSError as error:
+            say(f"cannot take the request in {self._folder}/{pid} back: {error}")
+            return False
 
     def _settle(self, errand: _Errand, number: str, *, ok: bool, value: str) -> None:
         asked = errand.waiting.pop(number)

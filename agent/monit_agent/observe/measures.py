@@ -132,10 +132,13 @@ def _histogram(same: list[Reading], unit: str) -> Metric:
             buckets[bucket] = buckets.get(bucket, 0) + n
     total = _total([each.sum for each in same])
     mean = total / count if count and total is not None else None
+    if len(buckets) == 1 and mean is not None:  # then the mean is nearer than the bucket's borders
+        p50 = p95 = p99 = _short(mean)
+    else:
+        p50, p95, p99 = (percentile(buckets, share) for share in (0.50, 0.95, 0.99))
     return Metric(
         value=_short(mean), unit=unit, kind="histogram", rate=_rate(same),
-        p50=percentile(buckets, 0.50), p95=percentile(buckets, 0.95),
-        p99=percentile(buckets, 0.99),
+        p50=p50, p95=p95, p99=p99,
     )  # fmt: skip
 
 

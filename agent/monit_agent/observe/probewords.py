@@ -76,7 +76,7 @@ class HttpWords(Word, frozen=True, kw_only=True):
 class MetricWords(Word, frozen=True, kw_only=True):
     """One of the app's own metrics: a gauge's ``value`` (None: not known now), a counter's or a
     histogram's total so far, a text. ``agg`` says how processes combine; counters and histograms
-    always add up. Bucket i of a histogram counts values in (2^((i-1)/4), 2^(i/4)], bucket -128
+    always add up. Bucket i of a histogram counts values in [2^((i-1)/4), 2^(i/4)), bucket -128
     those of nothing and less."""
 
     kind: MetricKind
@@ -101,7 +101,7 @@ class AnswerWords(Word, frozen=True, kw_only=True):
 
     id: Name
     ok: bool
-    value: Annotated[str, msgspec.Meta(max_length=32768)] = ""
+    value: Annotated[str, msgspec.Meta(max_length=32 * 1024)] = ""
 
 
 class Report(Word, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ def _app(name: str = "web", version: str | None = "1.2", **record: Any) -> AppVi
     app.instances[0] = InstanceView(name, InstanceRecord(instance=0, id=3, **fields_of))
     app.instances[0].sample = Sample(
         at=NOW - 1, pid=10, cpu_percent=4.06, rss_bytes=73_400_320, loop_lag_p95_ms=3.21,
-        metrics={"requests": Metric(value=17.0, unit="/s")},
+        metrics={"orders": Metric(value=17.0, kind="counter", rate=0.4)},
     )  # fmt: skip
     return app
 
@@ -112,13 +112,22 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
     app = _app()
     written = instance_fields(app, app.instances[0], NOW, None)
     assert set(written) <= names
+    of_metric = {"value", "unit", "kind", "rate", "p50", "p95", "p99", "text"}
     assert names - set(written) <= {
-        "value", "unit", "code", "signal", "at", "ran_s", "requests", "failures", "text",
-        "kind", "rate", "p50", "p95", "p99",
-    }  # fmt: skip
-    metric = written["metrics"]["requests"]
-    assert (metric["value"], metric["unit"], metric["kind"]) == (17.0, "/s", "gauge")
-    assert metric["rate"] is None
+        *of_metric,
+        "code",
+        "signal",
+        "at",
+        "ran_s",
+        "orders",
+        "ok",
+        "failures",
+    }
+    assert set(written["metrics"]["orders"]) == of_metric
+    assert (written["metrics"]["orders"]["value"], written["metrics"]["orders"]["rate"]) == (
+        17,
+        0.4,
+    )
     assert written["age_s"] == pytest.approx(1.0)
     assert written["heap_used_bytes"] is None
     assert written["stale"] is False

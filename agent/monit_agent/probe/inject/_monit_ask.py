@@ -21,6 +21,8 @@ ANSWERS = 64
 """Answers that may wait to be sent."""
 VALUE = 30000
 """Characters of one answer, all ASCII: with what it is wrapped in, it fits into a datagram."""
+ERROR = 4000
+"""Characters of an error, which need not be ASCII."""
 FRAMES = 40
 HURRY_S = 1.0
 """For so long after an action began its end is looked for more often than usual."""
@@ -30,23 +32,25 @@ _clock = time.perf_counter
 
 
 def _attempt(function, *arguments):
-    """Call ``function``; give (True, what it gave) or (False, the error in words)."""
+    """Call ``function``; give (True, what it gave) or (False, its error)."""
     try:
         return True, function(*arguments)
     except BaseException as error:
-        return False, "%s: %s" % (type(error).__name__, error)
+        return False, error
 
 
 class Desk(object):
     """Takes what is asked, and keeps the answers until they were sent.
 
     ``actions`` gives the program's by name (`monit_probe.Action`), ``loops`` the event loops that
-    the probe knows; ``own_file`` tells the probe's thread from the program's.
+    the probe knows; ``main`` is the main thread; ``own_file`` tells the probe's thread from the
+    program's.
     """
 
-    def __init__(self, actions, loops, own_file):
+    def __init__(self, actions, loops, main, own_file):
         self.answers = collections.deque(maxlen=ANSWERS)
-        self._actions, self._loops, self._own_file = actions, loops, own_file
+        self._actions, self._loops = actions, loops
+        self._main, self._own_file = main, own_file
         self._running = {}
         self._tasks = {}
         self._hurry_until = 0.0
@@ -77,7 +81,7 @@ class Desk(object):
         self._hurry_until = _clock() + HURRY_S
         if action is None and name == "stacks":
             # at once and here: a program may be so stuck that a new thread would not get to run
-            self._answer(number, *_attempt(_stacks, self._own_file))
+            self._answer(number, *_attempt(_stacks, self._main, self._own_file))
             return
         function = action.function if action is not None else {"gc": _collect}.get(name)
         if function is None:
@@ -124,8 +128,7 @@ class Desk(object):
         if action is not None and action.loop is not None and not action.loop.is_closed():
             return action.loop
         known = [each for each in self._loops() if each.running and each.way != "trio"]
-        main = getattr(sys.modules.get("threading"), "_main_thread", None)
-        known.sort(key=lambda each: each.ident != getattr(main, "ident", None))
+        known.sort(key=lambda each: each.ident != self._main)
         return known[0].loop if known else None
 
     def _make_task(self, key, awaitable):
@@ -146,15 +149,25 @@ class Desk(object):
 
     def _answer(self, number, ok, result):
         if ok:
-            ok, text = _attempt(_json_of, result)
-        else:
-            text = str(result)
-        self.answers.append({"id": number, "ok": ok, "value": text[:VALUE]})
+            ok, result = _attempt(_json_of, result)
+        text = result if isinstance(result, str) else _said(result)
+        self.answers.append({"id": number, "ok": ok, "value": text if ok else text[:ERROR]})
+
+
+def _said(error):
+    """Give an error in words; its ``__str__`` is the program's and may raise in turn."""
+    ok, text = _attempt(str, error)
+    name = type(error).__name__
+    return "%s: %s" % (name, text) if ok and text else name
 
 
 def _json_of(value):
     text = json.dumps(value, default=repr)
-    return text if len(text) <= VALUE else json.dumps(text[: VALUE // 2] + " ... (cut)")
+    start = value if isinstance(value, str) else text
+    while len(text) > VALUE:
+        start = start[: min(VALUE, len(start) * 3 // 4)]
+        text = json.dumps(start + " ... (cut)")
+    return text
 
 
 def _collect():
@@ -165,13 +178,11 @@ def _collect():
     return {"collected": found, "uncollectable": len(gc.garbage), "ms": round(took * 1e3, 1)}
 
 
-def _stacks(own_file):
+def _stacks(main, own_file):
     """Give what every thread of the program is doing, the main thread first."""
-    threading = sys.modules.get("threading")
-    names = {
-        ident: str(thread.name) for ident, thread in list(getattr(threading, "_active", {}).items())
-    }
-    main = getattr(getattr(threading, "_main_thread", None), "ident", None)
+    active = getattr(sys.modules.get("threading"), "_active", {})
+    names = {main: "MainThread"}
+    names.update((ident, str(thread.name)) for ident, thread in list(active.items()))
     frames = sys._current_frames()
     rows, size = [], 0
     for ident in sorted(frames, key=lambda each: (each != main, names.get(each, ""), each)):

@@ -748,6 +748,7 @@ class _Own:
         """Start from nothing, in a new process."""
         self.path = "%s/%d" % (self.folder, os.getpid()) if self.folder else None
         self.desk = None
+        self.main = _get_ident()  # at the start, and in the only thread of a process just forked
 
     def api(self):
         """Give `monit_probe` if the program has imported it; not another module of that name."""
@@ -795,8 +796,15 @@ class _Own:
         if self.path is None or not _is_there(self.path):
             return
         if self.desk is None:
-            self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, _OWN_FILE)
+            self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, self.main, _OWN_FILE)
         self.desk.take(self.path)
+
+    def answer(self, say):
+        """Have ``say`` send what came of actions, each in a report of its own; what nobody takes
+        is kept."""
+        answers = self.desk.answers if self.desk is not None else ()
+        while answers and say({"answers": [answers[0]]}):
+            answers.popleft()
 
     def busy(self):
         """Say whether an answer is likely to come soon."""
@@ -903,7 +911,7 @@ class _Probe:
     def _wake(self, now, late):
         self.delays.add(late)
         _quiet(self.own.look)()
-        self._answer()
+        self.own.answer(self._say)
         held = late > self.block_s
         for loop in self.every_loop():
             self.watch.look(loop, now, late)
@@ -972,12 +980,6 @@ class _Probe:
         )  # fmt: skip
         return _datagram(self.path, _encode(report).encode("ascii"))
 
-    def _answer(self):
-        """Send what came of actions, each in a report of its own; what nobody takes is kept."""
-        answers = self.own.desk.answers if self.own.desk is not None else ()
-        while answers and self._say({"answers": [answers[0]]}):
-            answers.popleft()
-
     # -- loops come and go
 
     def running_loop(self, loop):
@@ -1001,7 +1003,7 @@ class _Probe:
         """Send what is known at the end."""
         if os.getpid() == self.pid:
             self.stop(0.02)
-            self._answer()
+            self.own.answer(self._say)
             report = self._gather(_clock()) if self.heap.last else {}
             report["bye"] = True
             self._send(report)

@@ -10,7 +10,7 @@
     def clear(*words): ...
 
 Can be imported by what runs below monit, also where the probe is switched off: then nothing is told
-to anybody. ``probe/README.md`` has the two lines for everywhere else. Definitions raise TypeError
+to anybody. ``probe/README.md`` has the lines for everywhere else. Definitions raise TypeError
 and ValueError for what cannot be; using what was defined never raises: a value that is no number
 is counted as a fault, which `monit describe` shows. All of it is thread-safe, takes no lock, and
 begins from nothing in a process that was forked.
@@ -129,20 +129,27 @@ def _fault(text):
     _Faults.last = text[:TEXT]
 
 
-def _number(value, name):
-    """Give ``value`` as a float, None if it is no number."""
-    number, error = _attempt(float, value)
-    if error is not None:
-        _fault("metric %s: %r is no number: %r" % (name, type(value), error))
-    return number
-
-
-def _attempt(function, *arguments):
-    """Give what ``function`` gives and None, or None and what it raised."""
+def _tried(function, *arguments):
+    """Call what is the program's own; give what it gave and None, or None and its error."""
     try:
         return function(*arguments), None
     except BaseException as error:
         return None, error
+
+
+def _number(value, name):
+    """Give ``value`` as a float, None if it is no number."""
+    number, error = _tried(float, value)
+    if error is not None:
+        _fault("metric %s: a %s is no number: %s" % (name, type(value).__name__, _said(error)))
+    return number
+
+
+def _said(error):
+    """Give an error in words; its own ``__str__`` is the program's and may raise in turn."""
+    text, worse = _tried(str, error)
+    name = type(error).__name__
+    return "%s: %s" % (name, text) if worse is None and text else name
 
 
 class _Metric(object):
@@ -154,7 +161,8 @@ class _Metric(object):
         self._cells = {}
 
     def _fault(self, value):
-        _fault("metric %s: %r cannot be counted" % (self.name, value))
+        if value is not None:  # what is no number was told already
+            _fault("metric %s: %r cannot be counted" % (self.name, value))
 
     def _begin_anew(self):
         self._cells = {}
@@ -234,10 +242,10 @@ class Gauge(_Metric):
         if now < self._next_at:
             return self._value
         began = _clock()
-        value, error = _attempt(read)
-        if error is not None:
-            _fault("metric %s: %r" % (self.name, error))
+        value, error = _tried(read)
         took = _clock() - began
+        if error is not None:
+            _fault("metric %s: %s" % (self.name, _said(error)))
         if took > _SLOW_S:
             _fault("metric %s: its function takes %.0f ms" % (self.name, took * 1e3))
             self._next_at = now + _SLOW_AGAIN_S
@@ -258,7 +266,7 @@ class Histogram(_Metric):
         if value is None or not -LARGEST < value < LARGEST:
             self._fault(value)
             return
-        # bucket i has what lies in (2 ** ((i - 1) / 4), 2 ** (i / 4)]
+        # bucket i has what lies in [2 ** ((i - 1) / 4), 2 ** (i / 4))
         bucket = max(-120, min(120, floor(4.0 * log2(value)) + 1)) if value > 0 else -128
         cell = self._cells.get(_get_ident())
         if cell is None:
