@@ -15,6 +15,11 @@ Unknown is ``null``, never 0. An example::
       "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
       "loop_blocks": 0, "tasks": 3, "handles": null,
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
+      "children": 1, "loop_pid": 4712,
+      "processes": [{"pid": 4712, "ppid": 4711, "name": "python3 gunicorn", "probe": true,
+                     "started_at": 1763817150.9, "cpu_percent": 1.5, "rss_bytes": 31457280,
+                     "threads": 1, "fds": 9, "heap_used_bytes": 7415808,
+                     "loop_lag_p95_ms": 1.2, "loop_utilization": 0.12}],
       "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
@@ -24,6 +29,8 @@ Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_per
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
 ``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
 with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``processes`` are those below the worker, at most 64 of the ``children`` there are, with figures of
+their own; ``loop_pid`` is the one whose event loop lags most.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """
@@ -31,7 +38,7 @@ and the object is what was last known.
 from typing import Any
 
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Exit, Sample
+from monit_agent.wire.messages import Exit, Process, Sample
 
 _OF_APP = (
     "namespace", "version", "mode", "watching", "script", "interpreter", "cwd", "user",
@@ -62,6 +69,8 @@ _MEASURED = (
     "sched_delay_max_ms",
     "threads",
     "fds",
+    "children",
+    "loop_pid",
 )
 
 
@@ -84,11 +93,17 @@ def instance_fields(
         "ppid": sample and sample.ppid,
         "uptime_s": uptime_s(view, now) if view else None,
         **{name: getattr(sample, name, None) for name in _MEASURED},
+        "processes": _processes(sample),
         "metrics": _metrics(sample),
         "last_exit": exit_fields(view.record.exits[-1]) if view and view.record.exits else None,
         "age_s": age_s if age_s is not None else sample_age_s(sample, now),
         "stale": is_stale(app),
     }
+
+
+def _processes(sample: Sample | None) -> list[dict[str, Any]]:
+    processes = sample.processes if sample else ()
+    return [{name: getattr(each, name) for name in Process.__struct_fields__} for each in processes]
 
 
 def _metrics(sample: Sample | None) -> dict[str, Any]:

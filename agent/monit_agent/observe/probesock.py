@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from monit_agent.observe.blocks import Blocks
+from monit_agent.observe.family import put_inside
 from monit_agent.observe.loop import Loop
 from monit_agent.observe.probes import Figures, Inside, put_into
 from monit_agent.observe.probewords import BadReportError, Report, read_report
@@ -77,12 +78,12 @@ class Probes:
         for pid, each in list(inside.items()):
             if now - each.heard_at > PROBE_STALE_S or not os.path.exists(f"/proc/{pid}"):
                 del inside[pid]
-        found: list[Figures] = []
-        for each in inside.values():
+        found: dict[int, Figures] = {}
+        for pid, each in inside.items():
             figures = each.figures(now)
             if figures is not None:
-                found.append(figures)
-        return put_into(sample, found)
+                found[pid] = figures
+        return put_inside(put_into(sample, list(found.values())), found)
 
     def blocks(self, instance: int) -> Blocks:
         """Give the table of blocks of an instance, empty if there were none."""

@@ -34,6 +34,9 @@ PROBE_WINDOW_S = 5.0
 PROBE_STALE_S = 3.0
 """A process whose probe was silent for this long tells nothing any more."""
 
+PROCESSES = 64
+"""Processes below one worker that a sample names: 3.5 kB a second, of which nobody reads more."""
+
 BLOCKS = 100
 """Different places of blocks that an agent remembers for one instance."""
 
