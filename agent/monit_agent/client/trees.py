@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from monit_agent.client.view import InstanceView
 from monit_agent.wire.messages import Process, Sample
 
 DEEPEST = 4
@@ -39,6 +40,14 @@ def branches(
         found.append(Branch(process, min(depth, DEEPEST)))
         left += [(each, depth + 1) for each in reversed(below.pop(process.pid, []))]
     return (*found, *_unreached(below.values()))
+
+
+def processes_of(view: InstanceView | None) -> tuple[Process, ...]:
+    """Give the processes below the present worker of an instance."""
+    sample = view.sample if view else None
+    if view is None or sample is None or sample.pid is None or sample.pid != view.record.pid:
+        return ()
+    return sample.processes
 
 
 def _unreached(circles: Iterable[list[Process]]) -> list[Branch]:
