@@ -94,7 +94,8 @@ def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
     """Keepers and agents that do not answer are killed with everything below them."""
     with demo_without_terminal() as (demo, home):
         for process in processes_of(home):
-            if process.cmdline()[-2].endswith(("keep/__main__.py", "observe/__main__.py")):
+            words = process.cmdline()
+            if words[0] == "monit-agent" or words[-2].endswith("keep/__main__.py"):
                 process.suspend()
         demo.terminate()
         demo.wait(timeout=100)

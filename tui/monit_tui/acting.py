@@ -6,8 +6,8 @@ from typing import Protocol
 from textual.notifications import SeverityLevel
 
 from monit_agent.client.source import Source
-from monit_agent.wire.messages import Answer, Happening, Refused, Request
-from monit_tui.asking import Asking, Explained, Verb, ask, replaced_since, scale
+from monit_agent.wire.messages import Answer, CancelReload, Happening, Refused, Request
+from monit_tui.asking import Asking, Explained, Verb, ask, can_undo, replaced_since, scale, undo
 from monit_tui.rows import RowKey
 
 SLOW_S = 15.0
@@ -48,10 +48,22 @@ class Acting:
                 app.name, len(app.instances), lambda count: self._offer(scale(app, count))
             )
 
+    def undo(self, key: RowKey) -> None:
+        """Call off what is under way in the app of this row."""
+        app = self._source.fleet.apps.get(key.app)
+        if app is not None:
+            self._offer(undo(app))
+
+    def can_undo(self, key: RowKey | None) -> bool:
+        """Tell whether there is something to call off."""
+        return key is not None and can_undo(self._source.fleet.apps.get(key.app))
+
     def happened(self, app: str, happening: Happening) -> None:
         """Say aloud what must not be missed: a reload that failed, an instance that gave up."""
         who = app if happening.instance is None else f"{app}/{happening.instance}"
-        if happening.kind == "reload_failed":
+        if happening.kind == "reload_failed" and happening.text.startswith("cancelled"):
+            self._dialogs.say(f"{app}: reload {happening.text}", "warning")
+        elif happening.kind == "reload_failed":
             self._dialogs.say(f"{app}: reload failed. {happening.text}", "error")
         elif happening.kind == "errored":
             self._dialogs.say(f"{who} gave up. {happening.text}", "error")
@@ -79,6 +91,8 @@ class Acting:
         def then(answer: Answer) -> None:
             if isinstance(answer, Refused):
                 self._dialogs.say(f"{app}: {answer.message}", "error")
+            elif isinstance(request, CancelReload):
+                self._dialogs.say(f"{app}: the reload is called off; no more are replaced.")
             else:
                 word = type(request).__name__.replace("SendSignal", "Signal").lower()
                 self._dialogs.say(f"{app}: {word} is under way.")

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from monit_agent.client.view import AppView, Fleet, Identity
 from monit_agent.wire.messages import (
+    CancelReload,
     Reload,
     Request,
     Restart,
@@ -81,6 +82,19 @@ def scale(app: AppView, count: int) -> Asking | Explained:
     going = tuple(f"{app.name}/{number}" for number in sorted(app.instances)[count:])
     effect = "Stopped and taken off the list. Log files stay."
     return Asking(f"Scale {app.name} down to {count}?", _named(going), effect, "Scale", request)
+
+
+def can_undo(app: AppView | None) -> bool:
+    """Tell whether something goes on in the app that `undo` would call off."""
+    return app is not None and app.roll is not None and app.roll.under_way
+
+
+def undo(app: AppView) -> Asking | Explained:
+    """Say what calls off what goes on in ``app``; not confirmed, for nothing is lost by it."""
+    if not can_undo(app):
+        return Explained(f"There is nothing to undo: no reload of {app.name} is under way.")
+    request = ((app.name, CancelReload()),)
+    return Asking(f"Cancel the reload of {app.name}?", (), "", "Cancel", request, confirm=False)
 
 
 def replaced_since(asking: Asking, fleet: Fleet) -> tuple[str, ...]:

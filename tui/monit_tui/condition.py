@@ -2,8 +2,10 @@
 
 from typing import Literal, NamedTuple
 
+from monit_agent.client.replacing import step_of
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Roll, Status
+from monit_agent.wire.limits import STUCK_SHOWN_S
+from monit_agent.wire.messages import InstanceRecord, Roll, Status
 from monit_tui.format import milliseconds, span
 from monit_tui.theme import Tone
 
@@ -63,9 +65,7 @@ def _worker_condition(app: AppView, view: InstanceView, now: Now) -> Condition:
         return _backoff(view, now)
     if record.status != "online":
         return _PLAIN[record.status]
-    if app.roll is not None and app.roll.current == record.instance:
-        return Condition("busy", "reloading", "busy", 2)
-    return _strained(app, view) or _PLAIN["online"]
+    return _replaced(app.roll, record) or _idle(view) or _strained(app, view) or _PLAIN["online"]
 
 
 def app_condition(app: AppView, now: Now) -> Condition:
@@ -108,10 +108,36 @@ def _backoff(view: InstanceView, now: Now) -> Condition:
 
 
 def _rolling(roll: Roll) -> Condition:
-    total = len(roll.done) + len(roll.waiting) + (roll.current is not None)
+    total = len(roll.done) + len(roll.waiting) + len(roll.current) + len(roll.broken)
+    if roll.cancelled:
+        return Condition("warn", "cancelled", "warn", 4)
     if roll.failed:
-        return Condition("error", "reload failed", "bad", 5)
+        return Condition("error", "bad reload", "bad", 5)
     return Condition("busy", f"reload {len(roll.done)}/{total}", "busy", 2)
+
+
+def _replaced(roll: Roll | None, record: InstanceRecord) -> Condition | None:
+    """Give how far the replacement of an online instance is, or that it failed."""
+    step = step_of(record)
+    if step is not None:
+        return Condition("busy", step.short, "busy", 2)
+    if roll is not None and record.instance in roll.current:
+        return Condition("busy", "reloading", "busy", 2)
+    if roll is not None and record.instance in dict(roll.broken):
+        return Condition("error", "old stays", "bad", 5)
+    return None
+
+
+def _idle(view: InstanceView) -> Condition | None:
+    """Give why a worker that is online does no work."""
+    sample = view.sample
+    if sample is None or sample.pid != view.record.pid:
+        return None
+    if sample.stuck_s is not None and sample.stuck_s >= STUCK_SHOWN_S:
+        return Condition("warn", f"stuck {span(sample.stuck_s)}", "bad", 7)
+    if sample.health is not None and sample.health.ok is False:
+        return Condition("warn", "unhealthy", "bad", 7)
+    return None
 
 
 def _strained(app: AppView, view: InstanceView) -> Condition | None:

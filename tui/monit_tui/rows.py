@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from monit_agent.client.replacing import step_of
 from monit_agent.client.trees import branches, processes_of
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
-from monit_agent.wire.messages import Process
+from monit_agent.wire.messages import InstanceRecord, Process
 from monit_tui.condition import Condition, Now, app_condition, instance_condition
 from monit_tui.filtering import hits, matches, says, targeted
 
@@ -303,6 +304,9 @@ def _note(app: AppView, view: InstanceView) -> str:
     if app.link in {"stale", "gone"} and app.problem:
         return app.problem
     record = view.record
+    replaced = _replacement_note(app, record)
+    if replaced:
+        return replaced
     if record.reason:
         return record.reason
     last = record.exits[-1] if record.exits else None
@@ -314,6 +318,18 @@ def _note(app: AppView, view: InstanceView) -> str:
     elif last.code is not None:
         how = f"exit {last.code}"
     return f"{how} after {last.ran_s:.1f} s"
+
+
+def _replacement_note(app: AppView, record: InstanceRecord) -> str:
+    roll = app.roll
+    step = step_of(record)
+    if step is not None and (record.second or (roll and record.instance in roll.current)):
+        return step.text
+    if roll is None:
+        return ""
+    if roll.failed is None and record.instance in roll.waiting:
+        return "waits for its turn in the reload"
+    return dict(roll.broken).get(record.instance, "")
 
 
 def _app_note(app: AppView) -> str:

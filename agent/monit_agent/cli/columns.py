@@ -9,6 +9,7 @@ from monit_agent.cli.table import Cell, Column, box_width, boxed, plain, widths_
 from monit_agent.cli.terminal import Terminal
 from monit_agent.client.trees import Branch, branches
 from monit_agent.client.view import AppView, InstanceView
+from monit_agent.wire.limits import STUCK_SHOWN_S
 from monit_agent.wire.messages import AppRecord
 
 GLYPHS = {
@@ -140,7 +141,8 @@ def _status(row: Row, look: _Look) -> Cell:
         return Cell(_stale_word(status, row.age_s, look), "dim")
     loop = "" if status in ("stopped", "stopping") else crash_loop(row.view, look.now)
     if not loop:
-        return Cell(word, COLOURS[status])
+        trouble = trouble_of(row.view)
+        return Cell(f"{word} {trouble}", "red") if trouble else Cell(word, COLOURS[status])
     sign = "↺" if look.unicode else "restarts "
     return Cell(f"{word} {sign}{loop}", "red" if status == "errored" else "yellow")
 
@@ -149,6 +151,17 @@ def _stale_word(status: str, age_s: float | None, look: _Look) -> str:
     age = f" {words.span(age_s)}" if age_s is not None else ""
     mark = "? " if look.glyphs else ""
     return f"{mark}stale{age}" if status == "stale" else f"{mark}{status} (stale{age})"
+
+
+def trouble_of(view: InstanceView) -> str:
+    """Give ``stuck 12s`` or ``unhealthy`` for an instance that is online and does not serve, else
+    ""."""
+    sample = present_sample(view) if view.record.status == "online" else None
+    if sample is None:
+        return ""
+    if sample.stuck_s is not None and sample.stuck_s >= STUCK_SHOWN_S:
+        return f"stuck {words.span(sample.stuck_s)}"
+    return "unhealthy" if sample.health is not None and sample.health.ok is False else ""
 
 
 def crash_loop(view: InstanceView, now: float) -> str:

@@ -15,6 +15,8 @@ Unknown is ``null``, never 0. An example::
       "loop_lag_p99_ms": 3.1, "loop_lag_max_ms": 8.9, "loop_utilization": 0.12,
       "loop_blocks": 0, "tasks": 3, "handles": null,
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
+      "stuck_s": 0.0,
+      "health": {"ok": true, "failures": 0, "at": 1763824530.1, "text": "status 200"},
       "children": 1, "loop_pid": 4712,
       "processes": [{"pid": 4712, "ppid": 4711, "name": "python3 gunicorn", "probe": true,
                      "started_at": 1763817150.9, "cpu_percent": 1.5, "rss_bytes": 31457280,
@@ -29,6 +31,8 @@ Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_per
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
 ``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
 with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``stuck_s`` is for how long an event loop is held up at this moment, ``health`` what the health
+check said last; without a check it is ``null``.
 ``processes`` are those below the worker, at most 64 of the ``children`` there are, with figures of
 their own; ``loop_pid`` is the one whose event loop lags most.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
@@ -69,6 +73,7 @@ _MEASURED = (
     "sched_delay_max_ms",
     "threads",
     "fds",
+    "stuck_s",
     "children",
     "loop_pid",
 )
@@ -93,6 +98,7 @@ def instance_fields(
         "ppid": sample and sample.ppid,
         "uptime_s": uptime_s(view, now) if view else None,
         **{name: getattr(sample, name, None) for name in _MEASURED},
+        "health": _health(sample),
         "processes": _processes(sample),
         "metrics": _metrics(sample),
         "last_exit": exit_fields(view.record.exits[-1]) if view and view.record.exits else None,
@@ -109,6 +115,13 @@ def _processes(sample: Sample | None) -> list[dict[str, Any]]:
 def _metrics(sample: Sample | None) -> dict[str, Any]:
     metrics = sample.metrics if sample else {}
     return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+
+
+def _health(sample: Sample | None) -> dict[str, Any] | None:
+    health = sample.health if sample else None
+    if health is None:
+        return None
+    return {"ok": health.ok, "failures": health.failures, "at": health.at, "text": health.text}
 
 
 def exit_fields(end: Exit) -> dict[str, Any]:

@@ -31,7 +31,7 @@ VERBS = {
     "start": Verb("start:start", RUNNING, "Start an app, or one that was stopped."),
     "stop": Verb("steer:stop", RUNNING, "Stop apps; they stay listed."),
     "restart": Verb("steer:restart", RUNNING, "Stop and start apps, all instances at once."),
-    "reload": Verb("steer:reload", RUNNING, "Replace instances one after another."),
+    "reload": Verb("reload:reload", RUNNING, "Replace instances one after another."),
     "scale": Verb("scale:scale", RUNNING, "Change how many instances an app has."),
     "signal": Verb("steer:send_signal", RUNNING, "Send a signal to the workers."),
     "reset": Verb("steer:reset", RUNNING, "Set restart counters to zero."),

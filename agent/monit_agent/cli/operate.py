@@ -9,14 +9,17 @@ from monit_agent.cli.columns import table
 from monit_agent.cli.fleet import rows_of
 from monit_agent.cli.outcome import CommandError, Exit
 from monit_agent.cli.progress import Progress as ProgressLine
-from monit_agent.cli.tail import last_words
+from monit_agent.cli.tail import last_words, lines_since
 from monit_agent.client.ask import operate
 from monit_agent.client.live import LiveSource
 from monit_agent.client.operation import Progress
 from monit_agent.client.view import Identity
-from monit_agent.wire.messages import Request
+from monit_agent.wire.messages import Request, Stream
 
 LAST_LINES = 10
+
+NAMED = 4
+"""Instances that a line of progress names one by one."""
 
 
 class Doing(NamedTuple):
@@ -24,6 +27,8 @@ class Doing(NamedTuple):
 
     now: str
     done: str
+    goes_on: str = "what was asked of {names} goes on, and so do the apps: monit list"
+    """What is said when somebody stops watching."""
 
 
 def carry_out(
@@ -72,7 +77,7 @@ def follow(steps: Iterator[Progress], doing: Doing) -> list[Progress]:
         names = ", ".join(newest) or "the apps"
         raise CommandError(
             Exit.INTERRUPTED,
-            f"stopped watching; what was asked of {names} goes on, and so do the apps: monit list",
+            f"stopped watching; {doing.goes_on.format(names=names)}",
         ) from None
     finally:
         line.clear()
@@ -88,11 +93,20 @@ def _sentence(steps: Iterable[Progress], doing: Doing) -> str:
             parts.append(f"{doing.now} {step.app}")
             continue
         done = len(step.done) + len(step.failed)
-        waiting = ", ".join(f"{step.app}/{number}" for number in step.waiting[:4])
-        more = f" and {len(step.waiting) - 4} more" if len(step.waiting) > 4 else ""
         whole = done + len(step.waiting)
-        parts.append(f"{doing.now} {step.app} {done}/{whole}, waiting for {waiting}{more}")
+        parts.append(f"{doing.now} {step.app} {done}/{whole}, {_what_goes_on(step)}")
     return "; ".join(parts)
+
+
+def _what_goes_on(step: Progress) -> str:
+    if step.steps:
+        each = [f"{step.app}/{number} {text}" for number, text in step.steps[:NAMED]]
+        more = len(step.steps) - NAMED
+    else:
+        each = [f"{step.app}/{number}" for number in step.waiting[:NAMED]]
+        each[0] = f"waiting for {each[0]}"
+        more = len(step.waiting) - NAMED
+    return ", ".join(each) + (f" and {more} more" if more > 0 else "")
 
 
 def tell_ends(source: LiveSource, ends: Iterable[Progress]) -> Exit:
@@ -102,12 +116,37 @@ def tell_ends(source: LiveSource, ends: Iterable[Progress]) -> Exit:
         if end.trouble is not None:
             output.complain(end.trouble)
             code = Exit.FAILED
+        for number in end.left:
+            name = f"{end.app}/{number}"
+            output.say(f"{name} is stopped and stays so; monit start {name} starts it.")
+        broken = dict(end.broken)
         for number, why in end.failed:
-            output.complain(f"{end.app}/{number}: {why}")
-            code = Exit.FAILED
-        if end.failed:
+            if number not in broken:
+                output.complain(f"{end.app}/{number}: {why}")
+                code = Exit.FAILED
+        for number, since in end.broken[:NAMED]:
+            _tell_what_it_printed(source, Identity(end.app, number), since)
+        if end.failed and not broken:
             _tell_last_words(source, Identity(end.app, end.failed[0][0]))
     return code
+
+
+def _tell_what_it_printed(source: LiveSource, who: Identity, since: float) -> None:
+    """Show what came from an instance since its new worker, which failed, was started."""
+    if who.app not in source.fleet.apps:
+        return
+    name = f"{who.app}/{who.instance}"
+    said: dict[Stream, list[str]] = {
+        stream: lines
+        for stream in ("err", "out")
+        if (lines := lines_since(source, who, stream, since, LAST_LINES))
+    }
+    if not said:
+        output.say(f"{name} has printed nothing since its new worker was started.")
+    for stream, lines in said.items():
+        output.say(f"Printed by {name} since its new worker was started ({stream}):")
+        for line in lines:
+            output.say(f"  {line}")
 
 
 def _tell_last_words(source: LiveSource, who: Identity) -> None:

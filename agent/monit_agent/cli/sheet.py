@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from monit_agent.cli import words
-from monit_agent.cli.columns import COLOURS, GLYPHS, title_of
+from monit_agent.cli.checksheet import check_pairs, health_pairs
+from monit_agent.cli.columns import COLOURS, GLYPHS, title_of, trouble_of
 from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.insidesheet import inside_pairs
 from monit_agent.cli.terminal import Terminal
@@ -79,11 +80,11 @@ def _limits(record: AppRecord) -> list[tuple[str, str]]:
     )
     if limits.stop_exit_codes:
         again += f"; not after exit code {', '.join(map(str, limits.stop_exit_codes))}"
-    ready = (
-        f"READY=1 within {words.span(limits.listen_timeout_s)}"
-        if record.wait_ready
-        else f"having lived {words.ran_for(limits.min_uptime_s)}"
-    )
+    ready = f"having lived {words.ran_for(limits.min_uptime_s)}"
+    check = record.checks.ready_url or " ".join(record.checks.ready_command)
+    if record.wait_ready or check:
+        word = f"{check} succeeds" if check else "READY=1"
+        ready = f"{word} within {words.span(limits.listen_timeout_s)}"
     return [
         ("restarted", again),
         ("online means", ready),
@@ -93,6 +94,7 @@ def _limits(record: AppRecord) -> list[tuple[str, str]]:
         ),
         ("max memory", words.size(limits.max_memory_bytes)),
         ("cron", words.known(limits.cron)),
+        *check_pairs(record.checks),
     ]
 
 
@@ -102,6 +104,8 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
     record, sample = view.record, present_sample(view)
     glyph = f"{GLYPHS[record.status]} " if screen.unicode and screen.is_tty else ""
     state = screen.paint(f"{glyph}{record.status}", COLOURS[record.status])
+    if trouble := trouble_of(view):
+        state += screen.paint(f" {trouble}", "red")
     head = f"{screen.paint(title_of(app, view), 'bold')}  {state}"
     usage = (
         f"cpu {words.percent(sample.cpu_percent)}, mem {words.size(sample.rss_bytes)} "
@@ -123,6 +127,7 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
             "{} in the last minute, {} in 5 minutes, {} in an hour".format(*counts),
         ),
         ("uses", usage),
+        *health_pairs(sample, now),
         *inside_pairs(sample, extra.blocks),
         *_exits(record.exits, now),
         *_logs(app, view, places),

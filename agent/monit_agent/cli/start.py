@@ -11,6 +11,7 @@ import click
 
 from monit_agent.cli import output
 from monit_agent.cli.apps import app_names, exists, home
+from monit_agent.cli.checkoptions import changed_checks
 from monit_agent.cli.farewell import Keepers
 from monit_agent.cli.launch import launch_app
 from monit_agent.cli.operate import Doing, follow, print_rows, tell_ends, tell_silent
@@ -23,6 +24,7 @@ from monit_agent.client.ask import attend, operate
 from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView
 from monit_agent.config.app import Launch, make_launch, worker_env
+from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError, NotThereError
 from monit_agent.config.sharing import mode_of
 from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
@@ -213,20 +215,22 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
     named = {*spec.env_named, *options.env_file, *options.env}
     env = worker_env(os.environ, {**options.env_file, **options.env})
     instances, port = said["instances"] or spec.instances, said["port"] or spec.port
-    return Launch(
-        spec._replace(
-            mode=mode_of(spec.argv, instances, port),
-            instances=instances,
-            port=port,
-            namespace=said["namespace"] or spec.namespace,
-            watching=said["watch"] or spec.watching,
-            wait_ready=said["wait_ready"] or spec.wait_ready,
-            env_named=tuple(sorted(named)),
-            created_at=time.time(),
-            policy=changed(spec.policy, said),
-        ),
-        env,
+    changed_spec = spec._replace(
+        mode=mode_of(spec.argv, instances, port),
+        instances=instances,
+        port=port,
+        namespace=said["namespace"] or spec.namespace,
+        watching=said["watch"] or spec.watching,
+        wait_ready=said["wait_ready"] or spec.wait_ready,
+        env_named=tuple(sorted(named)),
+        created_at=time.time(),
+        policy=changed(spec.policy, said),
+        checks=changed_checks(spec.checks, said),
     )
+    try:
+        return Launch(check_checks(changed_spec), env)
+    except BadInputError as error:
+        raise CommandError(Exit.USAGE, str(error)) from error
 
 
 def _read_spec(path: str, name: str) -> AppSpec:

@@ -1,21 +1,22 @@
 """What can be said to ``monit start``: parameters, and how they become `StartOptions`."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any
 
 import click
 
 from monit_agent.cli.apps import complete_start
+from monit_agent.cli.checkoptions import CHECK_PARAMETERS, CheckSaid, changed_checks
 from monit_agent.cli.params import Parsed, cores
 from monit_agent.config import units
 from monit_agent.config.app import StartOptions
 from monit_agent.config.envfile import read_env_file
-from monit_agent.supervise.spec import Policy
+from monit_agent.supervise.spec import Checks, Policy
 
 _DURATION = Parsed("duration", units.parse_duration)
 
 
-class Said(TypedDict):
+class Said(CheckSaid):
     """The parameters of ``start`` by their names, read by click; None is not said."""
 
     targets: tuple[str, ...]
@@ -150,8 +151,9 @@ _PARAMETERS: list[click.Parameter] = [
         ["--listen-timeout"],
         type=_DURATION,
         metavar="TIME",
-        help="With --wait-ready: how long that may take [30s].",
+        help="How long a worker may take to be ready, with --wait-ready or a check [30s].",
     ),
+    *CHECK_PARAMETERS,
 ]
 
 
@@ -198,4 +200,5 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         watching=said["watch"],
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),
+        checks=changed_checks(Checks(), said),
     )

@@ -16,7 +16,6 @@ from monit_agent.config.app import worker_env
 from monit_agent.wire.limits import REQUEST_BYTES
 from monit_agent.wire.messages import (
     Flush,
-    Reload,
     Request,
     Reset,
     Restart,
@@ -27,15 +26,16 @@ from monit_agent.wire.messages import (
 Make = Callable[[tuple[int, ...] | None], Request]
 """Make the request for these instances of an app; None means all of them."""
 
-_targets = click.argument(
+targets_argument = click.argument(
     "targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete_target
 )
-_update_env = click.option(
+update_env_option = click.option(
     "--update-env", is_flag=True, help="Give the workers the environment of this command."
 )
 
 
-def _steer(targets: Sequence[str], make: Make, doing: Doing) -> Exit:
+def steer(targets: Sequence[str], make: Make, doing: Doing) -> Exit:
+    """Send each app that ``targets`` name the request of ``make``; wait, and say how it went."""
     folder = home()
     with fleet_of(folder, targets) as (source, chosen):
         if not chosen.apps:
@@ -48,7 +48,7 @@ def _steer(targets: Sequence[str], make: Make, doing: Doing) -> Exit:
     return code
 
 
-def _todays_env(wanted: bool) -> dict[str, str] | None:
+def todays_env(wanted: bool) -> dict[str, str] | None:
     """Give this command's environment for the workers; None when it was not asked for."""
     if not wanted:
         return None
@@ -75,59 +75,43 @@ def _is_text(value: str) -> bool:
 
 
 @click.command("stop", epilog="\b\nExample:\n  monit stop web api/2\n")
-@_targets
+@targets_argument
 def stop(targets: tuple[str, ...]) -> int:
     """Stop apps or single instances; they stay listed and can be started again.
 
     Each worker gets its stop signal (TERM), and KILL when its time is over, with all its children.
     """
-    return _steer(targets, lambda numbers: Stop(instances=numbers), Doing("stopping", "stopped"))
+    return steer(targets, lambda numbers: Stop(instances=numbers), Doing("stopping", "stopped"))
 
 
 @click.command("restart", epilog="\b\nExample:\n  monit restart web --update-env\n")
-@_targets
-@_update_env
+@targets_argument
+@update_env_option
 def restart(targets: tuple[str, ...], update_env: bool) -> int:
     """Stop and start apps or instances, all of them at once.
 
     What was stopped is started. To replace instances one by one, use monit reload.
     """
-    env = _todays_env(update_env)
-    return _steer(
+    env = todays_env(update_env)
+    return steer(
         targets,
         lambda numbers: Restart(instances=numbers, env=env),
         Doing("restarting", "restarted"),
     )
 
 
-@click.command("reload", epilog="\b\nExample:\n  monit reload web\n")
-@_targets
-@_update_env
-def reload(targets: tuple[str, ...], update_env: bool) -> int:
-    """Replace instances one after another, each online before the next.
-
-    When a new worker does not come online the reload ends there, and fails.
-    """
-    env = _todays_env(update_env)
-    return _steer(
-        targets,
-        lambda numbers: Reload(instances=numbers, env=env),
-        Doing("reloading", "reloaded"),
-    )
-
-
 @click.command("reset", epilog="\b\nExample:\n  monit reset all\n")
-@_targets
+@targets_argument
 def reset(targets: tuple[str, ...]) -> int:
     """Set restart counters and the list of exits to zero."""
-    return _steer(targets, lambda numbers: Reset(instances=numbers), Doing("resetting", "reset"))
+    return steer(targets, lambda numbers: Reset(instances=numbers), Doing("resetting", "reset"))
 
 
 @click.command("flush", epilog="\b\nExample:\n  monit flush web\n")
-@_targets
+@targets_argument
 def flush(targets: tuple[str, ...]) -> int:
     """Empty the log files of apps or instances. What was in them is gone."""
-    return _steer(
+    return steer(
         targets,
         lambda numbers: Flush(instances=numbers),
         Doing("emptying the logs of", "emptied the logs of"),
@@ -138,14 +122,14 @@ def flush(targets: tuple[str, ...]) -> int:
     "signal", epilog="\b\nExamples:\n  monit signal HUP web\n  monit signal 10 all --group\n"
 )
 @click.argument("signal", type=Parsed("signal", units.parse_signal), metavar="SIGNAL")
-@_targets
+@targets_argument
 @click.option("--group", is_flag=True, help="To all processes of each worker's group.")
 def send_signal(signal: int, targets: tuple[str, ...], group: bool) -> int:
     """Send a signal to the workers of apps or instances.
 
     SIGNAL is a name with or without SIG, or a number. What ends by it is started again as usual.
     """
-    return _steer(
+    return steer(
         targets,
         lambda numbers: SendSignal(signal=str(signal), instances=numbers, group=group),
         Doing("signalling", "signalled"),

@@ -4,7 +4,7 @@ from monit_agent.client.ask import ask_now
 from monit_agent.client.live import LiveSource
 from monit_agent.client.plain import coloured_text, plain_text
 from monit_agent.client.view import Identity
-from monit_agent.wire.messages import LogPart, LogTail, Stream
+from monit_agent.wire.messages import LogPart, LogSince, LogTail, Stream
 
 
 def last_lines(
@@ -17,6 +17,21 @@ def last_lines(
         return []
     show = coloured_text if colour else plain_text
     return [show(line) for line in answer.data.removesuffix(b"\n").split(b"\n")[-lines:]]
+
+
+def lines_since(
+    source: LiveSource, who: Identity, stream: Stream, since: float, lines: int
+) -> list[str]:
+    """Give the last ``lines`` lines that were printed at or after ``since`` (wall seconds)."""
+    first = ask_now(source, who.app, LogSince(instance=who.instance, stream=stream, at=since))
+    if not isinstance(first, LogPart):
+        return []
+    tail = LogTail(instance=who.instance, stream=stream, lines=lines)
+    last = ask_now(source, who.app, tail)
+    if not isinstance(last, LogPart):
+        return []
+    data = last.data[max(0, first.offset - last.offset) :].removesuffix(b"\n")
+    return [plain_text(line) for line in data.split(b"\n")] if data else []
 
 
 def last_words(

@@ -5,13 +5,16 @@ the workers that count are those that were started after it: a worker is told fr
 (pid, start), and one that crashed and came back by itself meanwhile is not what was asked for.
 """
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from monit_agent.client.replacing import Steps, steps_of
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.messages import (
     Accepted,
     Answer,
+    CancelReload,
     Delete,
     Exit,
     Happening,
@@ -32,6 +35,10 @@ MARGIN_S = 10.0
 """Added to what the app's own limits allow: a busy machine is no failure."""
 
 
+Replaced = tuple[Steps, tuple[tuple[int, float], ...]]
+"""`Progress.steps` and `Progress.broken`."""
+
+
 class Progress(NamedTuple):
     """How far a command is in one app."""
 
@@ -43,6 +50,12 @@ class Progress(NamedTuple):
     trouble: str | None = None
     """Why the whole command failed: refused, no answer, time over."""
     answered: bool = False
+    steps: tuple[tuple[int, str], ...] = ()
+    """Instances that are being replaced, each with what goes on."""
+    broken: tuple[tuple[int, float], ...] = ()
+    """Instances whose new worker did not come up, each with the wall second of its start."""
+    left: tuple[int, ...] = ()
+    """Instances that a reload does not concern because they are stopped."""
 
     @property
     def finished(self) -> bool:
@@ -66,10 +79,13 @@ class Operation:
         self._before = frozenset(app.instances) if app else frozenset[int]()
         self._limits = app.record.limits if app and app.record else Limits()
         self._concerned: tuple[int, ...] = ()
+        self._left: tuple[int, ...] = ()
+        self._began: dict[int, float] = {}
         self._answered = False
         self._trouble: str | None = None
         self._deaths: dict[int, int] = {}
         self._given_up: dict[int, str] = {}
+        self._unready: dict[int, str] = {}
         self._heard = (sent_at, 0)
         """Time and number of the last happening; what is not later is known already."""
 
@@ -77,7 +93,9 @@ class Operation:
         """Give how long it may take by the app's own limits."""
         limits = self._limits
         one = limits.kill_timeout_s + limits.listen_timeout_s + limits.min_uptime_s
-        rounds = max(1, len(self._concerned)) if isinstance(self.request, Reload) else 1
+        rounds = 1
+        if isinstance(self.request, Reload):
+            rounds = max(1, math.ceil(len(self._concerned) / self.request.parallel))
         return one * rounds + MARGIN_S
 
     def answer(self, answer: Answer) -> None:
@@ -89,8 +107,11 @@ class Operation:
             self._trouble = f"{self.name}: its agent answered something else than was asked"
         elif isinstance(self.request, Scale):
             self._concerned = tuple(sorted(self._before ^ set(range(self.request.count))))
-        elif isinstance(self.request, Start | Stop | Restart | Reload | Delete):
+        elif isinstance(self.request, Start | Stop | Restart | Reload | CancelReload | Delete):
             self._concerned = answer.instances
+        if isinstance(self.request, Reload) and not self._trouble:
+            asked = self._before if self.request.instances is None else self.request.instances
+            self._left = tuple(sorted(set(asked) - set(self._concerned)))
 
     def concern(self, instances: Iterable[int]) -> None:
         """Wait for these instances without having asked for them: their keeper was started."""
@@ -104,14 +125,19 @@ class Operation:
             return
         self._heard = (happening.at, happening.seq)
         if happening.kind == "reload_failed" and isinstance(self.request, Reload):
-            self._trouble = f"{self.name}: the reload failed: {happening.text}"
+            self._trouble = f"{self.name}: the reload {_how_failed(happening.text)}"
         if number is None:
             return
+        if happening.kind == "spawned":
+            self._began.setdefault(number, happening.at)
         if happening.kind == "errored":
             self._given_up[number] = happening.text or "gave up"
         elif happening.kind == "ready":
             self._deaths[number] = 0
             self._given_up.pop(number, None)
+            self._unready.pop(number, None)
+        elif happening.kind == "unready":
+            self._unready[number] = happening.text
         elif happening.kind == "backoff":
             self._deaths[number] = self._deaths.get(number, 0) + 1
 
@@ -135,14 +161,22 @@ class Operation:
                 failed.append((number, reason))
             else:
                 waiting.append(number)
-        if isinstance(self.request, Delete) and not self._concerned and app is not None:
-            waiting.append(-1)  # an app without instances is there until it says good-bye
+        if not self._concerned and _is_app_awaited(self.request, app):
+            waiting.append(-1)
         trouble = self._trouble
         if app and app.link == "gone" and waiting:
             trouble = app.problem or f"{self.name}: keeper and agent are gone"
         return Progress(
-            self.name, tuple(waiting), tuple(done), tuple(failed), trouble, self._answered
-        )
+            self.name, tuple(waiting), tuple(done), tuple(failed), trouble, self._answered,
+            *self._replaced(app), self._left,
+        )  # fmt: skip
+
+    def _replaced(self, app: AppView | None) -> Replaced:
+        if app is None or app.roll is None or not isinstance(self.request, Reload):
+            return (), ()
+        if self._trouble is None:
+            return steps_of(app), ()
+        return (), tuple((n, self._began[n]) for n, _ in app.roll.broken if n in self._began)
 
     def _is_done(self, app: AppView | None, view: InstanceView | None, number: int) -> bool:
         match self.request:
@@ -152,6 +186,11 @@ class Operation:
                 return view is None or (view.record.status == "stopped" and not view.record.pid)
             case Scale() if number in self._before:
                 return view is None
+            case CancelReload():
+                over = app is None or app.roll is None or not app.roll.under_way
+                return over and (view is None or view.record.second is None)
+            case Reload() if app is not None and view is None:
+                return True  # scaled away meanwhile: nothing to replace
             case _:
                 return (
                     app is not None
@@ -165,7 +204,7 @@ class Operation:
         new = record.started_at is not None and record.started_at >= self._sent_at
         roll = app.roll if isinstance(self.request, Reload) else None
         behind = roll is None or (
-            record.instance != roll.current and record.instance not in roll.waiting
+            record.instance not in roll.current and record.instance not in roll.waiting
         )
         return new and behind and record.status == "online" and record.ready
 
@@ -186,7 +225,7 @@ class Operation:
     def _why_failed(
         self, app: AppView | None, view: InstanceView | None, number: int
     ) -> str | None:
-        if isinstance(self.request, Stop | Delete):
+        if isinstance(self.request, Stop | Delete | CancelReload):
             return None
         if app is None:
             return "it was deleted meanwhile"
@@ -198,6 +237,9 @@ class Operation:
         if self._deaths.get(view.identity.instance, 0) < GIVE_UP_DEATHS:
             return None
         last = view.record.exits[-1:]
+        unready = self._unready.get(view.identity.instance)
+        if unready:
+            return f"stopped {GIVE_UP_DEATHS} times, because it was {unready}"
         how = f", last {ending(last[0])}" if last else ""
         return f"died {GIVE_UP_DEATHS} times before it was online{how}"
 
@@ -215,3 +257,16 @@ def ending(end: Exit) -> str:
     else:
         how = f"with code {'?' if end.code is None else end.code}"
     return f"{how} after {end.ran_s:.1f} s"
+
+
+def _is_app_awaited(request: Request, app: AppView | None) -> bool:
+    """Tell whether a command that concerns no instance has yet to be done to the app."""
+    if app is None:
+        return False
+    if isinstance(request, CancelReload):  # what cannot be undone is finished first
+        return app.roll is not None and app.roll.under_way
+    return isinstance(request, Delete)  # it is there until it says good-bye
+
+
+def _how_failed(text: str) -> str:
+    return f"was {text}" if text.startswith("cancelled") else f"failed: {text}"

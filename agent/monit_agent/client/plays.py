@@ -10,6 +10,7 @@ from monit_agent.client.replay_app import Play, ReplayedApp
 from monit_agent.wire.messages import (
     Accepted,
     Answer,
+    CancelReload,
     Delete,
     Exit,
     Flush,
@@ -21,6 +22,7 @@ from monit_agent.wire.messages import (
     Restart,
     Roll,
     Scale,
+    Second,
     SendSignal,
     Start,
     Stop,
@@ -28,6 +30,9 @@ from monit_agent.wire.messages import (
 
 WHO = "anna:4242"
 """Who presses the keys in a scene."""
+
+STEP_S = 0.05
+"""How often a play looks whether those that it began have come to their end."""
 
 Begin = Callable[[Play], None]
 
@@ -43,6 +48,8 @@ def obey(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
         return Refused(kind="no_such_instance", message=message)
     if isinstance(request, Scale):
         return _scale(app, request.count, begin)
+    if isinstance(request, CancelReload):
+        return _cancel_reload(app)
     concerned = _carry_out(app, request, numbers, begin)
     if concerned is None:
         return Refused(kind="bad_request", message=f"not a command: {request!r}")
@@ -63,7 +70,7 @@ def _carry_out(
         case Restart():
             return _each(app, "restart", numbers, restart, begin)
         case Reload():
-            begin(reload(app, numbers))
+            begin(reload(app, numbers, request.parallel, begin))
         case Delete():
             begin(delete(app))
         case Reset():
@@ -108,7 +115,7 @@ def _scale(app: ReplayedApp, count: int, begin: Begin) -> Answer:
         return Refused(kind="bad_request", message=f"an app cannot have {count} instances")
     before = sorted(app.instances)
     app.happened("scaled", None, f"{len(before)} → {count}", WHO)
-    app.change_app(instances=count)
+    app.change_app(instances=count, roll=app.roll)
     added = tuple(number for number in range(count) if number not in app.instances)
     for number in added:
         app.add(
@@ -155,19 +162,70 @@ def restart(app: ReplayedApp, number: int) -> Play:
         yield from spawn(app, number, turn)
 
 
-def reload(app: ReplayedApp, numbers: tuple[int, ...]) -> Play:
-    """Replace slots one after another, each ready before the next."""
+def reload(app: ReplayedApp, numbers: tuple[int, ...], parallel: int, begin: Begin) -> Play:
+    """Replace slots, ``parallel`` at a time, each ready before the next."""
     app.happened("asked", None, "reload", WHO)
     app.happened("reload_started", None, f"{len(numbers)} instances", WHO)
-    for place, number in enumerate(numbers):
-        done, waiting = numbers[:place], numbers[place + 1 :]
-        app.change_app(roll=Roll(waiting=waiting, current=number, done=done))
-        if number not in app.instances:
-            continue
-        yield from restart(app, number)
-        app.happened("reload_step", number)
+    for place in range(0, len(numbers), parallel):
+        now, waiting = numbers[place : place + parallel], numbers[place + parallel :]
+        roll = Roll(waiting=waiting, current=now, done=numbers[:place], parallel=parallel)
+        app.change_app(roll=roll)
+        for number in now:
+            app.happened("reload_step", number)
+            if number in app.instances:
+                begin(_replace(app, number))
+        yield STEP_S
+        while app.roll is roll and any(_is_being_replaced(app, number) for number in now):
+            yield STEP_S
+        if app.roll is not roll:
+            return  # cancelled
     app.change_app(roll=None)
     app.happened("reload_done", None, f"{len(numbers)} instances")
+
+
+def _replace(app: ReplayedApp, number: int) -> Play:
+    """Let a new worker take over from the old one, beside it where they share a port."""
+    record = app.instances[number]
+    if app.record.mode != "cluster" or record.status != "online":
+        yield from restart(app, number)
+        return
+    turn, pid, started = app.take_turn(number), app.new_pid(), app.wall()
+    app.change(number, second=Second(pid=pid, role="heir", started_at=started))
+    app.happened("spawned", number, f"pid {pid}, beside pid {record.pid}")
+    yield app.record.limits.min_uptime_s
+    if app.turns.get(number) != turn:
+        return
+    old = Second(pid=record.pid, role="quiescing", started_at=record.started_at)
+    app.change(number, pid=pid, started_at=started, restarts=record.restarts + 1, second=old)
+    app.happened("ready", number)
+    yield app.stop_takes_s
+    if app.turns.get(number) == turn:
+        app.change(number, second=None)
+
+
+def _is_being_replaced(app: ReplayedApp, number: int) -> bool:
+    record = app.instances.get(number)
+    return record is not None and (record.status != "online" or record.second is not None)
+
+
+def _cancel_reload(app: ReplayedApp) -> Answer:
+    roll = app.roll
+    if roll is None or not roll.under_way:
+        return Refused(kind="refused", message="there is no reload under way to cancel")
+    app.happened("asked", None, "cancel reload", WHO)
+    going = tuple(
+        n for n in roll.current if (two := app.instances[n].second) and two.role == "heir"
+    )
+    for number in going:
+        app.take_turn(number)
+        app.change(number, second=None)
+    done = (*roll.done, *(n for n in roll.current if n not in going))
+    failed = f"cancelled by {WHO}"
+    app.change_app(
+        roll=Roll(waiting=(*going, *roll.waiting), done=done, failed=failed, cancelled=True)
+    )
+    app.happened("reload_failed", None, failed)
+    return Accepted(instances=going)
 
 
 def delete(app: ReplayedApp) -> Play:

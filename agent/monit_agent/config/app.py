@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError
 from monit_agent.config.sharing import mode_of
 from monit_agent.config.target import Run, Where, resolve_command, resolve_module, resolve_script
 from monit_agent.config.version import nearest_version
-from monit_agent.supervise.spec import AppSpec, Policy
+from monit_agent.supervise.spec import AppSpec, Checks, Policy
 from monit_agent.wire.places import BadNameError, check_name
 
 OWN_PREFIX = "MONIT_"
@@ -34,6 +35,7 @@ class StartOptions(NamedTuple):
     watching: bool = False
     wait_ready: bool = False
     policy: Policy = Policy()
+    checks: Checks = Checks()
 
 
 class Launch(NamedTuple):
@@ -74,8 +76,9 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         umask=_umask(),
         created_at=time.time(),
         policy=options.policy,
+        checks=options.checks,
     )
-    return Launch(spec, env)
+    return Launch(check_checks(spec), env)
 
 
 def worker_env(environ: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,8 @@ from monit_agent.keep.journal import note
 from monit_agent.keep.keeper import Keeper
 from monit_agent.keep.statefile import Saved
 from monit_agent.supervise import events as e
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
+from monit_agent.supervise.spec import AppSpec, waits
 from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
 
 
@@ -68,9 +69,13 @@ def _take_over(keeper: Keeper, slot: Slot, strays: dict[int, Worker]) -> Slot:
         wanted=Wanted.RUNNING,
         ready=False,
         worker=stray,
-        wake_at=stray.since.mono + keeper.spec.policy.min_uptime_s,
+        wake_at=stray.since.mono + _patience_s(keeper.spec),
         restarts=slot.restarts + (slot.worker is not None),
     )
+
+
+def _patience_s(spec: AppSpec) -> float:
+    return spec.policy.listen_timeout_s if waits(spec) else spec.policy.min_uptime_s
 
 
 def _listening(keeper: Keeper, slot: Slot) -> Slot:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from monit_agent.keep import procfs
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.spawn import Order, read_trouble, spawn
-from monit_agent.wire.places import AppPlaces, agent_command
+from monit_agent.keep.zygote import Zygote
+from monit_agent.wire.places import AppPlaces, agent_command, home_of
 
 WAIT_S = 1.0
 """After an adoption: how long an agent that is there already has to say hello."""
@@ -43,6 +44,7 @@ class AgentProcess:
         self._pidfd = -1
         self._trouble = -1
         self._then: Callable[[], None] | None = None
+        self._zygote = Zygote(loop, self._forked, self._not_forked)
 
     def start(self, *, wait: bool) -> None:
         """Start the agent, or with ``wait`` only if none says hello."""
@@ -61,7 +63,12 @@ class AgentProcess:
         except OSError:
             return
         self._loop.alarm("agent", None, self._spawn)
-        self.pid, self._since, self._served = pid, time.monotonic(), True
+        self._watch(pid)
+        self._served = True
+
+    def _watch(self, pid: int) -> None:
+        """Take an agent that is no child of ours; its pidfd tells when it ends, not how."""
+        self.pid, self._since = pid, time.monotonic()
         self._loop.watch(self._pidfd, lambda _events: self._gone("gone"))
 
     def died(self, pid: int, status: int) -> None:
@@ -81,7 +88,7 @@ class AgentProcess:
         or made to."""
         self._then = then
         self._loop.alarm("agent", None, self._spawn)
-        if self.pid is None:
+        if self.pid is None and not self._zygote.is_asked:
             then()
         else:
             self._loop.alarm("agent end", time.monotonic() + patience_s, self._terminate)
@@ -129,6 +136,27 @@ class AgentProcess:
         self._loop.alarm("agent", time.monotonic() + wait, self._spawn)
 
     def _spawn(self) -> None:
+        if not self._zygote.ask(self._places.folder, self._env()):
+            self._start()
+
+    def _forked(self, pid: int, pidfd: int) -> None:
+        if self.pid is None:
+            self._pidfd = pidfd
+            self._watch(pid)
+            self._served = False
+        else:
+            os.close(pidfd)  # it said hello already, or finds another one in its place and leaves
+        self._tell_started(pid)
+
+    def _not_forked(self) -> None:
+        if self._then is not None:
+            self._loop.alarm("agent end", None, self._kill)
+            self._then()
+        elif self.pid is None:
+            self._start()
+
+    def _start(self) -> None:
+        """Start the agent as a child of ours."""
         log = self._places.agent_log
         try:
             if os.path.exists(log) and os.path.getsize(log) > LOG_BYTES:
@@ -142,12 +170,18 @@ class AgentProcess:
         self.pid, self._since, self._trouble = born.pid, born.mono, born.trouble
         self._served = False
         self._spared.add(born.pid)
+        self._tell_started(born.pid)
+
+    def _tell_started(self, pid: int) -> None:
         if self._failures <= TOLD:
-            self._tell("agent_started", f"pid {born.pid}")
+            self._tell("agent_started", f"pid {pid}")
+
+    def _env(self) -> dict[bytes, bytes]:
+        env = {name: value for name, value in os.environb.items() if name not in procfs.OURS}
+        env[b"MONIT_HOME"] = os.fsencode(home_of(self._places.folder))
+        return env
 
     def _order(self, log: str) -> Order:
-        env = {name: value for name, value in os.environb.items() if name not in procfs.OURS}
-        env[b"MONIT_HOME"] = os.fsencode(os.path.dirname(os.path.dirname(self._places.folder)))
         command = tuple(os.fsencode(part) for part in agent_command(self._places.folder))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        return Order(command, env, "/", 0o077, log, log, flags)
+        return Order(command, self._env(), "/", 0o077, log, log, flags)

@@ -8,10 +8,18 @@ from monit_agent.keep.clock import now
 from monit_agent.keep.control import Client, refusal
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
+from monit_agent.supervise import readiness
+from monit_agent.supervise import roll as rolls
 from monit_agent.supervise.typed import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from monit_agent.keep.keeper import Keeper
+
+
+TOLD = ("stuck", "unstuck", "unhealthy", "healthy")
+"""Happenings that only the agent can see."""
+
+WHY_CHARACTERS = 300
 
 
 class _Refused(Exception):  # noqa: N818  a refusal is an answer, not an error of ours
@@ -34,11 +42,14 @@ class Commands:
             "stop": self._stop,
             "restart": self._restart,
             "reload": self._reload,
+            "cancel_reload": self._cancel_reload,
             "scale": self._scale,
             "reset": self._reset,
             "flush": self._flush,
             "signal": self._signal,
             "delete": self._delete,
+            "ready": self._ready,
+            "tell": self._tell,
         }
 
     def answer(self, client: Client, request: Request) -> Request:
@@ -80,10 +91,23 @@ class Commands:
         return self._carry_out("restart", request, instances, event)
 
     def _reload(self, _client: Client, request: Request) -> Request:
-        instances = self._instances(request)
-        event = e.ReloadAsked(now(), instances)
+        asked = self._instances(request)
+        at_once = request.get("parallel", 1)
+        if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
+            raise _Refused("bad_request", "'parallel' is how many to replace at once, 1 or more")
+        instances = apps.replaceable(self._keeper.app, asked)
+        event = e.ReloadAsked(now(), instances, at_once)
+        self._check(event)
+        if not instances:
+            raise _Refused("failed", "nothing to reload: what is stopped is started by monit start")
         self._take_env(request, event)
         return self._carry_out("reload", request, instances, event)
+
+    def _cancel_reload(self, _client: Client, request: Request) -> Request:
+        event = e.CancelAsked(now(), _by(request))
+        self._check(event)
+        going = rolls.heirs(self._keeper.app)
+        return self._carry_out("cancel_reload", request, going, event)
 
     def _reset(self, _client: Client, request: Request) -> Request:
         return self._each("reset", request, self._instances(request), e.ResetAsked(now()))
@@ -107,6 +131,32 @@ class Commands:
             self._keeper.logs.flush(instance)
             self._keeper.tell("flushed", instance, "log files emptied", _by(request))
         return {"instances": instances}
+
+    def _ready(self, _client: Client, request: Request) -> Request:
+        """What the agent's check says of one worker: it is ready, or why it is not."""
+        (instance,) = self._instances({"instances": [request.get("instance")]})
+        pid, why = request.get("pid"), request.get("why")
+        if not isinstance(pid, int) or not (why is None or isinstance(why, str)):
+            raise _Refused("bad_request", "ready needs 'pid', and 'why' as text or null")
+        which = (self._keeper.app, instance, pid, self._keeper.spec)
+        if not readiness.is_awaited(*which):
+            raise _Refused("refused", f"pid {pid} is not waited for in instance {instance}")
+        if why is None and readiness.is_deaf(*which):
+            why = "it does not listen on the shared port"
+        event: e.SlotEvent = e.BecameReady(now(), pid, checked=True)
+        if why is not None:
+            event = e.NotReady(now(), why[:WHY_CHARACTERS], pid)
+        self._keeper.feed(e.Each((instance,), event))
+        return {"instances": (instance,)}
+
+    def _tell(self, _client: Client, request: Request) -> Request:
+        """A happening that the agent saw."""
+        (instance,) = self._instances({"instances": [request.get("instance")]})
+        kind, text = request.get("kind"), request.get("text")
+        if kind not in TOLD or not isinstance(text, str):
+            raise _Refused("bad_request", f"tell needs 'text' and a 'kind': {' '.join(TOLD)}")
+        self._keeper.tell(kind, instance, text[:WHY_CHARACTERS])
+        return {"instances": (instance,)}
 
     def _signal(self, _client: Client, request: Request) -> Request:
         number = _signal_number(request.get("signal"))
@@ -135,12 +185,12 @@ class Commands:
         self, verb: str, request: Request, concerned: tuple[int, ...], event: e.AppEvent
     ) -> Request:
         self._check(event)
-        self._told(verb, request, concerned, verb)
+        self._told(verb, request, concerned, verb.replace("_", " "))
         self._keeper.feed(event)
         return {"instances": concerned}
 
     def _told(self, verb: str, request: Request, concerned: tuple[int, ...], text: str) -> None:
-        if verb in ("scale", "delete"):
+        if verb in ("scale", "delete", "cancel_reload"):
             where = f" to {len(concerned)}" if verb == "scale" else ""
         else:
             where = " " + ", ".join(str(n) for n in concerned)

@@ -22,7 +22,7 @@ from monit_agent.keep.workers import Death, Workers
 from monit_agent.supervise import actions as a
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.typed import Any
 from monit_agent.wire.places import AppPlaces, next_id_file

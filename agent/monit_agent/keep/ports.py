@@ -11,7 +11,7 @@ from monit_agent.keep.listeners import Listeners, Place
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.nodes import KEEPER_FD, WORKER_FD, Nodes
 from monit_agent.keep.share import Share
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec, hears_disconnect, shares_by_bind
 from monit_agent.supervise.state import RESTING, Status
 from monit_agent.supervise.typed import Any, NamedTuple

@@ -6,9 +6,10 @@ checked against it by a test.
 
 import os
 
-from monit_agent.supervise.app import App, Rolling, size
+from monit_agent.supervise.app import size
+from monit_agent.supervise.appstate import App, Rolling
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import Slot
+from monit_agent.supervise.state import Beside, Slot
 from monit_agent.supervise.typed import Any
 from monit_agent.supervise.words import signal_name
 
@@ -44,6 +45,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "instances": size(app),
         "keeper_pid": os.getpid(),
         "created_at": spec.created_at,
+        "checks": spec.checks._asdict(),
     }
 
 
@@ -65,6 +67,18 @@ def instance_record(slot: Slot) -> dict[str, Any]:
         "next_start_at": slot.next_start_at,
         "reason": slot.reason,
         "adopted": worker.adopted if worker else False,
+        "second": second_record(slot.beside) if slot.beside else None,
+    }
+
+
+def second_record(beside: Beside) -> dict[str, Any]:
+    """Give `Second`."""
+    worker = beside.worker
+    return {
+        "pid": worker.pid if worker else None,
+        "role": beside.role.value,
+        "started_at": worker.since.wall if worker else None,
+        "ready": beside.ready,
     }
 
 

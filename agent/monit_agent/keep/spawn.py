@@ -59,6 +59,11 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def lent_limits() -> tuple[int, int]:
+    """Give the limit of descriptors, soft and hard, that children of this process get."""
+    return _inherited[0] if _inherited else resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def spawn(order: Order) -> Born:
     """Start what ``order`` says; returns when the child has its session, so that its group
     can be signalled. OSError when there can be no process."""

@@ -14,7 +14,7 @@ from monit_agent.keep.spawn import raise_descriptor_limit
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise import spec as specs
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.typed import Any, NoReturn
 from monit_agent.wire.places import AppPlaces, BadNameError, check_name
 

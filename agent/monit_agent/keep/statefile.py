@@ -4,7 +4,7 @@ import os
 
 from monit_agent.keep import jsonline
 from monit_agent.supervise import spec as specs
-from monit_agent.supervise.app import App, Rolling
+from monit_agent.supervise.appstate import App, Rolling
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.supervise.state import (
     After,
@@ -17,7 +17,7 @@ from monit_agent.supervise.state import (
     Wanted,
     Worker,
 )
-from monit_agent.supervise.typed import Any, NamedTuple
+from monit_agent.supervise.typed import Any, NamedTuple, cast
 
 SCHEMA = 1
 
@@ -106,6 +106,8 @@ def _slot(plain: dict[str, Any]) -> Slot:
         "restart_times": tuple(plain["restart_times"]),
         "exits": tuple(Exit(*exit_) for exit_ in plain["exits"]),
     }
+    if beside and read["beside"] is None:
+        read["kept"] = "its keeper died while it started the new worker"
     return Slot(**{**plain, **read})
 
 
@@ -121,4 +123,13 @@ def _worker(pid: int, ticks: int, since: tuple[float, float], _adopted: bool) ->
 
 
 def _roll(plain: dict[str, Any]) -> Rolling:
-    return Rolling(tuple(plain["waiting"]), plain["current"], tuple(plain["done"]), plain["failed"])
+    current = plain["current"]
+    if not isinstance(current, list):  # of a version that replaced one at a time: its number
+        current = [] if current is None else [current]
+    read: dict[str, Any] = {
+        "waiting": tuple(plain["waiting"]),
+        "current": tuple(cast("list[int]", current)),
+        "done": tuple(plain["done"]),
+        "broken": tuple((number, why) for number, why in plain.get("broken", ())),
+    }
+    return Rolling(**{**plain, **read})

@@ -20,15 +20,19 @@ def _make_importable() -> None:
 def main(arguments: list[str]) -> int:
     """Take the agent's lock and serve; 0 also when another agent holds it, 2 on wrong usage."""
     _make_importable()
+    from monit_agent.observe import agent as agents  # noqa: PLC0415
     from monit_agent.observe.lock import AgentLock  # noqa: PLC0415
+    from monit_agent.observe.title import take_title  # noqa: PLC0415
     from monit_agent.observe.trouble import say, say_caught  # noqa: PLC0415
+    from monit_agent.observe.zygote import branch_off  # noqa: PLC0415
     from monit_agent.wire.places import AppPlaces  # noqa: PLC0415
 
     if len(arguments) != 1:
         say("usage: python -I observe/__main__.py <app folder>")
         return 2
     os.umask(0o077)
-    places = AppPlaces(os.path.abspath(arguments[0]))
+    places = AppPlaces(branch_off(os.path.abspath(arguments[0])))
+    take_title("monit-agent", places.folder)
     lock = AgentLock(places.agent_lock)
     try:
         if not lock.take():
@@ -40,9 +44,7 @@ def main(arguments: list[str]) -> int:
     try:
         import resource  # noqa: PLC0415
 
-        from monit_agent.observe.agent import Agent  # noqa: PLC0415
-
-        agent = Agent(places, lock)
+        agent = agents.Agent(places, lock)
         # libzmq aborts the process when descriptors run out; the keeper link remembers the
         # limit that was, for a keeper that it may have to start
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

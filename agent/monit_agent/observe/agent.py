@@ -6,10 +6,13 @@ may have had to start, and all it knows it can read again.
 
 import os
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from monit_agent.observe.answer import Answerer
+from monit_agent.observe.awake import Awake
+from monit_agent.observe.checks import Checking
 from monit_agent.observe.follow import Follower
 from monit_agent.observe.handlers import Handlers, Identity
 from monit_agent.observe.history import History
@@ -22,6 +25,7 @@ from monit_agent.observe.probesock import Probes
 from monit_agent.observe.proctree import make_reader
 from monit_agent.observe.publish import Publisher
 from monit_agent.observe.sockets import Sockets
+from monit_agent.observe.stuckwatch import StuckWatch, Tools
 from monit_agent.observe.triggers import Calendar, MemoryGuard
 from monit_agent.observe.trouble import say
 from monit_agent.wire.limits import BEAT_S
@@ -64,16 +68,22 @@ class Agent:
         self._sockets = Sockets(places)
         self._publisher = Publisher(self._sockets.pub, places.name, identity.epoch)
         self._follower = Follower(self._loop, places, self._publisher)
-        self._probes = Probes(self._loop, places, self._instances)
+        self._awake = Awake()
+        self._probes = Probes(self._loop, places, self._instances, self._awake)
         self._history = History(
             self._loop,
             make_reader(),
             self._instances,
             self._publisher.sample,
             self._ticked,
-            inside=self._probes.put_into,
+            inside=lambda instance, sample: self._checking.put_into(
+                instance, self._probes.put_into(instance, sample)
+            ),
         )
         self._link = KeeperLink(self._loop, places, self)
+        tools = Tools(self._awake, self._link.ask, self._restart, lambda: self._known)
+        self._checking = Checking(self._loop, tools)
+        self._stuck_watch = StuckWatch(tools, self._probes.stuck, self._probes.held_up_in)
         handlers = Handlers(
             places,
             identity,
@@ -104,6 +114,7 @@ class Agent:
         """Take over what the keeper knows; the first time, begin to speak."""
         if self._known is None:
             self._known = Known(snapshot)
+            self._stuck_watch.remember(self._known)
         else:
             self._tell(self._known.replace(snapshot))
         for record in self._known.instances.values():
@@ -112,6 +123,7 @@ class Agent:
             self._follower.reached(end)
         self._sockets.bind()
         self._watch_files()
+        self._checking.changed()
 
     def keeper_said(self, event: KeeperEvent) -> None:
         """Fold an event and pass it on."""
@@ -141,7 +153,10 @@ class Agent:
                 self._probes.forget(event.instance)
                 self._follower.forget(event.instance)
                 self._memory.forget(event.instance)
+                self._checking.forget(event.instance)
+                self._stuck_watch.forget(event.instance)
         self._watch_files()
+        self._checking.changed()
 
     # ------------------------------------------------------------ every second
 
@@ -153,8 +168,10 @@ class Agent:
         why = self._memory.exceeded(instance, sample, limit)
         if why:
             self._restart((instance,), why)
+        self._stuck_watch.ticked(instance, sample)
 
     def _beat(self) -> None:
+        self._awake.now()
         self._publisher.beat()
         cron = self._known.app.limits.cron if self._known else None
         # without a zone: cron speaks of what the clock on the wall shows
@@ -177,7 +194,12 @@ class Agent:
         if running:
             self._restart(tuple(running), why)
 
-    def _restart(self, instances: tuple[int, ...], why: str) -> None:
+    def _restart(
+        self,
+        instances: tuple[int, ...],
+        why: str,
+        refused: Callable[[], None] | None = None,
+    ) -> None:
         # where a port is shared a reload loses no request; else nothing speaks against all at once
         shared = self._known is not None and self._known.app.mode == "cluster"
         do = "reload" if shared else "restart"
@@ -186,7 +208,11 @@ class Agent:
             if answer.ok:
                 return
             say(f"{do} ({why}) was refused: {answer.message}")
-            if shared and answer.kind == "refused":  # another one is under way, and may be too old
+            if refused is not None:
+                refused()
+            elif (
+                shared and answer.kind == "refused"
+            ):  # another one is under way, and may be too old
                 self._loop.after(RELOAD_AGAIN_S, lambda: self._restart(instances, why))
 
         self._link.ask(do, answered, instances=instances, why=why, env=None, by=None)

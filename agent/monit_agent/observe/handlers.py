@@ -19,6 +19,7 @@ from monit_agent.wire.messages import (
     AppSnapshot,
     BlockedPart,
     BlockedTable,
+    CancelReload,
     Delete,
     ErrorKind,
     Flush,
@@ -48,7 +49,9 @@ LINES_MAX = 100_000
 
 _KINDS: frozenset[str] = frozenset(get_args(ErrorKind))
 
-Command = Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
+Command = (
+    Start | Stop | Restart | Reload | CancelReload | Scale | Delete | Reset | SendSignal | Flush
+)
 LogRequest = LogRange | LogTail | LogSince
 
 
@@ -84,7 +87,7 @@ class Handlers:
 
     def table(self) -> dict[type[Request], Handler]:
         """Give the handler of every kind of request."""
-        commands = (Start, Stop, Restart, Reload, Scale, Delete, Reset, SendSignal, Flush)
+        commands = get_args(Command)
         return {
             **dict.fromkeys(commands, self._command),
             Snapshot: self._snapshot,
@@ -138,12 +141,14 @@ class Handlers:
         fields: dict[str, object] = {"by": by}
         if isinstance(request, Scale):
             fields["count"] = request.count
-        elif not isinstance(request, Delete):
+        elif not isinstance(request, Delete | CancelReload):
             self._check(request.instances or ())
             fields["instances"] = request.instances
         if isinstance(request, Restart | Reload):
             fields["env"] = request.env
             fields["why"] = None
+        if isinstance(request, Reload):
+            fields["parallel"] = request.parallel
         if isinstance(request, SendSignal):
             fields["signal"] = request.signal
             fields["group"] = request.group

@@ -128,6 +128,11 @@ def _all(number: int, reports: list[Report]) -> Iterable[LoopWords]:
     return (loop for report in reports for loop in report.loops or () if loop.id == number)
 
 
+def busy_s(report: Report) -> float | None:
+    """Give for how long the process's worst loop is busy by now; None when none runs."""
+    return max((loop.now for loop in report.loops or () if loop.running), default=None)
+
+
 def put_into(sample: Sample, inside: list[Figures]) -> Sample:
     """Give ``sample`` with the figures of the probes in an instance's tree.
 

@@ -12,11 +12,15 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
+from monit_agent.observe.awake import Awake
 from monit_agent.observe.blocks import Blocks
 from monit_agent.observe.family import put_inside
 from monit_agent.observe.loop import Loop
-from monit_agent.observe.probes import Figures, Inside, put_into
+from monit_agent.observe.probes import Figures, Inside, busy_s, put_into
 from monit_agent.observe.probewords import BadReportError, Report, read_report
+from monit_agent.observe.stuck import Look, Stuck
 from monit_agent.observe.trouble import say
 from monit_agent.wire.limits import PROBE_STALE_S
 from monit_agent.wire.messages import InstanceRecord, Sample
@@ -46,8 +50,14 @@ class Probes:
     """
 
     def __init__(
-        self, loop: Loop, places: AppPlaces, instances: Callable[[], Mapping[int, InstanceRecord]]
+        self,
+        loop: Loop,
+        places: AppPlaces,
+        instances: Callable[[], Mapping[int, InstanceRecord]],
+        awake: Awake,
     ) -> None:
+        self.stuck = Stuck(_look)
+        self._awake = awake
         self._loop = loop
         self._instances = instances
         self._inside: dict[int, dict[int, Inside]] = {}
@@ -71,7 +81,12 @@ class Probes:
 
     def put_into(self, instance: int, sample: Sample) -> Sample:
         """Give the sample of an instance with what its probes say."""
-        if sample.pid is None or self._roots.get(instance) != sample.pid:
+        if sample.pid is None or self._roots.get(instance) not in (None, sample.pid):
+            return sample
+        stuck_s = self.stuck.seconds(instance, sample.pid, self._awake.now())
+        if stuck_s is not None:
+            sample = replace(sample, stuck_s=round(stuck_s, 3))
+        if instance not in self._roots:
             return sample
         now = time.monotonic()
         inside = self._inside[instance]
@@ -89,6 +104,15 @@ class Probes:
         """Give the table of blocks of an instance, empty if there were none."""
         return self._blocks.get(instance) or Blocks()
 
+    def held_up_in(self, instance: int) -> str:
+        """Say in which of the app's functions the instance's loop is held up now, as far as its
+        probe tells: `` in work app.py:12``, or nothing."""
+        for block in self.blocks(instance).records(time.monotonic()):
+            if block.going_on_ms and block.culprit < len(block.stack):
+                frame = block.stack[block.culprit]
+                return f" in {frame.function} {os.path.basename(frame.file)}:{frame.line}"
+        return ""
+
     def faults(self, instance: int) -> tuple[int, tuple[str, ...]]:
         """Give how many processes of the instance report, and the errors inside their probes."""
         inside = self._inside.get(instance, {})
@@ -98,6 +122,7 @@ class Probes:
         """Drop what is known of a slot that is gone."""
         for by_instance in (self._inside, self._blocks, self._roots):
             by_instance.pop(instance, None)
+        self.stuck.forget(instance)
 
     # ------------------------------------------------------------ what comes in
 
@@ -115,12 +140,15 @@ class Probes:
         instance = roots[root]
         if self._roots.get(instance) != root:
             self._roots[instance], self._inside[instance] = root, {}
+            self.stuck.forget(instance)
         inside = self._inside[instance]
         now = time.monotonic()
         if report.bye:
             inside.pop(pid, None)
+            self.stuck.ended(instance, pid)
         else:
             inside.setdefault(pid, Inside()).add(report, now)
+            self.stuck.heard(instance, pid, busy_s(report), self._awake.now())
         if report.blocked:
             self._blocks.setdefault(instance, Blocks()).add(pid, report.blocked, now)
 
@@ -192,6 +220,8 @@ class Probes:
             self._loop.unwatch(fd)
             del self._streams[fd]
             stream.close()
+            for instance in self._inside:
+                self.stuck.ended(instance, pid)
 
 
 def _sender(ancillary: list[tuple[int, int, bytes]]) -> int:
@@ -199,6 +229,16 @@ def _sender(ancillary: list[tuple[int, int, bytes]]) -> int:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
             return int(_CREDENTIALS.unpack(data)[0])
     return 0
+
+
+def _look(pid: int) -> Look | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            raw = file.read()
+        state = raw[raw.rindex(b")") + 2 :][:1].decode("ascii", "replace")
+        return None if state in "ZX" else Look(state, os.readlink(f"/proc/{pid}/exe"))
+    except (OSError, ValueError):
+        return None
 
 
 def _parent(pid: int) -> int | None:

@@ -46,6 +46,7 @@ class LoopWords(Word, frozen=True, kw_only=True):
     max: Seconds = 0.0
     now: Seconds = 0.0
     stuck: Count = 0
+    running: bool = True
 
 
 class BlockWords(Word, frozen=True, kw_only=True):

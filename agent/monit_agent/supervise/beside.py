@@ -5,7 +5,8 @@ connections on a port that the keeper holds, the next one (the *heir*) can accep
 
     heir starts ─▶ heir ready ─▶ it is the slot's worker; the old one takes nothing new, then is
                                  told to stop, then is gone
-                └▶ heir dies, or is not ready in time: it goes, the old one never knew
+                └▶ heir dies, is not ready in time, or the reload is cancelled: it goes, the old
+                   one never knew
 
 Whatever concerns the worker that counts is decided by `machine`.
 """
@@ -14,9 +15,9 @@ from monit_agent.supervise import events as e
 from monit_agent.supervise import machine
 from monit_agent.supervise.actions import Action, Complain, Quiesce, Signal, Spawn
 from monit_agent.supervise.exits import Decision, bury, tell
-from monit_agent.supervise.spec import AppSpec, hears_disconnect
+from monit_agent.supervise.spec import AppSpec, hears_disconnect, is_checked, waits
 from monit_agent.supervise.state import RESTING, After, Beside, Now, Role, Slot, Status, Wanted
-from monit_agent.supervise.words import how, seconds, signal_name
+from monit_agent.supervise.words import how, signal_name
 
 QUIESCE_S = 0.25
 """How long a worker that takes nothing new keeps serving before it is told to stop, if it does not
@@ -42,6 +43,8 @@ def _decide_for_two(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpe
         decided = _stop_both(slot, beside, event, spec)
     elif isinstance(event, e.ReplaceAsked):
         decided = slot, (Complain(f"{slot.instance} is being replaced already"),)
+    elif isinstance(event, e.ReplaceCancelled):
+        decided = _send_away(slot, beside, event.now, spec)
     elif _is_about(beside, event):
         decided = _news(slot, beside, event, spec)
     elif isinstance(event, e.Exited):
@@ -55,7 +58,7 @@ def _is_about(beside: Beside, event: e.SlotEvent) -> bool:
     """Tell whether the event is the second worker's."""
     if isinstance(event, e.Spawned) or (isinstance(event, e.SpawnFailed) and event.pid is None):
         return beside.worker is None
-    told = (e.SpawnFailed, e.BecameReady, e.Listened, e.Quiesced, e.Exited)
+    told = (e.SpawnFailed, e.BecameReady, e.NotReady, e.Listened, e.Quiesced, e.Exited)
     return isinstance(event, told) and beside.worker is not None and event.pid == beside.worker.pid
 
 
@@ -81,9 +84,12 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
     if beside.role is not Role.HEIR:
         quiesced = isinstance(event, e.Quiesced) and beside.role is Role.QUIESCING
         return _tell_to_leave(slot, beside, event.now, spec) if quiesced else (slot, ())
+    if isinstance(event, e.NotReady):
+        said = beside.unready == event.why
+        return slot if said else slot._replace(beside=beside._replace(unready=event.why)), ()
     if isinstance(event, e.Listened):
         beside = beside._replace(listens=True)
-    if isinstance(event, e.BecameReady) if spec.wait_ready else beside.listens:
+    if _says_ready(event, spec) if waits(spec) else beside.listens:
         # it must prove itself as one that starts alone: to listen and then to die is no release
         since = beside.worker.since.mono if beside.worker else event.now.mono
         beside = beside._replace(ready=True, wake_at=since + spec.policy.min_uptime_s)
@@ -91,12 +97,15 @@ def _news(slot: Slot, beside: Beside, event: e.SlotEvent, spec: AppSpec) -> Deci
     return _take_over(slot, beside, event.now, spec) if _is_due(beside, event.now) else (slot, ())
 
 
+def _says_ready(event: e.SlotEvent, spec: AppSpec) -> bool:
+    return isinstance(event, e.BecameReady) and event.checked == is_checked(spec)
+
+
 def _take_over(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
     """The heir is the slot's worker from now on."""
     if not heir.ready or slot.worker is None or heir.worker is None:
         return slot, ()
-    patience = spec.policy.kill_timeout_s if hears_disconnect(spec) else QUIESCE_S
-    old = Beside(slot.worker, Role.QUIESCING, wake_at=now.mono + patience)
+    old = Beside(slot.worker, Role.QUIESCING, wake_at=now.mono + _patience_s(spec))
     new = slot._replace(
         worker=heir.worker, listens=heir.listens, restarts=slot.restarts + 1, beside=old
     )
@@ -105,12 +114,25 @@ def _take_over(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
 
 
 def _give_up(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
-    text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
-    kept = slot._replace(kept=text)
+    kept = slot._replace(kept=machine.too_late(heir.unready, spec))
     return _tell_to_leave(kept, heir._replace(asked=False), now, spec)
 
 
+def _send_away(slot: Slot, heir: Beside, now: Now, spec: AppSpec) -> Decision:
+    """Nobody wants the heir any more; one that listens may have begun to answer requests."""
+    if heir.worker is None or heir.role is not Role.HEIR:
+        return slot, ()
+    if not heir.listens:
+        return _tell_to_leave(slot, heir, now, spec)
+    going = heir._replace(role=Role.QUIESCING, wake_at=now.mono + _patience_s(spec))
+    return slot._replace(beside=going), (Quiesce(slot.instance, heir.worker.pid),)
+
+
 # ---------------------------------------------------------------- leaving
+
+
+def _patience_s(spec: AppSpec) -> float:
+    return spec.policy.kill_timeout_s if hears_disconnect(spec) else QUIESCE_S
 
 
 def _tell_to_leave(slot: Slot, beside: Beside, now: Now, spec: AppSpec) -> Decision:
@@ -190,6 +212,7 @@ def _first_gone(slot: Slot, beside: Beside, event: e.Exited, spec: AppSpec) -> D
             status=Status.STARTING,
             worker=beside.worker,
             listens=beside.listens,
+            reason=beside.unready,
             wake_at=beside.wake_at,
             restarts=slot.restarts + 1,
             beside=None,

@@ -29,6 +29,12 @@ class ReplaceAsked(NamedTuple):
     now: Now
 
 
+class ReplaceCancelled(NamedTuple):
+    """An heir that is not the slot's worker yet shall go; anything else goes on."""
+
+    now: Now
+
+
 class ResetAsked(NamedTuple):
     """Its counters shall begin anew."""
 
@@ -55,9 +61,19 @@ class SpawnFailed(NamedTuple):
 
 
 class BecameReady(NamedTuple):
-    """The worker said ``READY=1``. Here and below ``pid`` None means the one that counts."""
+    """The worker said ``READY=1``, or with ``checked`` the readiness check succeeded. Here and
+    below ``pid`` None means the one that counts."""
 
     now: Now
+    pid: int | None = None
+    checked: bool = False
+
+
+class NotReady(NamedTuple):
+    """The readiness check failed, and why."""
+
+    now: Now
+    why: str
     pid: int | None = None
 
 
@@ -94,8 +110,8 @@ class TimeCame(NamedTuple):
 
 
 SlotEvent = (
-    StartAsked | StopAsked | RestartAsked | ReplaceAsked | ResetAsked
-    | Spawned | SpawnFailed | BecameReady | Listened | Quiesced | Exited | TimeCame
+    StartAsked | StopAsked | RestartAsked | ReplaceAsked | ReplaceCancelled | ResetAsked
+    | Spawned | SpawnFailed | BecameReady | NotReady | Listened | Quiesced | Exited | TimeCame
 )  # fmt: skip
 
 
@@ -107,10 +123,18 @@ class Each(NamedTuple):
 
 
 class ReloadAsked(NamedTuple):
-    """These shall be replaced one after another."""
+    """These shall be replaced, ``parallel`` at a time."""
 
     now: Now
     instances: tuple[int, ...]
+    parallel: int = 1
+
+
+class CancelAsked(NamedTuple):
+    """The reload under way shall end; ``by`` is who asked."""
+
+    now: Now
+    by: str | None = None
 
 
 class ScaleAsked(NamedTuple):
@@ -133,4 +157,4 @@ class LeaveAsked(NamedTuple):
     now: Now
 
 
-AppEvent = Each | ReloadAsked | ScaleAsked | DeleteAsked | LeaveAsked
+AppEvent = Each | ReloadAsked | CancelAsked | ScaleAsked | DeleteAsked | LeaveAsked

@@ -81,6 +81,7 @@ def bury(slot: Slot, event: e.Exited, *, asked: bool) -> tuple[Slot, tuple[Actio
         ready=False,
         listens=False,
         wake_at=None,
+        reason=None,
         exits=exits,
         restart_times=times,
     )

@@ -20,7 +20,7 @@ from monit_agent.supervise.exits import (
     tell,
     unstable,
 )
-from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.spec import AppSpec, is_checked, waits
 from monit_agent.supervise.state import (
     After,
     Now,
@@ -75,19 +75,24 @@ def _spawned(slot: Slot, event: e.Spawned, spec: AppSpec) -> Decision:
     if slot.worker is not None:
         return _impossible(slot, event, spec)
     policy = spec.policy
-    speaks = spec.wait_ready or slot.shares
+    speaks = waits(spec) or slot.shares
     patience = policy.listen_timeout_s if speaks else policy.min_uptime_s
     with_worker = slot._replace(worker=event.worker, wake_at=event.worker.since.mono + patience)
     return with_worker, (tell(slot, "spawned", f"pid {event.worker.pid}"),)
 
 
 def _became_ready(slot: Slot, event: e.BecameReady, spec: AppSpec) -> Decision:
-    return come_online(slot, event.now, spec) if spec.wait_ready else (slot, ())
+    heard = waits(spec) and event.checked == is_checked(spec)
+    return come_online(slot, event.now, spec) if heard else (slot, ())
+
+
+def _not_ready(slot: Slot, event: e.NotReady, _spec: AppSpec) -> Decision:
+    return slot if slot.reason == event.why else slot._replace(reason=event.why), ()
 
 
 def _listened(slot: Slot, event: e.Listened, spec: AppSpec) -> Decision:
     slot = slot._replace(listens=True, shares=True)
-    if slot.status is not Status.STARTING or slot.worker is None or spec.wait_ready:
+    if slot.status is not Status.STARTING or slot.worker is None or waits(spec):
         return slot, ()
     return come_online(slot, event.now, spec)
 
@@ -95,12 +100,18 @@ def _listened(slot: Slot, event: e.Listened, spec: AppSpec) -> Decision:
 def _patience_over(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
     if not is_due(slot, event.now):
         return slot, ()
-    if not spec.wait_ready:
+    if not waits(spec):
         # it may have become a program without a port; with a port it said so long ago
         return come_online(slot._replace(shares=slot.listens), event.now, spec)
-    text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
+    text = too_late(slot.reason, spec)
     stopping, actions = _tell_to_stop(slot, event.now, spec, Status.STOPPING, After.UNSTABLE)
-    return stopping._replace(reason=text), (tell(slot, "stopping", text), *actions)
+    return stopping._replace(reason=text), (tell(slot, "unready", text), *actions)
+
+
+def too_late(why: str | None, spec: AppSpec) -> str:
+    """Say that a worker was not ready in time, and why as far as that is known."""
+    text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
+    return f"{text}: {why}" if why else text
 
 
 def come_online(slot: Slot, now: Now, spec: AppSpec) -> Decision:
@@ -110,6 +121,7 @@ def come_online(slot: Slot, now: Now, spec: AppSpec) -> Decision:
         status=Status.ONLINE,
         ready=True,
         proven=True,
+        reason=None,
         wake_at=now.mono + spec.policy.stable_after_s if slot.unstable_at else None,
     )
     return online, (tell(slot, "ready", f"online after {seconds(up)}"),)
@@ -315,6 +327,11 @@ TABLE: dict[type, dict[Status, _Handler]] = {
         starting=_replace, online=_replace, stopping=_start_stopping,
         stopped=_begin, backoff=_begin, errored=_begin,
     ),
+    # only an heir can be sent away, and that is decided in `beside`
+    e.ReplaceCancelled: _row(
+        starting=_as_it_is, online=_as_it_is, stopping=_as_it_is,
+        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    ),
     e.ResetAsked: _row(
         starting=_reset, online=_reset, stopping=_reset,
         stopped=_reset, backoff=_reset, errored=_reset,
@@ -331,6 +348,10 @@ TABLE: dict[type, dict[Status, _Handler]] = {
     # a word or an alarm may cross with the end of what it was about: not an error
     e.BecameReady: _row(
         starting=_became_ready, online=_as_it_is, stopping=_as_it_is,
+        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    ),
+    e.NotReady: _row(
+        starting=_not_ready, online=_as_it_is, stopping=_as_it_is,
         stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
     ),
     e.Listened: _row(

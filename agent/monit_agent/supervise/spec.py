@@ -35,10 +35,30 @@ class Policy(NamedTuple):
     """Exit codes that mean: finished, do not start again."""
     kill_timeout_s: float = 10.0
     listen_timeout_s: float = 30.0
-    """With `AppSpec.wait_ready`: a worker not ready by then is stopped as unstable."""
+    """A worker that is waited for (`waits`) and not ready by then is stopped as unstable."""
     stop_signal: int = 15
     max_memory_bytes: int | None = None
     cron: str | None = None
+
+
+class Checks(NamedTuple):
+    """What the agent asks the workers from outside. An empty URL or command: no such check."""
+
+    ready_url: str = ""
+    """A worker is online only when this answers, see ``wire/checkurl.py``."""
+    ready_command: tuple[str, ...] = ()
+    """The same, with a command that ends with 0."""
+    health_url: str = ""
+    health_command: tuple[str, ...] = ()
+    health_interval_s: float = 10.0
+    health_timeout_s: float = 3.0
+    """How long the answer to any check may take."""
+    health_failures: int = 3
+    """So many in a row, and the worker is replaced."""
+    health_grace_s: float = 5.0
+    """A worker is not checked before it has been online so long."""
+    restart_stuck_s: float | None = None
+    """A worker whose event loop is held up for so long is replaced."""
 
 
 class AppSpec(NamedTuple):
@@ -69,6 +89,17 @@ class AppSpec(NamedTuple):
     umask: int = 0o022
     created_at: float = 0.0
     policy: Policy = Policy()
+    checks: Checks = Checks()
+
+
+def is_checked(spec: AppSpec) -> bool:
+    """Tell whether the agent checks if a worker is ready."""
+    return bool(spec.checks.ready_url or spec.checks.ready_command)
+
+
+def waits(spec: AppSpec) -> bool:
+    """Tell whether a worker is online only when somebody says that it is ready."""
+    return spec.wait_ready or is_checked(spec)
 
 
 def hears_disconnect(spec: AppSpec) -> bool:
@@ -92,6 +123,7 @@ def to_json(spec: AppSpec) -> dict[str, Any]:
     """Give ``spec`` as JSON-able values."""
     plain = spec._asdict()
     plain["policy"] = spec.policy._asdict()
+    plain["checks"] = spec.checks._asdict()
     return plain
 
 
@@ -100,7 +132,8 @@ def from_json(plain: Any) -> AppSpec:
     try:
         fields = {key: _tupled(value) for key, value in plain.items()}
         policy = {key: _tupled(value) for key, value in fields.pop("policy", {}).items()}
-        return AppSpec(**fields, policy=Policy(**policy))
+        checks = {key: _tupled(value) for key, value in fields.pop("checks", {}).items()}
+        return AppSpec(**fields, policy=Policy(**policy), checks=Checks(**checks))
     except (AttributeError, TypeError) as error:
         raise BadSpecError(f"not a spec of this version: {error}") from error
 

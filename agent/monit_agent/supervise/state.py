@@ -88,6 +88,8 @@ class Beside(NamedTuple):
     killed: bool = False
     asked: bool = True
     """Somebody wants its end."""
+    unready: str | None = None
+    """Why it is not ready yet, as far as a check tells."""
 
 
 class Slot(NamedTuple):
@@ -125,6 +127,7 @@ class Slot(NamedTuple):
     next_start_at: float | None = None
     """In ``backoff``: wall second of the next start."""
     reason: str | None = None
+    """Why it is given up or waits, or why it is not ready yet."""
 
 
 RESTING = (Status.STOPPED, Status.ERRORED, Status.BACKOFF)

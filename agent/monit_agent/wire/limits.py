@@ -34,6 +34,9 @@ PROBE_WINDOW_S = 5.0
 PROBE_STALE_S = 3.0
 """A process whose probe was silent for this long tells nothing any more."""
 
+STUCK_SHOWN_S = 2.0
+"""An event loop that is held up for so long is shown as stuck, not as slow."""
+
 PROCESSES = 64
 """Processes below one worker that a sample names: 3.5 kB a second, of which nobody reads more."""
 

@@ -19,9 +19,10 @@ HappeningKind = Literal[
     "keeper_started", "agent_started", "agent_exited", "adopted",
     "asked", "scaled", "flushed",
     "spawned", "ready", "exited", "left_behind", "backoff", "errored",
-    "stopping", "killed", "stopped",
+    "stopping", "killed", "stopped", "unready",
     "reload_started", "reload_step", "reload_done", "reload_failed",
     "port_taken", "log_lost", "log_resumed", "state_unsaved", "state_saved",
+    "stuck", "unstuck", "unhealthy", "healthy",
 ]  # fmt: skip
 
 
@@ -42,6 +43,19 @@ class Exit(Record, frozen=True, kw_only=True):
     ran_s: float
     asked: bool = False
     """True when somebody asked for it (stop, restart, reload, scale, delete)."""
+
+
+class Second(Record, frozen=True, kw_only=True):
+    """The other worker of a slot, for the while of a replacement without a gap: an ``heir`` that
+    starts and shall take over, or one that goes: ``quiescing`` takes no new connections,
+    ``leaving`` was told to stop. Who goes is the old worker, or, started later than the slot's
+    own, an heir that failed or was sent away."""
+
+    pid: int | None = None
+    role: Literal["heir", "quiescing", "leaving"]
+    started_at: float | None = None
+    ready: bool = False
+    """An heir listens, and has only to live for ``min_uptime``."""
 
 
 class InstanceRecord(Record, frozen=True, kw_only=True):
@@ -67,9 +81,10 @@ class InstanceRecord(Record, frozen=True, kw_only=True):
     next_start_at: float | None = None
     """In ``backoff``: when the next worker is started."""
     reason: str | None = None
-    """Why it is ``errored``, or cannot be started."""
+    """Why it is ``errored``, or cannot be started, or is not ready yet."""
     adopted: bool = False
     """True when a keeper took the worker over from one that died."""
+    second: Second | None = None
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -84,6 +99,22 @@ class Limits(Record, frozen=True, kw_only=True):
     stop_exit_codes: tuple[int, ...] = ()
     max_memory_bytes: int | None = None
     cron: str | None = None
+
+
+class Checks(Record, frozen=True, kw_only=True):
+    """How the agent asks the workers whether they are ready and healthy; what is empty is not
+    asked. URLs are those of ``wire/checkurl.py``."""
+
+    ready_url: str = ""
+    ready_command: tuple[str, ...] = ()
+    health_url: str = ""
+    health_command: tuple[str, ...] = ()
+    health_interval_s: float = 10.0
+    health_timeout_s: float = 3.0
+    health_failures: int = 3
+    health_grace_s: float = 5.0
+    restart_stuck_s: float | None = None
+    """A worker whose event loop is held up for so long is replaced."""
 
 
 class AppRecord(Record, frozen=True, kw_only=True):
@@ -110,6 +141,7 @@ class AppRecord(Record, frozen=True, kw_only=True):
     """How many slots the app has."""
     keeper_pid: int | None = None
     created_at: float
+    checks: Checks = Checks()
 
 
 class Sample(Record, frozen=True, kw_only=True):
@@ -151,11 +183,29 @@ class Sample(Record, frozen=True, kw_only=True):
     loop_lag_max_ms: float | None = None
     loop_utilization: float | None = None
     metrics: dict[str, "Metric"] = {}
+    stuck_s: float | None = None
+    """For how long an event loop of the tree has been held up at this moment; None when none runs,
+    as far as is known. A process that is halted (SIGSTOP) counts from its last report on."""
+    health: "Health | None" = None
+    """What the health check says; None where there is none."""
     processes: tuple["Process", ...] = ()
     """The processes below the worker, those with the largest share of the tree's CPU or memory
     first, at most `limits.PROCESSES`; ``children`` counts them all. Not kept in the history."""
     loop_pid: int | None = None
     """Whose loop is the worst, when the tree has several processes."""
+
+
+class Health(Record, frozen=True, kw_only=True):
+    """What the health check of one worker says."""
+
+    ok: bool | None = None
+    """Of the last check; None before the first."""
+    failures: int = 0
+    """In a row, up to now."""
+    at: float | None = None
+    """When the last check ended."""
+    text: str = ""
+    """What came of it: ``status 200``, ``no answer within 3 s``, ``exit code 1: no disk``."""
 
 
 class Process(Record, frozen=True, kw_only=True, array_like=True):
@@ -233,12 +283,26 @@ class Happening(Record, frozen=True, kw_only=True):
 
 
 class Roll(Record, frozen=True, kw_only=True):
-    """A rolling reload under way: which instances are done, which wait, what went wrong."""
+    """A rolling reload, under way until it has ``failed`` and nobody is ``current`` any more;
+    one that succeeded is None."""
 
     waiting: tuple[int, ...] = ()
-    current: int | None = None
+    """Not begun; when it has failed: not replaced."""
+    current: tuple[int, ...] = ()
+    """Being replaced now, at most ``parallel``."""
     done: tuple[int, ...] = ()
     failed: str | None = None
+    """Why nobody else is begun."""
+    parallel: int = 1
+    broken: tuple[tuple[int, str], ...] = ()
+    """Instances whose new worker did not come up, each with why."""
+    cancelled: bool = False
+    """Somebody put an end to it; ``failed`` says who."""
+
+    @property
+    def under_way(self) -> bool:
+        """True as long as something of it goes on."""
+        return self.failed is None or bool(self.current)
 
 
 class LogEnd(Record, frozen=True, kw_only=True):
@@ -331,10 +395,17 @@ class Restart(Record, frozen=True, kw_only=True, tag="restart"):
 
 
 class Reload(Record, frozen=True, kw_only=True, tag="reload"):
-    """Replace these instances one after another, each ready before the next. Answer: `Accepted`."""
+    """Replace these instances, ``parallel`` at a time; each is ready before another one begins.
+    The first failure ends it. Answer: `Accepted`, with those of them that run."""
 
     instances: tuple[int, ...] | None = None
     env: dict[str, str] | None = None
+    parallel: int = 1
+
+
+class CancelReload(Record, frozen=True, kw_only=True, tag="cancel_reload"):
+    """End the reload under way: new workers that are not ready go, no more are begun, what is done
+    stays done. Answer: `Accepted`, with those whose new worker goes."""
 
 
 class Scale(Record, frozen=True, kw_only=True, tag="scale"):
@@ -419,8 +490,8 @@ class BlockedTable(Record, frozen=True, kw_only=True, tag="blocked_table"):
 
 
 Request = (
-    Snapshot | Start | Stop | Restart | Reload | Scale | Delete | Reset | SendSignal | Flush
-    | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
+    Snapshot | Start | Stop | Restart | Reload | CancelReload | Scale | Delete | Reset
+    | SendSignal | Flush | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
 )  # fmt: skip
 
 

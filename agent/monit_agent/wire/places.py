@@ -105,6 +105,26 @@ def next_id_file(home_folder: str) -> str:
     return os.path.join(home_folder, "next_id")
 
 
+def home_of(folder: str) -> str:
+    """Give the home that holds the app's ``folder``."""
+    return os.path.dirname(os.path.dirname(folder))
+
+
+def zygote_socket(home_folder: str) -> str:
+    """Give the socket at which keepers ask for agents (``observe/zygote.py``)."""
+    return os.path.join(home_folder, "zygote.sock")
+
+
+def zygote_lock(home_folder: str) -> str:
+    """Give the file on which the home's zygote holds ``flock``."""
+    return os.path.join(home_folder, "zygote.lock")
+
+
+def zygote_log(home_folder: str) -> str:
+    """Give the file with what the home's zygote has to say."""
+    return os.path.join(home_folder, "zygote.log")
+
+
 def keeper_command(folder: str) -> list[str]:
     """Give the command that starts the keeper of the app in ``folder``.
 

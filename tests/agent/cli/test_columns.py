@@ -95,7 +95,9 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
     app = _app()
     written = instance_fields(app, app.instances[0], NOW, None)
     assert set(written) <= names
-    assert names - set(written) <= {"value", "unit", "code", "signal", "at", "ran_s", "requests"}
+    assert names - set(written) <= {
+        "value", "unit", "code", "signal", "at", "ran_s", "requests", "failures", "text",
+    }  # fmt: skip
     assert written["metrics"] == {"requests": {"value": 17.0, "unit": "/s"}}
     assert written["age_s"] == pytest.approx(1.0)
     assert written["heap_used_bytes"] is None
@@ -122,6 +124,7 @@ def test_the_fields_that_scripts_rely_on_are_there() -> None:
         "last_exit", "age_s", "stale",
         "heap_src", "gc_collections", "gc_ms", "gc_max_ms", "loop_type", "loop_blocks", "tasks",
         "handles", "sched_delay_p95_ms", "sched_delay_max_ms",
+        "stuck_s", "health",
     )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monit_agent.client.left import read_left
 from monit_agent.keep import statefile
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec, Policy
 from monit_agent.supervise.state import Exit, Now, Slot, Status, Wanted, Worker
 

@@ -1,5 +1,6 @@
 """A command is done when the workers are as asked, and fails with the reason."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -8,10 +9,11 @@ from msgspec.structs import replace
 from monit_agent.client import scenes
 from monit_agent.client.ask import ask_now, operate, wait
 from monit_agent.client.operation import Progress
-from monit_agent.client.plays import spawn
+from monit_agent.client.plays import obey, spawn
 from monit_agent.client.replay import ReplaySource
 from monit_agent.client.replay_app import Play, ReplayedApp
 from monit_agent.wire.messages import (
+    CancelReload,
     Delete,
     Exit,
     Flush,
@@ -55,10 +57,53 @@ def test_replacing_is_done_with_new_workers_online(shop: ReplaySource, request_:
 
 
 def test_a_reload_shows_how_far_it_is(shop: ReplaySource) -> None:
-    """While a reload runs, its progress counts instance by instance."""
+    """While a reload runs, its progress counts instance by instance and tells each step."""
     steps = run(shop, "web", Reload())
 
-    assert [len(step.done) for step in steps if step.answered] == [0, 1, 2, 3]
+    counts = [len(step.done) for step in steps if step.answered]
+    assert [count for count, _ in itertools.groupby(counts)] == [0, 1, 2, 3]
+    clauses = [text for step in steps for number, text in step.steps if number == 1]
+    assert [text for text, _ in itertools.groupby(clauses)] == [
+        "pid 5214 starting beside pid 4004",
+        "pid 5214 ready, old pid 4004 draining",
+    ]
+
+
+def test_several_are_replaced_at_once(shop: ReplaySource) -> None:
+    """With ``parallel`` two instances are under way together, and it takes fewer rounds."""
+    steps = run(shop, "web", Reload(parallel=2))
+
+    together = [tuple(number for number, _ in step.steps) for step in steps]
+    assert (0, 1) in together
+    assert (2,) in together
+    assert steps[-1].done == (0, 1, 2)
+
+
+def test_a_cancelled_reload_fails_for_who_waits_and_not_for_who_cancels(
+    shop: ReplaySource,
+) -> None:
+    """The one hears who cancelled it, the other is done."""
+    ask_now(shop, "web", Reload())
+    assert run(shop, "web", CancelReload())[-1].ok
+
+    def cancel() -> Play:
+        obey(shop.stage["web"], CancelReload(), shop.play)
+        yield 0.0
+
+    shop.play(cancel(), after_s=2.0)
+    trouble = run(shop, "web", Reload())[-1].trouble
+    assert trouble is not None
+    assert "the reload was cancelled by anna:4242" in trouble
+    assert run(shop, "web", CancelReload())[-1].trouble == "there is no reload under way to cancel"
+
+
+def test_an_instance_that_is_scaled_away_need_not_be_replaced(shop: ReplaySource) -> None:
+    """A reload that waits for it ends with the others."""
+    steps = operate(shop, {"web": Reload()})
+    next(steps)
+    ask_now(shop, "web", Scale(count=2))
+
+    assert list(steps)[-1].ok
 
 
 def test_stopping_starting_and_deleting_are_done_when_seen(shop: ReplaySource) -> None:

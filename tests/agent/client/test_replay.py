@@ -132,7 +132,7 @@ def test_a_reload_takes_one_after_another() -> None:
     """While a rolling reload runs its progress can be read and only one slot is away."""
     source = scenes.healthy()
     ask(source, "web", Reload())
-    steps: list[int | None] = []
+    steps: list[tuple[int, ...]] = []
     for _ in range(100):
         source.advance(0.1)
         source.poll()
@@ -141,7 +141,7 @@ def test_a_reload_takes_one_after_another() -> None:
         if roll and roll.current not in steps:
             steps.append(roll.current)
 
-    assert steps == [0, 1, 2]
+    assert steps == [(0,), (1,), (2,)]
     assert source.fleet.apps["web"].roll is None
 
 

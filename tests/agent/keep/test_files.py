@@ -11,9 +11,19 @@ import pytest
 from monit_agent.keep import ids, procfs, statefile
 from monit_agent.keep.logfile import LogFile
 from monit_agent.keep.logpipe import LogPipe
-from monit_agent.supervise.app import App, Rolling
+from monit_agent.supervise.appstate import App, Rolling
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import After, Exit, Now, Slot, Status, Wanted, Worker
+from monit_agent.supervise.state import (
+    After,
+    Beside,
+    Exit,
+    Now,
+    Role,
+    Slot,
+    Status,
+    Wanted,
+    Worker,
+)
 from monit_agent.wire import timeindex
 
 SPEC = AppSpec("web", "w.py", ("python", "w.py"), "/", "me")
@@ -35,12 +45,37 @@ SLOT = Slot(
 
 def test_the_state_comes_back_whole(tmp_path: Path) -> None:
     """Every field of a slot, the reload, the spec."""
-    app = App(slots=(SLOT, Slot(4, 18)), roll=Rolling((4,), 3, (1,), None))
+    broken = ((0, "exit code 1"),)
+    roll = Rolling((4,), (3, 5), (1,), "no", 2, broken, cancelled=True)
+    app = App(slots=(SLOT, Slot(4, 18)), roll=roll)
     saved = statefile.Saved(SPEC, app, "boot", left=False)
     path = str(tmp_path / "state.json")
     statefile.write(path, saved)
     assert statefile.load(path) == saved
     assert os.listdir(tmp_path) == ["state.json"]
+
+
+@pytest.mark.parametrize(("old", "current"), [(3, (3,)), (None, ())])
+def test_a_reload_of_an_older_version_is_understood(
+    tmp_path: Path, old: int | None, current: tuple[int, ...]
+) -> None:
+    """There it had one instance at a time, or none, and fewer fields."""
+    path = tmp_path / "state.json"
+    statefile.write(str(path), statefile.Saved(SPEC, App(slots=(SLOT,)), "boot", left=False))
+    plain = json.loads(path.read_text())
+    plain["roll"] = {"waiting": [4], "current": old, "done": [1], "failed": None}
+    path.write_text(json.dumps(plain))
+    assert statefile.load(str(path)).app.roll == Rolling((4,), current, (1,))
+
+
+def test_a_worker_that_was_being_forked_counts_as_one_that_failed(tmp_path: Path) -> None:
+    """Its keeper died at that moment: the reload must not take the old worker for the new one."""
+    slot = SLOT._replace(status=Status.ONLINE, beside=Beside(None, Role.HEIR))
+    path = str(tmp_path / "state.json")
+    statefile.write(path, statefile.Saved(SPEC, App(slots=(slot,)), "boot", left=False))
+    (read,) = statefile.load(path).app.slots
+    assert read.beside is None
+    assert "keeper died" in (read.kept or "")
 
 
 @pytest.mark.parametrize(

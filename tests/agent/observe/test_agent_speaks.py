@@ -388,12 +388,12 @@ def test_answers_are_small_enough_to_read_as_json(home: Path) -> None:
 
 def test_the_calendar_is_a_restart(home: Path) -> None:
     """When a cron expression comes, what is wanted running is restarted, with the reason."""
-    app = app_json("web", limits={"cron": "* * * * * */2"})
+    app = app_json("web", limits={"cron": "*/2 * * * * *"})
     with scripted_app(home, app=app) as (keeper, _):
         asked = keeper.read()
 
         assert (asked["do"], asked["instances"]) == ("restart", [0])
-        assert asked["why"] == "cron * * * * * */2"
+        assert asked["why"] == "cron */2 * * * * *"
 
 
 def test_an_app_of_a_thousand_instances_is_told_whole(home: Path) -> None:

@@ -3,7 +3,7 @@
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Forget, Leave, Signal, Spawn, Tell
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec, Policy
 from monit_agent.supervise.state import Now, Status, Wanted, Worker
 
@@ -108,12 +108,11 @@ def test_reload_stops_at_the_first_failure_and_leaves_the_others() -> None:
     world.dies(0, code=1)
     roll = world.app.roll
     assert roll is not None
-    assert roll.failed == "instance 0 did not come up: exit code 1"
-    assert (roll.waiting, roll.current, roll.done) == ((1, 2), None, ())
+    assert roll.failed == "instance 0 did not come up: exit code 1; not replaced: 1, 2"
+    assert (roll.waiting, roll.current, roll.done) == ((1, 2), (), ())
+    assert roll.broken == ((0, "instance 0 did not come up: exit code 1"),)
     assert world.statuses() == {0: Status.BACKOFF, 1: Status.ONLINE, 2: Status.ONLINE}
-    assert world.told("reload_failed") == [
-        "instance 0 did not come up: exit code 1; 2 not replaced"
-    ]
+    assert world.told("reload_failed") == [roll.failed]
 
 
 def test_reload_fails_when_the_current_one_is_stopped() -> None:

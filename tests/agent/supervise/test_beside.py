@@ -7,7 +7,7 @@ import pytest
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Complain, Quiesce, Signal, Spawn, Tell
 from monit_agent.supervise.beside import QUIESCE_S, decide
-from monit_agent.supervise.spec import AppSpec, Policy
+from monit_agent.supervise.spec import AppSpec, Checks, Policy
 from monit_agent.supervise.state import RESTING, Beside, Now, Role, Slot, Status, Wanted, Worker
 
 SPEC = AppSpec(
@@ -59,8 +59,10 @@ def exited(pid: int, at: float) -> e.Exited:
 
 EVENTS: list[e.SlotEvent] = [
     e.StartAsked(later(4)), e.StopAsked(later(4)), e.StopAsked(later(4), wish=False),
-    e.RestartAsked(later(4)), e.ReplaceAsked(later(4)), e.ResetAsked(later(4)),
+    e.RestartAsked(later(4)), e.ReplaceAsked(later(4)), e.ReplaceCancelled(later(4)),
+    e.ResetAsked(later(4)),
     e.BecameReady(later(4), 7), e.BecameReady(later(4), 8),
+    e.NotReady(later(4), "status 503", 7), e.NotReady(later(4), "status 503", 8),
     e.Listened(later(4), 7), e.Listened(later(4), 8), e.Quiesced(later(4), 7),
     e.Quiesced(later(4), 8), exited(7, 4), exited(8, 4), e.TimeCame(later(4)),
     e.SpawnFailed(later(4), "no such file", True, 0.5, 7),
@@ -139,6 +141,25 @@ def test_an_heir_that_does_not_listen_in_time_is_told_to_go() -> None:
     assert slot.exits[-1].asked is False
 
 
+CHECKED = SPEC._replace(checks=Checks(ready_url="http://127.0.0.1:8000/"))
+
+
+def test_a_checked_heir_takes_over_when_the_check_succeeds() -> None:
+    """To listen is not enough; when the check succeeds it takes over as others do."""
+    slot, _ = play(begun(), e.Listened(later(0.2), 8), e.TimeCame(later(1.5)), spec=CHECKED)
+    assert slot.worker == OLD
+    slot, _ = play(slot, e.BecameReady(later(2.0), 8, checked=True), spec=CHECKED)
+    assert (slot.worker, slot.status) == (NEW, Status.ONLINE)
+
+
+def test_a_checked_heir_that_is_late_goes_with_the_last_reason() -> None:
+    """The old one stays, and the reload can say what was wrong with the new one."""
+    not_ready = e.NotReady(later(1.0), "status 503", 8)
+    slot, _ = play(begun(), not_ready, e.TimeCame(later(3.0)), spec=CHECKED)
+    assert slot.worker == OLD
+    assert slot.kept == "not ready within 3.0 s: status 503"
+
+
 def test_the_heir_steps_in_when_the_old_one_dies() -> None:
     """It is the slot's worker from then on, with the time that it still has."""
     slot, done = play(begun(), exited(7, 0.2))
@@ -147,6 +168,33 @@ def test_the_heir_steps_in_when_the_old_one_dies() -> None:
     assert not has_spawn(tuple(done))
     slot, _ = play(slot, e.Listened(later(0.4), 8))
     assert slot.status is Status.ONLINE
+
+
+def test_an_heir_that_is_sent_away_leaves_the_old_one_as_it_was() -> None:
+    """It is told to stop at once when it listens to nobody yet; nothing has failed."""
+    slot, done = play(begun(), e.ReplaceCancelled(later(0.2)))
+    assert [action for action in done if isinstance(action, Signal)] == [Signal(0, 15, 8)]
+    slot, done = play(slot, exited(8, 0.3))
+    assert (slot.worker, slot.status, slot.beside, slot.kept) == (OLD, Status.ONLINE, None, None)
+    assert slot.exits[-1].asked is True
+    assert not has_spawn(tuple(done))
+
+
+def test_an_heir_that_listens_is_not_cut_off_when_it_is_sent_away() -> None:
+    """It may have begun to answer: first it takes nothing new, then it is told to stop."""
+    slot, done = play(begun(), e.Listened(later(0.1), 8), e.ReplaceCancelled(later(0.2)))
+    assert Quiesce(0, 8) in done
+    assert not any(isinstance(action, Signal) for action in done)
+    slot, done = play(slot, e.TimeCame(later(0.2 + QUIESCE_S)))
+    assert Signal(0, 15, 8) in done
+    assert slot.worker == OLD
+
+
+@pytest.mark.parametrize("role", [Role.QUIESCING, Role.LEAVING])
+def test_what_took_over_already_is_not_undone(role: Role) -> None:
+    """A cancelled reload leaves a worker that is the slot's own alone."""
+    slot = doubled(role)
+    assert decide(slot, e.ReplaceCancelled(later(4)), SPEC) == (slot, ())
 
 
 @pytest.mark.parametrize("first", [7, 8])

@@ -7,7 +7,7 @@ import pytest
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Complain, Signal, Spawn, Tell
 from monit_agent.supervise.machine import TABLE, decide
-from monit_agent.supervise.spec import AppSpec, Policy
+from monit_agent.supervise.spec import AppSpec, Checks, Policy
 from monit_agent.supervise.state import RESTING, After, Now, Slot, Status, Wanted, Worker
 
 SPEC = AppSpec(name="web", script="web.py", argv=("python", "web.py"), cwd="/", user="u")
@@ -58,10 +58,12 @@ EVENTS: list[e.SlotEvent] = [
     e.StopAsked(later(2), wish=False),
     e.RestartAsked(later(2)),
     e.ReplaceAsked(later(2)),
+    e.ReplaceCancelled(later(2)),
     e.ResetAsked(later(2)),
     e.Spawned(later(2), Worker(8, 2, later(2))),
     e.SpawnFailed(later(2), "no such file", True, 0.5),
     e.BecameReady(later(2)),
+    e.NotReady(later(2), "connection refused"),
     e.Listened(later(2)),
     e.Quiesced(later(2), 7),
     exited(later(2)),
@@ -141,6 +143,51 @@ def test_one_that_does_not_become_ready_is_stopped_as_unstable() -> None:
     assert slot.status is Status.BACKOFF
     assert "not ready within 3.0 s" in (slot.reason or "")
     assert len(slot.unstable_at) == 1
+
+
+def test_only_the_check_makes_a_checked_worker_ready() -> None:
+    """Surviving, listening and the app's own word are not enough where the user named a check."""
+    checked = spec()._replace(checks=Checks(ready_url="http://127.0.0.1:8000/"))
+    slot = started(Slot(0, 0), of=checked)
+    for event in (e.TimeCame(later(5)), e.BecameReady(later(5)), e.Listened(later(5))):
+        assert decide(slot, event, checked)[0].status is Status.STARTING
+    ready = e.BecameReady(later(5), checked=True)
+    assert decide(slot, ready, checked)[0].status is Status.ONLINE
+    assert (
+        decide(started(Slot(0, 0), of=spec(wait_ready=True)), ready, spec(wait_ready=True))[
+            0
+        ].status
+        is Status.STARTING
+    )
+
+
+def test_the_last_reason_of_the_check_is_the_reason_of_the_end() -> None:
+    """What the check said last stands in what is told, and in why the slot waits; a worker that
+    did become ready has no reason any more."""
+    checked = spec(listen_timeout_s=3.0)._replace(checks=Checks(ready_command=("check",)))
+    slot, _ = decide(started(Slot(0, 0), of=checked), e.NotReady(later(1), "status 503"), checked)
+    same, _ = decide(slot, e.NotReady(later(2), "status 503"), checked)
+    assert slot.reason == "status 503"
+    assert same is slot, "what is known already is not written down again"
+    up, _ = decide(slot, e.BecameReady(later(2), checked=True), checked)
+    assert (up.status, up.reason) == (Status.ONLINE, None)
+    late, actions = decide(slot, e.TimeCame(later(3)), checked)
+    assert [a.text for a in actions if isinstance(a, Tell)] == [
+        "not ready within 3.0 s: status 503"
+    ]
+    assert kinds(actions) == ["unready"]
+    waiting, _ = decide(late, exited(later(3.1), None, 15), checked)
+    assert waiting.status is Status.BACKOFF
+    assert (waiting.reason or "").startswith("not ready within 3.0 s: status 503")
+
+
+def test_a_reason_does_not_outlive_the_worker_that_it_was_about() -> None:
+    """Somebody stops a worker that is not ready yet: the stopped slot complains of nothing."""
+    checked = spec()._replace(checks=Checks(ready_command=("check",)))
+    slot, _ = decide(started(Slot(0, 0), of=checked), e.NotReady(later(1), "status 503"), checked)
+    slot, _ = decide(slot, e.StopAsked(later(2)), checked)
+    slot, _ = decide(slot, exited(later(2.1), None, 15), checked)
+    assert (slot.status, slot.reason) == (Status.STOPPED, None)
 
 
 def test_an_online_worker_that_dies_is_replaced_at_once() -> None:

@@ -6,8 +6,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
+from monit_agent.supervise import roll as rolls
 from monit_agent.supervise.actions import Complain, Forget, Leave, Quiesce, Signal, Spawn
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec, Policy
 from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
 
@@ -102,9 +103,21 @@ class AnyHistory(RuleBasedStateMachine):
         if not apps.unknown(self.app, (instance,)):
             self.feed(e.Each((instance,), kind(self.now())))
 
+    @rule(parallel=st.integers(1, 4))
+    def reload(self, parallel: int) -> None:
+        self.feed(e.ReloadAsked(self.now(), apps.steady(self.app), parallel))
+
     @rule()
-    def reload(self) -> None:
-        self.feed(e.ReloadAsked(self.now(), apps.steady(self.app)))
+    def cancel(self) -> None:
+        done = self.app.roll.done if self.app.roll else ()
+        event = e.CancelAsked(self.now(), "somebody")
+        refused = apps.refusal(self.app, event)
+        self.feed(event)
+        if not refused:
+            assert self.app.roll is not None
+            assert self.app.roll.failed
+            assert self.app.roll.done == done
+            assert not rolls.heirs(self.app), "nobody is on the way to take over"
 
     @rule(instance=INSTANCES, code=st.sampled_from([0, 1]), jitter=JITTER, which=st.booleans())
     def die(self, instance: int, code: int, jitter: float, which: bool) -> None:
@@ -156,10 +169,19 @@ class AnyHistory(RuleBasedStateMachine):
             assert slot.beside is None or slot.beside.wake_at is not None
 
     @invariant()
-    def one_at_a_time(self) -> None:
-        """A reload drains one instance at most."""
+    def no_more_than_asked_for_at_a_time(self) -> None:
+        """A reload works at so many instances at most, and only at those it says."""
         heirs = [s for s in self.app.slots if s.beside and s.beside.role is Role.HEIR]
-        assert sum(s.status is Status.DRAINING for s in self.app.slots) + len(heirs) <= 1
+        drained = [s for s in self.app.slots if s.status is Status.DRAINING]
+        roll = self.app.roll
+        if self.app.ending is not None or roll is None:
+            assert not heirs
+            return
+        assert len(roll.current) <= roll.parallel
+        busy = {s.instance for s in (*heirs, *drained)}
+        assert busy <= {*roll.current, *(n for n, _ in roll.broken)}
+        told = (*roll.waiting, *roll.current, *roll.done, *(n for n, _ in roll.broken))
+        assert len(told) == len(set(told)), "each instance is in one place"
 
 
 AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

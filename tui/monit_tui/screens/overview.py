@@ -55,6 +55,7 @@ class OverviewScreen(Talking):
         self.zoomed: PaneName | None = None
         self._divider = Divider(look)
         self._painted_at = float("-inf")
+        self._undoable = False
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes, footer and the field for the filter."""
@@ -90,6 +91,8 @@ class OverviewScreen(Talking):
             self._painted_at = now
             self.header.repaint()
             self.table.rearrange()
+            if self._undoable != self.acting.can_undo(self.table.cursor):
+                self.tell_focus()
         self.details.deliver(changes, due=due)
 
     def freeze(self, *, frozen: bool) -> None:
@@ -141,6 +144,9 @@ class OverviewScreen(Talking):
             shows = self.table if name == "processes" else self.details
             pane.title_line.show(focused=name == self.pane, info=shows.title_info(name))
         actions = offered(self.place, read_only=self._read_only)
+        self._undoable = self.acting.can_undo(self.table.cursor)
+        if not self._undoable:
+            actions = tuple(action for action in actions if action.id != "list.undo")
         self.footer.show(actions)
 
     def show_pane(self, name: PaneName) -> None:
@@ -164,7 +170,7 @@ class OverviewScreen(Talking):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Take away what acts when only looking is allowed."""
-        return not (self._read_only and action in {"act", "scale"})
+        return not (self._read_only and action in {"act", "scale", "undo"})
 
     # ------------------------------------------------------------ messages
 
@@ -263,6 +269,11 @@ class OverviewScreen(Talking):
         """Scale the app under the cursor."""
         if self.table.cursor is not None:
             self.acting.scale(self.table.cursor)
+
+    def action_undo(self) -> None:
+        """Call off what is under way in the app under the cursor."""
+        if self.table.cursor is not None:
+            self.acting.undo(self.table.cursor)
 
     def action_sort_menu(self) -> None:
         """Choose what to sort by."""

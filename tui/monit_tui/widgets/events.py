@@ -13,6 +13,7 @@ from monit_tui.widgets.scrolled import Scrolled
 _TONES: dict[HappeningKind, Tone] = {
     "ready": "good", "reload_done": "good", "exited": "warn", "left_behind": "warn",
     "backoff": "warn", "killed": "warn", "agent_exited": "warn", "errored": "bad",
+    "unready": "warn", "stuck": "bad", "unhealthy": "bad", "unstuck": "good", "healthy": "good",
     "reload_failed": "bad", "log_lost": "bad", "asked": "busy",
 }  # fmt: skip
 

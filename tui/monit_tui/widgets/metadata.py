@@ -3,7 +3,7 @@
 from textual.strip import Strip
 
 from monit_agent.client.view import AppView, Fleet, InstanceView
-from monit_agent.wire.messages import AppRecord, Exit, Limits
+from monit_agent.wire.messages import AppRecord, Checks, Exit, Health, Limits
 from monit_tui.clock import Clock
 from monit_tui.format import UNKNOWN, clock, duration, moment, printable, size
 from monit_tui.rows import RowKey
@@ -96,6 +96,7 @@ def _of_app(app: AppView, record: AppRecord) -> tuple[list[Pair], list[Pair], li
         ("directory", record.cwd),
         ("runs", " ".join(record.argv)),
         ("limits", _limits(record.limits)),
+        *_checks(record.checks),
     ]
     return first, short, long
 
@@ -115,7 +116,24 @@ def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
     ]
     if record.reason:
         pairs.insert(0, ("reason", record.reason))
+    health = view.sample.health if view.sample and view.sample.pid == record.pid else None
+    if health is not None:
+        pairs.insert(0, ("health", _health(health)))
     return pairs
+
+
+def _health(health: Health) -> str:
+    if health.ok is None:
+        return "not checked yet"
+    return f"ok, {health.text}" if health.ok else f"failed ({health.failures}): {health.text}"
+
+
+def _checks(checks: Checks) -> list[Pair]:
+    pairs = [
+        ("ready when", checks.ready_url or " ".join(checks.ready_command)),
+        ("health check", checks.health_url or " ".join(checks.health_command)),
+    ]
+    return [pair for pair in pairs if pair[1]]
 
 
 def _ends(view: InstanceView) -> list[Pair]:
