@@ -171,6 +171,34 @@ def test_nodes_cluster_shows_its_workers(tmp_path: Path) -> None:
     assert all(each["loop_lag_p95_ms"] is not None for each in now["processes"])
 
 
+HERD = """
+import subprocess, sys, time
+
+for _ in range(299):
+    subprocess.Popen(["sleep", "600"])
+subprocess.Popen([sys.executable, "-c", "while True: pass"])
+time.sleep(600)
+"""
+
+
+def test_of_hundreds_of_children_the_largest_are_listed(tmp_path: Path) -> None:
+    """300 children are counted, 64 listed, the one that works among them; the list says how many
+    are left out, and the agent's answers stay small."""
+    monit("start", str(script(tmp_path, "herd.py", HERD)))
+
+    def working(now: dict[str, Any]) -> bool:
+        return now["children"] == 300 and (now["processes"][0]["cpu_percent"] or 0) > 10
+
+    now = family("herd", working)
+    assert len(now["processes"]) == 64
+    assert now["processes"][0]["name"].endswith(" -c")
+    assert now["rss_bytes"] > sum(each["rss_bytes"] for each in now["processes"])
+    drawn = monit("list", "--tree").splitlines()
+    assert len(drawn) == 1 + 1 + 64 + 1
+    assert "└ 236 smaller" in drawn[-1]
+    assert "the 64 largest of 300" in monit("describe", "herd")
+
+
 SHELL = "#!/bin/sh\nsh -c 'sleep 600; true' --token=secret &\nexec sleep 700\n"
 
 

@@ -1,10 +1,12 @@
 """The processes below a worker on the screen: opening, standing on, acting on them."""
 
 import pytest
+from msgspec.structs import replace
 
 from monit_agent.client import scenes
 from monit_agent.wire.messages import Restart
 from monit_tui.rows import RowKey
+from monit_tui.widgets.process_facts import tree_pairs
 from screening import Shown, show
 
 POOL = RowKey("worker", 0)
@@ -139,3 +141,13 @@ def test_any_size_draws_a_tree(size: tuple[int, int]) -> None:
         assert all(len(line) <= size[0] for line in shown.lines())
 
     show(play, scenes.healthy(), size=size)
+
+
+def test_the_metadata_say_how_many_of_many_children_are_listed() -> None:
+    """Of more children than a sample names, it is told that only the largest are listed."""
+    view = scenes.healthy().fleet.apps["worker"].instances[0]
+    assert view.sample is not None
+    listed = len(view.sample.processes)
+    assert tree_pairs(view)[0] == ("children", f"{listed}; Right lists them")
+    view.sample = replace(view.sample, children=300)
+    assert tree_pairs(view)[0] == ("children", f"300; Right lists the {listed} largest")

@@ -44,6 +44,8 @@ class Row(NamedTuple):
     """How old what is known is, for an app whose agent does not answer."""
     branch: Branch | None = None
     """A process below the worker of ``view``, when the line is about that one alone."""
+    more: int = 0
+    """How many processes of the tree are left out, when the line is about those."""
 
 
 def with_trees(rows: Iterable[Row]) -> list[Row]:
@@ -52,7 +54,11 @@ def with_trees(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         found.append(row)
         sample = present_sample(row.view) if row.view else None
-        found += [row._replace(branch=branch) for branch in branches(sample)]
+        tree = branches(sample)
+        found += [row._replace(branch=branch) for branch in tree]
+        left = (sample.children or 0) - len(tree) if sample else 0
+        if left > 0:
+            found.append(row._replace(more=left))
     return found
 
 
@@ -119,10 +125,13 @@ def _filled(
 
 
 def _cell(name: str, row: Row, look: _Look) -> Cell:
+    unknown = Cell("" if look.boxed else words.UNKNOWN)
+    if row.more:
+        return Cell(_below(0, f"{row.more:,} smaller", look)) if name == "name" else unknown
     if row.branch is None:
         return _COLUMNS[name].cell(row, look)
     say = _OF_BRANCH.get(name)
-    return Cell(say(row.branch, look) if say else "" if look.boxed else words.UNKNOWN)
+    return Cell(say(row.branch, look)) if say else unknown
 
 
 def title_of(app: AppView, view: InstanceView | None) -> str:
@@ -239,8 +248,12 @@ _COLUMNS = {
 }
 
 
+def _below(depth: int, name: str, look: _Look) -> str:
+    return "  " * depth + ("└ " if look.unicode else "- ") + name
+
+
 def _branch_name(branch: Branch, look: _Look) -> str:
-    return "  " * branch.depth + ("└ " if look.unicode else "- ") + branch.process.name
+    return _below(branch.depth, branch.process.name, look)
 
 
 def _branch_uptime(branch: Branch, look: _Look) -> str:

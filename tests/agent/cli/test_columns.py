@@ -97,6 +97,7 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
     assert set(written) <= names
     assert names - set(written) <= {
         "value", "unit", "code", "signal", "at", "ran_s", "requests", "failures", "text",
+        "name", "probe",
     }  # fmt: skip
     assert written["metrics"] == {"requests": {"value": 17.0, "unit": "/s"}}
     assert written["age_s"] == pytest.approx(1.0)

@@ -44,7 +44,9 @@ def tree_pairs(view: InstanceView) -> list[Pair]:
     processes, sample = processes_of(view), view.sample
     if not processes or sample is None:
         return []
-    pairs = [("children", f"{count(sample.children)}; Right lists them")]
+    children = sample.children or len(processes)
+    few = f"the {len(processes)} largest" if children > len(processes) else "them"
+    pairs = [("children", f"{count(children)}; Right lists {few}")]
     if sample.loop_pid is not None:
         names = {each.pid: each.name for each in processes}
         name = names.get(sample.loop_pid, "the worker itself")
