@@ -125,7 +125,7 @@ def test_the_fields_that_scripts_rely_on_are_there() -> None:
         "last_exit", "age_s", "stale",
         "heap_src", "gc_collections", "gc_ms", "gc_max_ms", "loop_type", "loop_blocks", "tasks",
         "handles", "sched_delay_p95_ms", "sched_delay_max_ms",
-        "stuck_s", "health",
+        "stuck_s", "health", "children", "loop_pid", "processes",
     )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))
