@@ -18,6 +18,7 @@ import psutil
 from common import PM2_VERSION, ROOT, BenchmarkError, Figure, end_on_signals, install_pm2, say
 
 BENCHMARKS = (
+    "first_light",
     "log_flood",
     "respawn",
     "list_wall",

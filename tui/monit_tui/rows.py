@@ -4,21 +4,30 @@ Pure: times come with the calls. A row is named by its `RowKey`, never by its nu
 """
 
 import re
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from monit_agent.client.replacing import step_of
+from monit_agent.client.trees import branches, processes_of
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
-from monit_agent.wire.messages import InstanceRecord
+from monit_agent.wire.messages import InstanceRecord, Process
 from monit_tui.condition import Condition, Now, app_condition, instance_condition
+from monit_tui.filtering import hits, matches, says, targeted
 
 
 class RowKey(NamedTuple):
-    """What a row shows: an instance, or with ``instance`` None a whole app."""
+    """What a row shows: an instance, with ``instance`` None a whole app, with ``pid`` one of the
+    processes below an instance's worker."""
 
     app: str
     instance: int | None = None
+    pid: int | None = None
+
+    @property
+    def owner(self) -> "RowKey":
+        """Give the row that this one belongs to: of a process its instance's, else itself."""
+        return self if self.pid is None else RowKey(self.app, self.instance)
 
 
 SortColumn = Literal["name", "state", "cpu", "memory", "lag", "restarts", "uptime"]
@@ -44,6 +53,8 @@ class Arrangement(NamedTuple):
     folded: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
     """Only these, as given on the command line: ``web``, ``web/0``, ``@namespace``, globs."""
+    opened: frozenset[RowKey] = frozenset()
+    """Instances below which their processes are listed."""
 
 
 class Facts(NamedTuple):
@@ -55,7 +66,7 @@ class Facts(NamedTuple):
     cpu_percent: float | None
     rss_bytes: int | None
     lag_ms: float | None
-    restarts: int
+    restarts: int | None
     uptime_s: float | None
     pid: int | None
     heap_percent: float | None
@@ -63,6 +74,8 @@ class Facts(NamedTuple):
     fds: int | None
     note: str
     http_rps: float | None = None
+    stateless: bool = False
+    """A process below a worker: of its own it has no state, ``condition`` is its instance's."""
 
 
 def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
@@ -71,7 +84,7 @@ def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
     if how.flat:
         keys = [key for keys in kept.values() for key in keys or ()]
         keys += [RowKey(app) for app in kept if not fleet.apps[app].instances]
-        return tuple(_sorted(keys, fleet, how, now))
+        return _with_processes(_sorted(keys, fleet, how, now), fleet, how, now)
     rows: list[RowKey] = []
     for app_key in _sorted([RowKey(app) for app in kept], fleet, how, now):
         inner = kept[app_key.app]
@@ -81,18 +94,48 @@ def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
         rows.append(app_key)
         if app_key.app not in how.folded:
             rows += _sorted(inner, fleet, how, now)
-    return tuple(rows)
+    return _with_processes(rows, fleet, how, now)
 
 
-def matches_target(app: AppView, instance: int | None, target: str) -> bool:
-    """Tell whether ``web``, ``web/0``, ``@namespace``, ``all`` or a glob names this."""
-    if target == "all":
-        return True
-    if target.startswith("@"):
-        return app.record is not None and app.record.namespace == target[1:]
-    if fnmatchcase(app.name, target):
-        return True
-    return instance is not None and fnmatchcase(f"{app.name}/{instance}", target)
+def _with_processes(
+    rows: list[RowKey], fleet: Fleet, how: Arrangement, now: Now
+) -> tuple[RowKey, ...]:
+    """Put the processes of opened instances below these, and of others those that a filter
+    is about."""
+    words = how.filter.casefold().split()
+    found: list[RowKey] = []
+    for key in rows:
+        found.append(key)
+        app = fleet.apps[key.app]
+        view = None if key.instance is None else app.instances[key.instance]
+        if view is None or not (processes_of(view) and (words or key in how.opened)):
+            continue
+        pids = [each.process.pid for each in branches(view.sample, _siblings(how))]
+        if words and not matches(app, view, words, now):
+            meant = hits(app, view, words, now)
+            pids = [pid for pid in pids if pid in meant]
+        elif key not in how.opened:
+            continue
+        found += [key._replace(pid=pid) for pid in pids]
+    return tuple(found)
+
+
+_FIELDS: dict[SortColumn, str] = {
+    "cpu": "cpu_percent", "memory": "rss_bytes", "lag": "loop_lag_p95_ms", "uptime": "started_at",
+}  # fmt: skip
+
+
+def _siblings(how: Arrangement) -> Callable[[Process], tuple[bool, float, int]] | None:
+    """Give how processes with one parent are sorted: like the rows, else the oldest first."""
+    field = _FIELDS.get(how.sort)
+    if field is None:
+        return None
+
+    def order(process: Process) -> tuple[bool, float, int]:
+        value: float | None = getattr(process, field)
+        return value is None, (value or 0.0) * (1 if how.reverse else -1), process.pid
+
+    return order
 
 
 def _kept(fleet: Fleet, how: Arrangement, now: Now) -> dict[str, list[RowKey]]:
@@ -103,32 +146,13 @@ def _kept(fleet: Fleet, how: Arrangement, now: Now) -> dict[str, list[RowKey]]:
         keys = [
             RowKey(name, number)
             for number, view in app.instances.items()
-            if _targeted(app, number, how.targets)
-            and (not words or _matches(app, view, words, now))
+            if targeted(app, number, how.targets)
+            and (not words or matches(app, view, words, now) or hits(app, view, words, now))
         ]
-        bare = not app.instances and _targeted(app, None, how.targets)
-        if keys or (bare and all(_says(name, app, word) for word in words)):
+        bare = not app.instances and targeted(app, None, how.targets)
+        if keys or (bare and all(says(name, app, word) for word in words)):
             kept[name] = keys
     return kept
-
-
-def _targeted(app: AppView, instance: int | None, targets: tuple[str, ...]) -> bool:
-    return not targets or any(matches_target(app, instance, target) for target in targets)
-
-
-def _matches(app: AppView, view: InstanceView, words: list[str], now: Now) -> bool:
-    text = f"{app.name}/{view.identity.instance} {instance_condition(app, view, now).word}"
-    if view.record.pid is not None:
-        text += f" {view.record.pid}"
-    return all(_says(text, app, word) for word in words)
-
-
-def _says(text: str, app: AppView, word: str) -> bool:
-    if word.startswith("!") and len(word) > 1:
-        return not _says(text, app, word[1:])
-    if word.startswith("@"):
-        return app.record is not None and app.record.namespace.casefold().startswith(word[1:])
-    return word in text.casefold()
 
 
 def _sorted(keys: list[RowKey], fleet: Fleet, how: Arrangement, now: Now) -> list[RowKey]:
@@ -187,7 +211,10 @@ def facts(fleet: Fleet, key: RowKey, now: Now, *, flat: bool = True) -> Facts | 
     if key.instance is None:
         return _app_facts(app, now)
     view = app.instances.get(key.instance)
-    return None if view is None else _instance_facts(app, view, now, flat=flat)
+    if view is None:
+        return None
+    row = _instance_facts(app, view, now, flat=flat)
+    return row if key.pid is None else _process_facts(view, key.pid, row, now)
 
 
 def serves_http(fleet: Fleet) -> bool:
@@ -231,6 +258,30 @@ def _instance_facts(app: AppView, view: InstanceView, now: Now, *, flat: bool) -
     )
 
 
+def _process_facts(view: InstanceView, pid: int, owner: Facts, now: Now) -> Facts | None:
+    tree = branches(view.sample) if processes_of(view) else ()
+    found = next((branch for branch in tree if branch.process.pid == pid), None)
+    if found is None:
+        return None
+    process, started = found.process, found.process.started_at
+    return Facts(
+        name=process.name,
+        depth=owner.depth + 1 + found.depth,
+        condition=owner.condition,
+        cpu_percent=process.cpu_percent,
+        rss_bytes=process.rss_bytes,
+        lag_ms=process.loop_lag_p95_ms,
+        restarts=None,
+        uptime_s=None if started is None else max(0.0, now.wall - started),
+        pid=pid,
+        heap_percent=None,
+        threads=process.threads,
+        fds=process.fds,
+        note="",
+        stateless=True,
+    )
+
+
 def _app_facts(app: AppView, now: Now) -> Facts:
     inner = [_instance_facts(app, view, now, flat=True) for view in app.instances.values()]
     return Facts(
@@ -240,7 +291,7 @@ def _app_facts(app: AppView, now: Now) -> Facts:
         cpu_percent=_total([row.cpu_percent for row in inner]),
         rss_bytes=_whole([row.rss_bytes for row in inner]),
         lag_ms=max((row.lag_ms for row in inner if row.lag_ms is not None), default=None),
-        restarts=sum(row.restarts for row in inner),
+        restarts=_whole([row.restarts for row in inner]) or 0,
         uptime_s=max((row.uptime_s for row in inner if row.uptime_s is not None), default=None),
         pid=None,
         heap_percent=None,

@@ -12,6 +12,7 @@ from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.insidesheet import inside_pairs
 from monit_agent.cli.ownsheet import own_pairs
 from monit_agent.cli.terminal import Terminal
+from monit_agent.cli.treesheet import tree_lines
 from monit_agent.cli.visible import visible
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.messages import ActionsPart, AppRecord, Blocked, Exit, LogEnd
@@ -146,7 +147,8 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
         *_exits(record.exits, now),
         *_logs(app, view, places),
     ]
-    return ["", head, *_paired(pairs, screen), *_said(extra, screen)]
+    tree = tree_lines(sample, screen, now)
+    return ["", head, *_paired(pairs, screen), *tree, *_said(extra, screen)]
 
 
 def _counted(number: int | None, noun: str) -> str:

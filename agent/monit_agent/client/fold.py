@@ -8,6 +8,8 @@ whoever subscribes first and asks for the snapshot second misses nothing.
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.limits import STALE_S
 from monit_agent.wire.messages import (
@@ -150,7 +152,8 @@ def merge_history(view: InstanceView, samples: Iterable[Sample]) -> None:
 def _add_sample(view: InstanceView, sample: Sample) -> None:
     view.sample = sample
     if not view.history or sample.at > view.history[-1].at:
-        view.history.append(sample)
+        # an hour of process trees would take a hundred times the memory of all the rest
+        view.history.append(replace(sample, processes=()) if sample.processes else sample)
 
 
 def hear(app: AppView, now: float) -> bool:

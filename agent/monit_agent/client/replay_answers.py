@@ -1,5 +1,7 @@
 """What the agent of a replayed app answers."""
 
+from msgspec.structs import replace
+
 from monit_agent.client.plays import Begin, obey
 from monit_agent.client.replay_app import RING, ReplayedApp
 from monit_agent.client.replay_log import ReplayedLog
@@ -95,8 +97,10 @@ def _metrics(app: ReplayedApp, number: int, seconds: int) -> MetricsPart:
     missing = min(seconds, RING) - len(played)
     first = app.begun_at - missing
     past = [app.sample(number, first + second) for second in range(missing)]
-    known = tuple(one for one in past if one.at >= app.record.created_at)
-    return MetricsPart(instance=number, samples=known + tuple(played))
+    known = [one for one in past if one.at >= app.record.created_at]
+    # as an agent's, the history has no processes
+    samples = tuple(replace(one, processes=()) for one in (*known, *played))
+    return MetricsPart(instance=number, samples=samples)
 
 
 def _read_log(app: ReplayedApp, request: LogRange | LogTail | LogSince) -> Answer:

@@ -12,6 +12,7 @@ from monit_agent.wire.messages import (
     Exit,
     InstanceRecord,
     Limits,
+    Process,
     Sample,
     Status,
 )
@@ -53,10 +54,10 @@ def api() -> ReplayedApp:
 
 
 def worker() -> ReplayedApp:
-    """Mails and invoices."""
+    """Mails and invoices; a master with a pool of three processes."""
     return app(
         "worker",
-        vitals(3),
+        vitals(3, pool=3),
         ["online"],
         first_id=5,
         script="/srv/shop/worker.py",
@@ -166,9 +167,12 @@ def mostly_well(place: int, number: int) -> Status:
     return "errored" if throw == 0 else "stopped" if throw == 1 else "online"
 
 
-def vitals(seed: int, *, heap: bool = False, busy: float = 1.0, rps: float = 0.0) -> Vitals:
-    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report, and ``rps``
-    (about so many a second) what it would of HTTP requests."""
+def vitals(
+    seed: int, *, heap: bool = False, busy: float = 1.0, rps: float = 0.0, pool: int = 0
+) -> Vitals:
+    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report, ``rps``
+    (about so many a second) what it would of HTTP requests, and the worker has ``pool`` processes
+    below it."""
 
     def breathe(record: InstanceRecord, at: float) -> Sample:
         phase = seed * 1.7 + record.instance * 0.9
@@ -183,8 +187,9 @@ def vitals(seed: int, *, heap: bool = False, busy: float = 1.0, rps: float = 0.0
             rss_bytes=int(rss),
             threads=4 + seed,
             fds=21 + dice(seed, record.instance, int(at) // 5) % 9,
-            children=0,
+            children=pool,
             ppid=4000,
+            processes=_pool(record, at, int(rss), cpu, pool),
         )
         inner = _with_heap(plain, spike) if heap else plain
         return _with_http(inner, rps * (1 + 0.3 * wave), spike) if rps else inner
@@ -203,6 +208,27 @@ def _with_http(inner: Sample, rps: float, spike: float) -> Sample:
         http_p99_ms=round(usual * 5 + 5 * spike, 1),
         http_max_ms=round(usual * 8 + 7 * spike, 1),
         http_in_flight=int(rps * usual / 1000 + spike / 5),
+    )
+
+
+def _pool(
+    record: InstanceRecord, at: float, rss: int, cpu: float, count: int
+) -> tuple[Process, ...]:
+    """Give processes that share most of a tree's CPU and memory unevenly."""
+    pid = record.pid or 0
+    work = [1 + dice(pid, number, int(at) // 4) % 9 for number in range(count)]
+    return tuple(
+        Process(
+            pid=pid + 11 + 3 * number,
+            ppid=pid,
+            name="python3 worker.py",
+            started_at=(record.started_at or at) + 0.4,
+            cpu_percent=round(max(0.1, 0.9 * cpu * share / sum(work)), 1),
+            rss_bytes=rss // (count + 2) + 2 * MIB * number,
+            threads=2,
+            fds=9 + number,
+        )
+        for number, share in enumerate(work)
     )
 
 

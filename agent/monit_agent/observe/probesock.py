@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from monit_agent.observe.asks import Asked, Asks
 from monit_agent.observe.awake import Awake
 from monit_agent.observe.blocks import Blocks
+from monit_agent.observe.family import put_inside
 from monit_agent.observe.loop import Loop
 from monit_agent.observe.measures import combined, printable
 from monit_agent.observe.probes import Figures, Inside, busy_s, put_into
@@ -86,12 +87,16 @@ class Probes:
         for pid, each in list(inside.items()):
             if now - each.heard_at > PROBE_STALE_S or not os.path.exists(f"/proc/{pid}"):
                 del inside[pid]
-        return put_into(sample, self._figures(instance))
+        found = self._figures(instance)
+        return put_inside(put_into(sample, list(found.values())), found)
 
-    def _figures(self, instance: int) -> list[Figures]:
+    def _figures(self, instance: int) -> dict[int, Figures]:
+        """Give what the processes of an instance tell, by pid."""
         now = time.monotonic()
-        all_of_it = (each.figures(now) for each in self._inside.get(instance, {}).values())
-        return [figures for figures in all_of_it if figures is not None]
+        all_of_it = (
+            (pid, each.figures(now)) for pid, each in self._inside.get(instance, {}).items()
+        )
+        return {pid: figures for pid, figures in all_of_it if figures is not None}
 
     def blocks(self, instance: int) -> Blocks:
         """Give the table of blocks of an instance, empty if there were none."""
@@ -134,7 +139,7 @@ class Probes:
     def lost_metrics(self, instances: Iterable[int]) -> int:
         """Give how many own metrics of these instances find no room."""
         figures = (self._figures(number) for number in instances)
-        return sum(combined([each.own for each in some])[1] for some in figures)
+        return sum(combined([each.own for each in some.values()])[1] for some in figures)
 
     def forget(self, instance: int) -> None:
         """Drop what is known of a slot that is gone."""

@@ -210,6 +210,11 @@ class Sample(Record, frozen=True, kw_only=True):
     as far as is known. A process that is halted (SIGSTOP) counts from its last report on."""
     health: "Health | None" = None
     """What the health check says; None where there is none."""
+    processes: tuple["Process", ...] = ()
+    """The processes below the worker, those with the largest share of the tree's CPU or memory
+    first, at most `limits.PROCESSES`; ``children`` counts them all. Not kept in the history."""
+    loop_pid: int | None = None
+    """Whose loop is the worst, when the tree has several processes."""
 
 
 class Health(Record, frozen=True, kw_only=True):
@@ -223,6 +228,28 @@ class Health(Record, frozen=True, kw_only=True):
     """When the last check ended."""
     text: str = ""
     """What came of it: ``status 200``, ``no answer within 3 s``, ``exit code 1: no disk``."""
+
+
+class Process(Record, frozen=True, kw_only=True, array_like=True):
+    """A process that a worker, or one of its children, started; an array on the wire, as there
+    may be hundreds of them each second. Its figures are its own, without its children's."""
+
+    pid: int
+    ppid: int
+    name: str
+    """Short and printable: its title, or program and script. No other arguments, because those
+    may hold secrets."""
+    started_at: float | None = None
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    threads: int | None = None
+    fds: int | None = None
+    probe: bool = False
+    """Whether a probe reports from it; without one, what follows is unknown."""
+    heap_used_bytes: int | None = None
+    loop_lag_p95_ms: float | None = None
+    """Of its worst loop."""
+    loop_utilization: float | None = None
 
 
 MetricKind = Literal["gauge", "counter", "histogram", "text"]

@@ -122,6 +122,8 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
         "orders",
         "ok",
         "failures",
+        "name",
+        "probe",
     }
     assert set(written["metrics"]["orders"]) == of_metric
     assert (written["metrics"]["orders"]["value"], written["metrics"]["orders"]["rate"]) == (
@@ -153,9 +155,9 @@ def test_the_fields_that_scripts_rely_on_are_there() -> None:
         "last_exit", "age_s", "stale",
         "heap_src", "gc_collections", "gc_ms", "gc_max_ms", "loop_type", "loop_blocks", "tasks",
         "handles", "sched_delay_p95_ms", "sched_delay_max_ms",
-        "stuck_s", "health",
         "http_rps", "http_errors_per_s", "http_p50_ms", "http_p95_ms", "http_p99_ms",
         "http_max_ms", "http_in_flight",
+        "stuck_s", "health", "children", "loop_pid", "processes",
     )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))

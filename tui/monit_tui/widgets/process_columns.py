@@ -132,17 +132,18 @@ def header(plan: Layout, look: Look, sort: SortColumn, *, reverse: bool) -> Part
 
 
 def row(facts: Facts, plan: Layout, look: Look, mark: str) -> Parts:
-    """Give one row; ``mark`` is the two cells before the name."""
-    indent = "  " * facts.depth
+    """Give one row; ``mark`` has two glyphs: whether it is selected, and whether it is folded."""
+    room = plan.name + (plan.state + 1 if facts.stateless else 0)
+    indent = "  " * min(facts.depth, room // 4)
     old = facts.condition.glyph == "unknown"  # nobody vouches for these numbers now
-    name = fit(indent + printable(facts.name), plan.name, look)
+    name = fit(printable(facts.name), room - len(indent), look)
     title: Tone = "plain" if facts.depth else "strong"
     parts: Parts = [
-        (mark, look.style("accent")),
-        (name, look.style(title)),
-        (" ", look.style("plain")),
+        (f"{mark[0]}{indent}{mark[1]} ", look.style("accent")),
+        (name, look.style("muted" if facts.stateless else title)),
     ]
-    parts.append(_state(facts.condition, plan.state, look))
+    if not facts.stateless:
+        parts += [(" ", look.style("plain")), _state(facts.condition, plan.state, look)]
     for column in plan.columns:
         text = column.text(facts)
         tone: Tone = "muted" if old or text == UNKNOWN else column.tone(facts)
