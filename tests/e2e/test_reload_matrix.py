@@ -9,7 +9,7 @@ import pytest
 
 import serving
 from loading import Load
-from running import free_port, monit, rows
+from running import free_port, is_listening, monit, rows
 from waiting import wait_until
 
 CLIENTS = 4
@@ -29,6 +29,7 @@ def test_a_reload_loses_no_request(kind: str, home: Path) -> None:
     port = free_port()
     options = ("--min-uptime", "300ms", "--kill-timeout", "5s")
     monit("start", *options, *serving.start_words(kind, folder, port, INSTANCES))
+    wait_until(lambda: is_listening(port), what=f"{kind} listens", deadline_s=40)
     before = {each["pid"] for each in rows("web")}
     with Load(port, CLIENTS) as fresh, Load(port, CLIENTS, keep_alive=True) as kept:
         for load in (fresh, kept):
