@@ -135,7 +135,8 @@ PROGRAMS = {
         import sys, threading, time
         seen = []
         def trace(frame, event, argument):
-            if frame.f_code.co_filename == "program.py" or "monit" in frame.f_code.co_filename:
+            file = frame.f_code.co_filename
+            if file.endswith("program.py") or "monit_" in file:
                 seen.append((event, frame.f_code.co_name, frame.f_lineno))
             return trace
         def work():
