@@ -1,5 +1,7 @@
 """What the agent of a replayed app answers."""
 
+from msgspec.structs import replace
+
 from monit_agent.client.plays import Begin, obey
 from monit_agent.client.replay_app import RING, ReplayedApp
 from monit_agent.client.replay_log import ReplayedLog
@@ -15,12 +17,15 @@ from monit_agent.wire.messages import (
     LogTail,
     MetricsPart,
     MetricsRange,
+    OwnHistory,
     Refused,
     Request,
+    Sample,
     Snapshot,
     Usage,
     UsagePart,
 )
+from monit_agent.wire.metrics import drawn
 
 
 def answer(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
@@ -96,7 +101,23 @@ def _metrics(app: ReplayedApp, number: int, seconds: int) -> MetricsPart:
     first = app.begun_at - missing
     past = [app.sample(number, first + second) for second in range(missing)]
     known = tuple(one for one in past if one.at >= app.record.created_at)
-    return MetricsPart(instance=number, samples=known + tuple(played))
+    samples = known + tuple(played)
+    bare = tuple(replace(one, metrics={}) for one in samples)
+    return MetricsPart(instance=number, samples=bare, own=_own_history(samples))
+
+
+def _own_history(samples: tuple[Sample, ...]) -> dict[str, OwnHistory]:
+    newest = samples[-1].metrics if samples else {}
+    return {
+        name: OwnHistory(
+            kind=metric.kind,
+            unit=metric.unit,
+            values=tuple(
+                drawn(one.metrics[name]) if name in one.metrics else None for one in samples
+            ),
+        )
+        for name, metric in newest.items()
+    }
 
 
 def _read_log(app: ReplayedApp, request: LogRange | LogTail | LogSince) -> Answer:
