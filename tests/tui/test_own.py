@@ -4,9 +4,22 @@ import pytest
 
 from monit_agent.client import scenes
 from monit_agent.client.view import InstanceView
-from monit_agent.wire.messages import InstanceRecord, Metric, Sample
+from monit_agent.wire.messages import (
+    ActionResult,
+    Actions,
+    InstanceRecord,
+    Metric,
+    Offer,
+    Refused,
+    Sample,
+    Trigger,
+    TriggerPart,
+)
+from monit_tui.answers import told
 from monit_tui.format import brief
 from monit_tui.own import OwnKind, details, own_kinds, said_text, writer
+from monit_tui.rows import RowKey
+from monit_tui.screens.trigger import ArgumentsPrompt
 from monit_tui.series import Series, current, kind_of, kinds_of
 from screening import Shown, show
 
@@ -122,3 +135,123 @@ def test_own_metrics_come_after_the_common_ones_and_can_be_plotted(size: tuple[i
         assert "2026-03 spring" in shown.text()
 
     show(play, scenes.healthy(), size=size)
+
+
+async def _choose(shown: Shown, action: str) -> None:
+    """Find an action of the app in the palette, and choose it."""
+    title = f"trigger {action}"
+    await shown.press("colon")
+    await shown.press(*(key.replace(" ", "space") for key in title))
+    await shown.until(lambda: f"{title}  (" in shown.text(), "it is listed")
+    await shown.press("enter")
+    await _asked_for_words(shown)
+
+
+async def _asked_for_words(shown: Shown) -> None:
+    await shown.until(
+        lambda: isinstance(shown.app.screen, ArgumentsPrompt) and "Enter runs it" in shown.text(),
+        "words are asked for",
+    )
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)])
+def test_an_action_is_triggered_from_the_palette(size: tuple[int, int]) -> None:
+    """The palette lists what the app can do; its words are asked for, its answers are shown."""
+
+    async def play(shown: Shown) -> None:
+        await shown.stand_on("web")
+        await _choose(shown, "clear")
+        await shown.press(*"'a", "space", *"b", "enter")
+        assert "No closing quotation" in shown.text()
+        await shown.press("apostrophe", "enter")
+        await shown.until(lambda: "2 of 3 did it" in shown.text(), "the answers are shown")
+        text = shown.text()
+        assert "web/1 (pid 4004): failed: BlockingIOError: prices.json is locked" in text
+        assert '"words": ["a b"]' in text
+        assert text.index("web/1 (pid") < text.index("web/0 (pid")
+        await shown.press("escape")
+        assert shown.app.screen is shown.app.overview
+        assert (
+            "web",
+            Trigger(action="clear", args=("a b",), timeout_s=30.0),
+        ) in shown.recorder.asked
+
+    show(play, scenes.healthy(), size=size)
+
+
+def test_an_instances_action_is_of_this_instance() -> None:
+    """On the row of web/2 the palette means web/2, and Esc runs nothing."""
+
+    async def play(shown: Shown) -> None:
+        await shown.stand_on("web", 2)
+        await _choose(shown, "stacks")
+        await shown.until(lambda: "stacks in web/2, 1 process?" in shown.text(), "it asks")
+        await shown.press("escape")
+        assert not [one for _, one in shown.recorder.asked if isinstance(one, Trigger)]
+        await _choose(shown, "stacks")
+        await shown.until(lambda: "Trigger stacks" in shown.text(), "it is asked")
+        await shown.press("enter")
+        await shown.until(lambda: "app/orders.py:41 checkout" in shown.text(), "the stack is shown")
+
+    show(play, scenes.healthy())
+
+
+def test_answers_that_come_after_their_dialog_was_closed_are_told() -> None:
+    """Who closes the dialog still hears how it went."""
+
+    async def play(shown: Shown) -> None:
+        key = RowKey("web")
+        offer = Offer(name="clear", processes=3)
+        shown.app.overview.acting.trigger(key, offer)
+        await _asked_for_words(shown)
+        shown.source.stage["web"].silent = True
+        await shown.press("enter")
+        await shown.until(lambda: "waiting for the answers" in shown.text(), "it waits")
+        await shown.press("escape")
+        shown.source.stage["web"].silent = False
+        await shown.until(lambda: "clear in web: 2 of 3 did it" in shown.toasts(), "it is told")
+
+    show(play, scenes.healthy())
+
+
+def test_read_only_offers_no_actions() -> None:
+    """With --read-only the palette has nothing of an app's to run."""
+
+    async def play(shown: Shown) -> None:
+        await shown.stand_on("web")
+        await shown.press("colon")
+        await shown.press(*"trigger")
+        await shown.until(lambda: "No matches found" in shown.text(), "the search is over")
+        assert not [one for _, one in shown.recorder.asked if isinstance(one, Actions)]
+
+    show(play, scenes.healthy(), read_only=True)
+
+
+def test_names_of_actions_are_data() -> None:
+    """Markup and escape sequences in a name or an answer are shown as they are."""
+
+    async def play(shown: Shown) -> None:
+        offer = Offer(name="[bold]x[/]\x1b[2J", help="[red]y\u202e")
+        shown.app.overview.acting.trigger(RowKey("web"), offer)
+        await _asked_for_words(shown)
+        assert "[bold]x[/]^[[2J in web" in shown.text()
+        assert "[red]y\\u202e" in shown.text()
+        await shown.press("enter")
+        await shown.until(lambda: "no process of web offers it" in shown.text(), "it is answered")
+
+    show(play, scenes.healthy())
+
+
+def test_what_was_answered_is_told_failures_first() -> None:
+    """Errors stand above what went well; a refusal and nobody are said."""
+    part = TriggerPart(results=(
+        ActionResult(instance=0, pid=7, ok=True, value='{"n": 1}'),
+        ActionResult(instance=1, pid=8, ok=False, value="ValueError: no"),
+        ActionResult(instance=2, pid=9, ok=True, value="null"),
+    ))  # fmt: skip
+    assert told("web", "clear", part) == [
+        "2 of 3 did it", "", "web/1 (pid 8): failed: ValueError: no",
+        'web/0 (pid 7): {"n": 1}', "web/2 (pid 9): done",
+    ]  # fmt: skip
+    assert told("web", "clear", Refused(kind="refused", message="busy")) == ["busy"]
+    assert told("web", "clear", TriggerPart()) == ["no process of web offers it any more"]

@@ -189,6 +189,11 @@ def facts(fleet: Fleet, key: RowKey, now: Now, *, flat: bool = True) -> Facts | 
     return None if view is None else _instance_facts(app, view, now, flat=flat)
 
 
+def name_of(key: RowKey) -> str:
+    """Give a row's name: ``web``, ``web/0``."""
+    return key.app if key.instance is None else f"{key.app}/{key.instance}"
+
+
 def identities(fleet: Fleet, key: RowKey) -> tuple[Identity, ...]:
     """Give the instances that a row stands for."""
     if key.instance is not None:
