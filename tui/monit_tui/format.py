@@ -85,6 +85,18 @@ def number(value: float, unit: str = "") -> str:
     return f"{text} {unit}".rstrip()
 
 
+def brief(value: float, digits: int = 3) -> str:
+    """Give a number of any size in five letters or so: ``0.12``, ``12.3k``, ``4.5M``."""
+    unit = ""
+    for unit in ("", "k", "M", "G", "T"):
+        if abs(value) < 999.5 or unit == "T":
+            break
+        value /= 1000
+    if abs(value) >= 99.95 or (value == int(value) and not unit):
+        return f"{value:.0f}{unit}"
+    return f"{value:.{digits if abs(value) >= 0.01 else 1}g}{unit}"
+
+
 def clock(at: float) -> str:
     """Give the local time of day of a wall time."""
     return _local("%H:%M:%S", at)

@@ -226,6 +226,11 @@ def serves_http(fleet: Fleet) -> bool:
     )
 
 
+def name_of(key: RowKey) -> str:
+    """Give a row's name: ``web``, ``web/0``."""
+    return key.app if key.instance is None else f"{key.app}/{key.instance}"
+
+
 def identities(fleet: Fleet, key: RowKey) -> tuple[Identity, ...]:
     """Give the instances that a row stands for."""
     if key.instance is not None:

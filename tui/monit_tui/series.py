@@ -5,15 +5,13 @@ several instances values are added up or, for delays, the worst is taken. Steps 
 aligned to the clock: the picture moves once a step, not once a second.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from monit_agent.client.view import Identity, InstanceView
-from monit_agent.wire.messages import Sample
-from monit_agent.wire.metrics import drawn
+from monit_agent.wire.messages import Aggregate, Sample
 from monit_tui import format as say
+from monit_tui.own import HELP, OwnKind, combine, finite, own_kinds, reader, writer
 
 SPANS: tuple[int, ...] = (60, 300, 900, 3600)
 """Seconds that a plot can show."""
@@ -27,13 +25,21 @@ class Kind(NamedTuple):
     help: str
     read: Callable[[Sample], float | None]
     text: Callable[[float | None], str]
-    across: Literal["sum", "max"] = "sum"
+    across: Aggregate = "sum"
     probe: bool = False
     """True when only the probe inside the worker can know it."""
     least: float = 1.0
     """The plot's scale reaches at least so far: noise must not look like mountains."""
     behind: str | None = None
     """The metric that is drawn behind this one, on the same scale."""
+    own: OwnKind | None = None
+    """Of one of the app's own, whose past is not in the samples."""
+
+    def past(self, view: InstanceView, sample: Sample) -> float | None:
+        """Give the value at the time of one of the view's past samples."""
+        if self.own is None:
+            return self.read(sample)
+        return finite(view.own.value(self.own.name, sample.at))
 
 
 def _size(value: float | None) -> str:
@@ -44,15 +50,10 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
-def _finite(value: float | None) -> float | None:
-    """Keep what apps say of themselves within what can be drawn."""
-    return value if value is not None and math.isfinite(value) and abs(value) < 1e15 else None
-
-
 def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
     def read(sample: Sample) -> float | None:
         value = getattr(sample, name)
-        return None if value is None else _finite(value * factor)
+        return None if value is None else finite(value * factor)
 
     return read
 
@@ -115,42 +116,17 @@ DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
 """What is said in numbers beside the plot of a metric: (word, kind)."""
 
 
-@lru_cache(maxsize=1024)
-def own_kind(name: str, kind: str, unit: str) -> Kind:
-    """Give the kind of one of the app's own metrics: of a counter what it grows by in a second, of
-    a histogram the 95th percentile, of a gauge its value, each the highest or the sum of several
-    instances. The same for the same words, so that kinds can be compared."""
-    help_ = _OF_OWN[kind]
-    suffix = "/s" if kind == "counter" else unit
-
-    def read(sample: Sample) -> float | None:
-        metric = sample.metrics.get(name)
-        return None if metric is None else _finite(drawn(metric))
-
-    def text(value: float | None) -> str:
-        return say.UNKNOWN if value is None else f"{say.number(value)}{suffix}"
-
-    across = "sum" if kind == "counter" else "max"
-    return Kind(f"own {name}", name, help_, read, text, across=across)
-
-
-_OF_OWN = {
-    "gauge": "a gauge of the app's own",
-    "counter": "a counter of the app's own: its growth per second",
-    "histogram": "a histogram of the app's own: its 95th percentile",
-}
-"""The line of help by kind of metric; a text cannot be drawn."""
+def kind_of(own: OwnKind) -> Kind:
+    """Give the kind of one of the app's own metrics; equal for equal ones."""
+    return Kind(
+        f"own {own.name}", own.name, HELP[own.kind], reader(own.name), writer(own), own.across,
+        least=1e-6, own=own,
+    )  # fmt: skip
 
 
 def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:
-    """Give all metrics that these instances can have: the common ones, then the app's own, but for
-    texts, which cannot be drawn."""
-    own: dict[str, Kind] = {}
-    for view in views:
-        for name, metric in view.sample.metrics.items() if view.sample else ():
-            if metric.kind in _OF_OWN:
-                own.setdefault(name, own_kind(name, metric.kind, metric.unit[:6]))
-    return (*KINDS, *(own[name] for name in sorted(own)))
+    """Give all metrics that these instances can have: the common ones, then the app's own."""
+    return (*KINDS, *map(kind_of, own_kinds(views)))
 
 
 def listed(kinds: Sequence[Kind], views: Sequence[InstanceView]) -> tuple[Kind, ...]:
@@ -169,15 +145,8 @@ def probed(views: Sequence[InstanceView]) -> bool:
 
 def current(kind: Kind, views: Sequence[InstanceView]) -> float | None:
     """Give the newest value; None when nobody knows."""
-    values = [
-        value
-        for view in views
-        if view.sample is not None and view.record.pid is not None
-        and (value := kind.read(view.sample)) is not None
-    ]  # fmt: skip
-    if not values:
-        return None
-    return sum(values) if kind.across == "sum" else max(values)
+    samples = [view.sample for view in views if view.record.pid is not None]
+    return combine(kind.across, [kind.read(sample) for sample in samples if sample is not None])
 
 
 Steps = list[float | None]
@@ -203,7 +172,7 @@ class Series:
         for view in self._views:
             for sample in self._fresh(view):
                 step = int(sample.at // self._step_s)
-                self._count(step, view.identity, sample)
+                self._count(step, view, sample)
                 touched.add(step)
         for step in touched:
             self._joined[step] = self._join(self._each[step])
@@ -231,21 +200,19 @@ class Series:
             fresh.append(sample)
         return fresh
 
-    def _count(self, step: int, who: Identity, sample: Sample) -> None:
+    def _count(self, step: int, view: InstanceView, sample: Sample) -> None:
         each = self._each.setdefault(step, {})
-        values = [kind.read(sample) for kind in self.kinds]
-        known = each.get(who)
-        each[who] = (
+        values = [kind.past(view, sample) for kind in self.kinds]
+        known = each.get(view.identity)
+        each[view.identity] = (
             values if known is None else [_higher(a, b) for a, b in zip(known, values, strict=True)]
         )
 
     def _join(self, each: dict[Identity, Steps]) -> Steps:
-        joined: Steps = []
-        for place, kind in enumerate(self.kinds):
-            values = [known for one in each.values() if (known := one[place]) is not None]
-            total = sum(values) if kind.across == "sum" else max(values, default=0.0)
-            joined.append(total if values else None)
-        return joined
+        return [
+            combine(kind.across, [one[place] for one in each.values()])
+            for place, kind in enumerate(self.kinds)
+        ]
 
 
 def _higher(one: float | None, other: float | None) -> float | None:

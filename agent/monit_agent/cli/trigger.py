@@ -9,7 +9,6 @@
 wrong; one of them is ``null``.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from monit_agent.cli.operate import tell_silent
 from monit_agent.cli.outcome import CommandError, Exit
 from monit_agent.cli.verbs import Chosen, fleet_of
 from monit_agent.cli.visible import visible
+from monit_agent.client.answers import read, said
 from monit_agent.client.ask import wait
 from monit_agent.client.live import LiveSource
 from monit_agent.wire.limits import ACTION_BYTES, ACTION_S
@@ -35,9 +35,6 @@ from monit_agent.wire.messages import (
 
 SPARE_S = 3.0
 """An agent that itself gives up at the time-out is given this much longer to say so."""
-
-LONG = 100
-"""Characters from which on a value gets lines of its own."""
 
 HELP = """\b
 Examples:
@@ -139,16 +136,9 @@ def _fields(app: str, result: ActionResult) -> dict[str, Any]:
         "instance": result.instance,
         "pid": result.pid,
         "ok": result.ok,
-        "value": _read(result.value) if result.ok else None,
+        "value": read(result.value) if result.ok else None,
         "error": None if result.ok else result.value,
     }
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=str)  # NaN is Python's, not JSON's
-    except ValueError:  # what a probe says need not be true
-        return text
 
 
 def _write(results: list[tuple[str, ActionResult]], action: str) -> None:
@@ -158,41 +148,5 @@ def _write(results: list[tuple[str, ActionResult]], action: str) -> None:
         if not result.ok:
             output.complain(f"{who}: {visible(result.value)}")
         else:
-            lines += said(who, _read(result.value), stacks=action == "stacks")
-    output.write_lines(lines)
-
-
-def said(who: str, value: Any, *, stacks: bool = False) -> list[str]:
-    """Give what ``who`` answered as lines for a terminal: on one where that is readable."""
-    if value is None:
-        return [f"{who}: done"]
-    body = (_stacks(value) if stacks else None) or _body(value)
-    body = [visible(line) for line in body]
-    if len(body) == 1 and len(body[0]) <= LONG:
-        return [f"{who}: {body[0]}"]
-    return [f"{who}:", *(f"  {line}" for line in body)]
-
-
-def _body(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return value.splitlines() or [""]
-    short = json.dumps(value, ensure_ascii=False)
-    if len(short) <= LONG:
-        return [short]
-    return json.dumps(value, ensure_ascii=False, indent=2).splitlines()
-
-
-def _stacks(value: Any) -> list[str] | None:
-    """Give threads as tracebacks are read: the innermost call last; None for another shape."""
-    lines: list[str] = []
-    try:
-        for thread in value:
-            if "thread" not in thread:
-                lines.append(f"and {int(thread['threads_left_out'])} more threads")
-                continue
-            lines.append(str(thread["thread"]))
-            frames = reversed(thread["stack"])
-            lines += [f"  {at['file']}:{at['line']} {at['function']}" for at in frames]
-    except (TypeError, KeyError, ValueError):
-        return None
-    return lines
+            lines += said(who, read(result.value), stacks=action == "stacks")
+    output.write_lines([visible(line) for line in lines])

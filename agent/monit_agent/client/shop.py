@@ -2,7 +2,7 @@
 
 import math
 
-import msgspec
+from msgspec.structs import replace
 
 from monit_agent.client.chatter import dice, import_crash
 from monit_agent.client.replay import START
@@ -12,6 +12,7 @@ from monit_agent.wire.messages import (
     Exit,
     InstanceRecord,
     Limits,
+    Metric,
     Process,
     Sample,
     Status,
@@ -24,7 +25,7 @@ def web(breathing: Vitals | None = None, limits: Limits | None = None) -> Replay
     """The shop's front, three Python workers."""
     return app(
         "web",
-        breathing or vitals(1, heap=True, rps=38.0),
+        breathing or selling(vitals(1, heap=True, rps=38.0)),
         ["online"] * 3,
         script="/srv/shop/web.py",
         args=("--port", "8000"),
@@ -199,7 +200,7 @@ def vitals(
 
 def _with_http(inner: Sample, rps: float, spike: float) -> Sample:
     usual = 3.0 + (inner.cpu_percent or 0.0) * 0.2
-    return msgspec.structs.replace(
+    return replace(
         inner,
         http_rps=round(max(1.0, rps), 1),
         http_errors_per_s=0.2 if spike else 0.0,
@@ -254,6 +255,29 @@ def _with_heap(plain: Sample, spike: float) -> Sample:
         loop_lag_max_ms=round(lag * 4 + spike * 4, 2),
         loop_utilization=round(min(1.0, (plain.cpu_percent or 0.0) / 60), 3),
     )
+
+
+def selling(breathe: Vitals) -> Vitals:
+    """Add what the shop's front counts of its own: orders, baskets, and how checkouts went."""
+
+    def sell(record: InstanceRecord, at: float) -> Sample:
+        plain = breathe(record, at)
+        wave = math.sin(at / 47 + record.instance) + 0.5 * math.sin(at / 13)
+        rate = 0.8 + 0.3 * wave + dice(record.instance, int(at) // 5) % 10 / 20
+        slow = 1 + (plain.loop_lag_p95_ms or 0.0) / 40
+        checkout = Metric(
+            kind="histogram", unit="ms", rate=round(rate, 2), value=round(41 * slow, 1),
+            p50=round(36 * slow, 1), p95=round(88 * slow, 1), p99=round(140 * slow, 1),
+        )  # fmt: skip
+        orders = 0.8 * (at - (record.started_at or at))
+        return replace(plain, metrics={
+            "orders": Metric(value=int(orders), kind="counter", rate=round(rate, 2)),
+            "open baskets": Metric(value=round(14 + 5 * wave), unit="baskets", agg="sum"),
+            "checkout": checkout,
+            "catalogue": Metric(value=None, kind="text", text="2026-03 spring"),
+        })  # fmt: skip
+
+    return sell
 
 
 def swollen(record: InstanceRecord, at: float) -> Sample:

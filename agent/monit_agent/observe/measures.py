@@ -108,7 +108,7 @@ def _combine(all_of_it: list[Reading]) -> Metric:
         return Metric(value=None, unit=unit, kind="text", text=", ".join(list(texts)[:TEXTS]))
     if first.kind == "gauge":
         values = [each.words.value for each in same if each.words.value is not None]
-        return Metric(value=_short(_merged(values, first.agg)), unit=unit)
+        return Metric(value=_short(_merged(values, first.agg)), unit=unit, agg=first.agg)
     if first.kind == "counter":
         values = [each.words.value for each in same if each.words.value is not None]
         return Metric(value=_total(values), unit=unit, kind="counter", rate=_rate(same))

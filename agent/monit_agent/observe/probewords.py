@@ -5,12 +5,12 @@ may have written, so it can claim anything: what is not of these types is refuse
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from monit_agent.observe.lag import BUCKETS
-from monit_agent.wire.messages import BlockKind, MetricKind
+from monit_agent.wire.messages import Aggregate, BlockKind, MetricKind
 
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -83,7 +83,7 @@ class MetricWords(Word, frozen=True, kw_only=True):
     value: float | None = None
     text: Text = ""
     unit: Text = ""
-    agg: Literal["avg", "sum", "max", "min"] = "avg"
+    agg: Aggregate = "avg"
     count: Count = 0
     sum: float = 0.0
     buckets: Annotated[tuple[tuple[ValueBucket, Count], ...], msgspec.Meta(max_length=249)] = ()

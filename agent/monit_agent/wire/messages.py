@@ -254,6 +254,8 @@ class Process(Record, frozen=True, kw_only=True, array_like=True):
 
 MetricKind = Literal["gauge", "counter", "histogram", "text"]
 
+Aggregate = Literal["avg", "sum", "max", "min"]
+
 
 class Metric(Record, frozen=True, kw_only=True):
     """One of the app's own metrics, over all processes of an instance. ``value`` is a gauge's
@@ -272,6 +274,8 @@ class Metric(Record, frozen=True, kw_only=True):
     """A histogram's percentiles over the window."""
     p95: float | None = None
     p99: float | None = None
+    agg: Aggregate = "avg"
+    """How the gauges of several processes, or instances, combine; all else adds up."""
 
 
 class Frame(Record, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from monit_agent.client.source import Changes, Source
 from monit_agent.client.view import Identity
 from monit_tui.clock import Clock
 from monit_tui.panes import PaneName
-from monit_tui.rows import RowKey
+from monit_tui.rows import RowKey, name_of
 from monit_tui.theme import Look
 from monit_tui.widgets.blocked import BlockedPane
 from monit_tui.widgets.events import EventsPane
@@ -96,10 +96,7 @@ class Details:
         then()
 
     def _name(self) -> str:
-        key = self._key
-        if key is None:
-            return ""
-        return key.app if key.instance is None else f"{key.app}/{key.instance}"
+        return "" if self._key is None else name_of(self._key)
 
     def _title(self) -> str:
         if len(self._who) <= 1:
