@@ -59,6 +59,7 @@ def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
         ("version", words.known(record.version)),
         ("mode", f"{record.mode}, {words.counted(record.instances, 'instance')}"),
         ("port", words.known(record.port)),
+        *_increment(record),
         ("watching", "yes" if record.watching else "no"),
         ("created", _moment(record.created_at, now)),
         *_limits(record),
@@ -69,6 +70,13 @@ def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
         ("own logs", f"{places.agent_log}, {places.keeper_log}"),
     ]
     return [head, *_paired(pairs, screen)]
+
+
+def _increment(record: AppRecord) -> list[tuple[str, str]]:
+    counts = record.increment
+    if counts is None:
+        return []
+    return [("counts", f"{counts.name}={counts.start} in instance 0, one more in each next one")]
 
 
 def _limits(record: AppRecord) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, Unpack
 
@@ -26,8 +26,9 @@ from monit_agent.client.view import AppView
 from monit_agent.config.app import Launch, make_launch, worker_env
 from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError, NotThereError
+from monit_agent.config.increment import check_increment, increment_of
 from monit_agent.config.sharing import mode_of
-from monit_agent.supervise.spec import AppSpec, BadSpecError, from_json
+from monit_agent.supervise.spec import AppSpec, BadSpecError, Increment, from_json
 from monit_agent.wire.messages import Delete, Start
 from monit_agent.wire.places import app_places
 
@@ -215,8 +216,9 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
     named = {*spec.env_named, *options.env_file, *options.env}
     env = worker_env(os.environ, {**options.env_file, **options.env})
     instances, port = said["instances"] or spec.instances, said["port"] or spec.port
+    increment = _changed_increment(spec, said, env, instances)
     changed_spec = spec._replace(
-        mode=mode_of(spec.argv, instances, port),
+        mode=mode_of(spec.argv, instances, port, counts=increment is not None),
         instances=instances,
         port=port,
         namespace=said["namespace"] or spec.namespace,
@@ -226,9 +228,24 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
         created_at=time.time(),
         policy=changed(spec.policy, said),
         checks=changed_checks(spec.checks, said),
+        increment=increment,
     )
     try:
         return Launch(check_checks(changed_spec), env)
+    except BadInputError as error:
+        raise CommandError(Exit.USAGE, str(error)) from error
+
+
+def _changed_increment(
+    spec: AppSpec, said: Said, env: Mapping[str, str], instances: int
+) -> Increment | None:
+    """Give what counts, begun anew where the variable or its beginning was said."""
+    name = said["increment_var"] or (spec.increment.name if spec.increment else None)
+    begun = said["increment_var"] or said["port"] or any(key == name for key, _ in said["env"])
+    try:
+        if name is not None and begun:
+            return increment_of(name, said["port"] or spec.port, env, instances)
+        return check_increment(spec.increment, instances) if spec.increment else None
     except BadInputError as error:
         raise CommandError(Exit.USAGE, str(error)) from error
 

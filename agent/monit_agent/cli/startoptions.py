@@ -24,6 +24,7 @@ class Said(CheckSaid):
     name: str | None
     instances: int | None
     port: int | None
+    increment_var: str | None
     namespace: str | None
     cwd: str | None
     interpreter: str | None
@@ -74,6 +75,12 @@ _PARAMETERS: list[click.Parameter] = [
         type=Parsed("port", units.parse_port),
         metavar="N",
         help="Given to the workers as PORT.",
+    ),
+    click.Option(
+        ["--increment-var"],
+        type=Parsed("name", units.parse_variable_name),
+        metavar="NAME",
+        help="Instance 1 finds one more in this variable, 2 two more: as PORT, a port each.",
     ),
     click.Option(
         ["--namespace"],
@@ -193,6 +200,7 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         namespace=said["namespace"] or "default",
         instances=said["instances"] or 1,
         port=said["port"],
+        increment_var=said["increment_var"],
         cwd=said["cwd"],
         interpreter=said["interpreter"],
         env_file=from_files,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError
+from monit_agent.config.increment import increment_of
 from monit_agent.config.sharing import mode_of
 from monit_agent.config.target import Run, Where, resolve_command, resolve_module, resolve_script
 from monit_agent.config.version import nearest_version
@@ -28,6 +29,7 @@ class StartOptions(NamedTuple):
     namespace: str = "default"
     instances: int = 1
     port: int | None = None
+    increment_var: str | None = None
     cwd: str | None = None
     interpreter: str | None = None
     env_file: Mapping[str, str] = {}
@@ -67,7 +69,9 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         interpreter=run.interpreter,
         namespace=options.namespace,
         version=nearest_version(run.folder),
-        mode=mode_of(run.argv, options.instances, options.port),
+        mode=mode_of(
+            run.argv, options.instances, options.port, counts=options.increment_var is not None
+        ),
         instances=options.instances,
         port=options.port,
         watching=options.watching,
@@ -77,6 +81,7 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         created_at=time.time(),
         policy=options.policy,
         checks=options.checks,
+        increment=increment_of(options.increment_var, options.port, env, options.instances),
     )
     return Launch(check_checks(spec), env)
 

@@ -9,13 +9,16 @@ _PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 _SHEBANG_BYTES = 200
 
 
-def mode_of(argv: tuple[str, ...], instances: int, port: int | None) -> str:
+def mode_of(
+    argv: tuple[str, ...], instances: int, port: int | None, *, counts: bool = False
+) -> str:
     """Give ``cluster`` or ``fork`` for what is run as ``argv``.
 
     Several instances, or a port that was named, of a program that can take a socket from us: Node
-    itself, and whatever is run by Python. All else sees to its ports itself, as ever.
+    itself, and whatever is run by Python. All else sees to its ports itself, as ever, and so do
+    instances that each get a number of their own (``counts``).
     """
-    wanted = instances > 1 or port is not None
+    wanted = (instances > 1 or port is not None) and not counts
     return "cluster" if wanted and (_is_node(argv[0]) or _is_python(argv[0])) else "fork"
 
 

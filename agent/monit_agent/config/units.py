@@ -134,6 +134,13 @@ def parse_variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+def parse_variable_name(text: str) -> str:
+    """Return ``text`` if it can name an environment variable."""
+    if not is_variable(text):
+        raise BadInputError(f"{text!r} cannot name a variable; write for example PORT")
+    return text
+
+
 def is_variable(name: str) -> bool:
     """Whether ``name`` can name an environment variable in every shell."""
     return _VARIABLE.fullmatch(name) is not None

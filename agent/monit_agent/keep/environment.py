@@ -44,6 +44,9 @@ def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int, outfi
     }
     if spec.port is not None:
         env[b"PORT"] = b"%d" % spec.port
+    if spec.increment is not None:
+        name, start = spec.increment
+        env[name.encode()] = b"%d" % (start + instance)
     if spec.wait_ready:
         env[b"NOTIFY_SOCKET"] = os.fsencode(places.notify)
     return probes.put_in(env, places, node_ports=hears_disconnect(spec))

@@ -29,6 +29,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "cwd": spec.cwd,
         "user": spec.user,
         "port": spec.port,
+        "increment": spec.increment._asdict() if spec.increment else None,
         "watching": spec.watching,
         "wait_ready": spec.wait_ready,
         "limits": {

@@ -144,6 +144,8 @@ class Asker:
         asking.take(check)
 
 
-def port_of(app: AppRecord, _instance: int) -> int | None:
+def port_of(app: AppRecord, instance: int) -> int | None:
     """Give the port at which an instance is asked."""
+    if app.increment is not None and app.increment.name == "PORT":
+        return app.increment.start + instance
     return app.port

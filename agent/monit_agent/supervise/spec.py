@@ -61,6 +61,13 @@ class Checks(NamedTuple):
     """A worker whose event loop is held up for so long is replaced."""
 
 
+class Increment(NamedTuple):
+    """A variable in which instance n finds ``start`` + n."""
+
+    name: str
+    start: int
+
+
 class AppSpec(NamedTuple):
     """One app. Paths are absolute."""
 
@@ -90,6 +97,7 @@ class AppSpec(NamedTuple):
     created_at: float = 0.0
     policy: Policy = Policy()
     checks: Checks = Checks()
+    increment: Increment | None = None
 
 
 def is_checked(spec: AppSpec) -> bool:
@@ -124,6 +132,7 @@ def to_json(spec: AppSpec) -> dict[str, Any]:
     plain = spec._asdict()
     plain["policy"] = spec.policy._asdict()
     plain["checks"] = spec.checks._asdict()
+    plain["increment"] = spec.increment._asdict() if spec.increment else None
     return plain
 
 
@@ -133,7 +142,13 @@ def from_json(plain: Any) -> AppSpec:
         fields = {key: _tupled(value) for key, value in plain.items()}
         policy = {key: _tupled(value) for key, value in fields.pop("policy", {}).items()}
         checks = {key: _tupled(value) for key, value in fields.pop("checks", {}).items()}
-        return AppSpec(**fields, policy=Policy(**policy), checks=Checks(**checks))
+        increment = fields.pop("increment", None)
+        return AppSpec(
+            **fields,
+            policy=Policy(**policy),
+            checks=Checks(**checks),
+            increment=Increment(**increment) if increment else None,
+        )
     except (AttributeError, TypeError) as error:
         raise BadSpecError(f"not a spec of this version: {error}") from error
 

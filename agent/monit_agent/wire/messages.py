@@ -117,6 +117,13 @@ class Checks(Record, frozen=True, kw_only=True):
     """A worker whose event loop is held up for so long is replaced."""
 
 
+class Increment(Record, frozen=True, kw_only=True):
+    """A variable in which instance n finds ``start`` + n."""
+
+    name: str
+    start: int
+
+
 class AppRecord(Record, frozen=True, kw_only=True):
     """What an app is: its spec and the process that keeps it."""
 
@@ -142,6 +149,7 @@ class AppRecord(Record, frozen=True, kw_only=True):
     keeper_pid: int | None = None
     created_at: float
     checks: Checks = Checks()
+    increment: Increment | None = None
 
 
 class Sample(Record, frozen=True, kw_only=True):
