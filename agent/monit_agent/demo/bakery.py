@@ -3,7 +3,8 @@
     PORT=8100 MONIT_INSTANCE=0 python bakery.py
 
 Written as a stranger would write it: standard library, no word of monit but the instance
-number in the environment. It has what real apps have: routes that are fast, slow and broken,
+number in the environment, and none of sharing: all instances open on the same port, which works
+because monit lets them. It has what real apps have: routes that are fast, slow and broken,
 warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
 oven, and the oven of instance 2 sets the place on fire every half a minute.
 """
@@ -31,6 +32,8 @@ BATCH_BYTES = 4 * 2**20
 RACK_BATCHES = 12
 """Batches that fit on the cooling rack; then it is cleared and memory falls."""
 MAX_BODY = 16 * 1024
+LAST_CUSTOMERS_S = 5.0
+"""How long those who were inside when it closed may take."""
 
 log = logging.getLogger("bakery")
 
@@ -217,12 +220,28 @@ async def serve_one(
             await writer.wait_closed()
 
 
+async def serve_out(server: asyncio.Server, served: set[asyncio.Task[None]]) -> None:
+    """Let nobody in any more, and serve those who are inside for `LAST_CUSTOMERS_S` at most."""
+    for listener in server.sockets:
+        # server.close() would hang up on those whom asyncio has accepted and not begun to serve
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    await asyncio.sleep(0.1)
+    if served:
+        await asyncio.wait(served, timeout=LAST_CUSTOMERS_S)
+
+
 async def run(instance: int, port: int) -> None:
-    """Serve on ``port`` until SIGTERM, or until the oven burns (`OvenFireError`)."""
+    """Serve on ``port`` until SIGTERM and then who has come by then, or until the oven burns
+    (`OvenFireError`)."""
     bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
-    server = await asyncio.start_server(
-        lambda reader, writer: serve_one(bakery, reader, writer), "127.0.0.1", port
-    )
+    served: set[asyncio.Task[None]] = set()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_one(bakery, reader, writer))
+        served.add(task)
+        task.add_done_callback(served.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", port)
     closing = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, closing.set)
@@ -231,9 +250,10 @@ async def run(instance: int, port: int) -> None:
     waiting = asyncio.create_task(closing.wait())
     async with server:
         await asyncio.wait((oven, waiting), return_when=asyncio.FIRST_COMPLETED)
-    if oven.done():
-        oven.result()
-    oven.cancel()
+        if oven.done():
+            oven.result()
+        oven.cancel()
+        await serve_out(server, served)
     log.info("bakery %d closes, %d orders taken", instance, len(bakery.orders))
 
 
@@ -247,10 +267,10 @@ def set_up_logging() -> None:
 
 
 def main() -> None:
-    """Open on the port ``PORT`` + ``MONIT_INSTANCE``: each instance has its own."""
+    """Open on the port ``PORT``."""
     set_up_logging()
     instance = int(os.environ.get("MONIT_INSTANCE", "0"))
-    asyncio.run(run(instance, int(os.environ.get("PORT", "8100")) + instance))
+    asyncio.run(run(instance, int(os.environ.get("PORT", "8100"))))
 
 
 if __name__ == "__main__":
