@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from monit_agent.client.replacing import step_of
 from monit_agent.client.trees import branches, processes_of
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
-from monit_agent.wire.messages import InstanceRecord, Process
+from monit_agent.wire.messages import Process
 from monit_tui.condition import Condition, Now, app_condition, instance_condition
 from monit_tui.filtering import hits, matches, says, targeted
+from monit_tui.notes import app_note, note_of
 
 
 class RowKey(NamedTuple):
@@ -258,7 +258,7 @@ def _instance_facts(app: AppView, view: InstanceView, now: Now, *, flat: bool) -
         heap_percent=sample.heap_usage_percent if sample and running else None,
         threads=sample.threads if sample and running else None,
         fds=sample.fds if sample and running else None,
-        note=_note(app, view),
+        note=note_of(app, view),
         http_rps=sample.http_rps if sample and running else None,
     )
 
@@ -302,7 +302,7 @@ def _app_facts(app: AppView, now: Now) -> Facts:
         heap_percent=None,
         threads=_whole([row.threads for row in inner]),
         fds=_whole([row.fds for row in inner]),
-        note=_app_note(app),
+        note=app_note(app),
         http_rps=_total([row.http_rps for row in inner]),
     )
 
@@ -315,41 +315,3 @@ def _total(values: list[float | None]) -> float | None:
 def _whole(values: list[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _note(app: AppView, view: InstanceView) -> str:
-    if app.link in {"stale", "gone"} and app.problem:
-        return app.problem
-    record = view.record
-    replaced = _replacement_note(app, record)
-    if replaced:
-        return replaced
-    if record.reason:
-        return record.reason
-    last = record.exits[-1] if record.exits else None
-    if last is None or last.asked:
-        return ""
-    how = "ended unseen"
-    if last.signal is not None:
-        how = f"signal {last.signal}"
-    elif last.code is not None:
-        how = f"exit {last.code}"
-    return f"{how} after {last.ran_s:.1f} s"
-
-
-def _replacement_note(app: AppView, record: InstanceRecord) -> str:
-    roll = app.roll
-    step = step_of(record)
-    if step is not None and (record.second or (roll and record.instance in roll.current)):
-        return step.text
-    if roll is None:
-        return ""
-    if roll.failed is None and record.instance in roll.waiting:
-        return "waits for its turn in the reload"
-    return dict(roll.broken).get(record.instance, "")
-
-
-def _app_note(app: AppView) -> str:
-    if app.roll is not None and app.roll.failed:
-        return app.roll.failed
-    return app.problem or ""
