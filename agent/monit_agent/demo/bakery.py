@@ -3,9 +3,10 @@
     PORT=8100 MONIT_INSTANCE=0 python bakery.py
 
 Written as a stranger would write it: standard library, no word of monit but the instance
-number in the environment. It has what real apps have: routes that are fast, slow and broken,
-warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
-oven, and the oven of instance 2 sets the place on fire every half a minute.
+number in the environment and the metrics that it tells, which are nothing where monit is not. It
+has what real apps have: routes that are fast, slow and broken, warnings, tracebacks, orders as
+JSON lines, memory that comes and goes. Instance 1 has a cold oven, and the oven of instance 2 sets
+the place on fire every half a minute.
 """
 
 import asyncio
@@ -22,6 +23,25 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+try:
+    import monit_probe  # pyright: ignore[reportMissingImports] - only there below monit
+except ImportError:  # not below monit: the same words, and nothing behind them
+
+    class _Off:
+        def __getattr__(self, _: str) -> Any:
+            return self
+
+        def __call__(self, *given: Any, **_: Any) -> Any:
+            return given[0] if given and callable(given[0]) else self
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    monit_probe: Any = _Off()
+
 PRICES = {"baguette": 180, "brioche": 390, "pretzel": 110, "rye": 420, "sourdough": 560}
 """Cents. The croissant, which is on the menu, was forgotten: ordering one is the bug."""
 
@@ -31,6 +51,9 @@ BATCH_BYTES = 4 * 2**20
 RACK_BATCHES = 12
 """Batches that fit on the cooling rack; then it is cleared and memory falls."""
 MAX_BODY = 16 * 1024
+
+LOAVES = monit_probe.counter("loaves sold", unit="loaves")
+BAKING = monit_probe.histogram("baking", unit="ms")
 
 log = logging.getLogger("bakery")
 
@@ -106,6 +129,17 @@ class Bakery:
             return Reply(HTTPStatus.NOT_FOUND, {"error": f"no bread is called {name}"})
         return Reply(HTTPStatus.OK, {"bread": name, "cents": PRICES[name]})
 
+    def tell(self) -> None:
+        """Let monit show how the bakery does, and clear the rack when somebody says so."""
+        monit_probe.gauge("cooling", lambda: len(self.rack), unit="batches", agg="sum")
+        monit_probe.action("clear rack", self.clear_rack, in_loop=True)
+
+    def clear_rack(self) -> dict[str, int]:
+        """Send what cools on the rack to the shop."""
+        batches = len(self.rack)
+        self.rack.clear()
+        return {"batches": batches}
+
     async def take_order(self, asked: Asked) -> Reply:
         """Take an order, and print it as a line of JSON."""
         wish = json.loads(asked.body)
@@ -118,6 +152,7 @@ class Bakery:
             "cents": PRICES[wish["bread"]] * wish["count"],
         }
         self.orders[len(self.orders) + 1] = order
+        LOAVES.inc(wish["count"])
         print(json.dumps(order), flush=True)
         return Reply(HTTPStatus.CREATED, order)
 
@@ -131,11 +166,11 @@ class Bakery:
 
     async def bake(self, _: Asked) -> Reply:
         """Bake a batch: takes its time, and room on the rack."""
-        await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
+        with BAKING.time():
+            await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
         self.rack.append(bytearray(os.urandom(64) * (BATCH_BYTES // 64)))
         if len(self.rack) >= RACK_BATCHES:
-            log.info("rack is full, %d batches go to the shop", len(self.rack))
-            self.rack.clear()
+            log.info("rack is full, %d batches go to the shop", self.clear_rack()["batches"])
         return Reply(HTTPStatus.OK, {"batches": len(self.rack)})
 
     async def accounts(self, _: Asked) -> Reply:
@@ -220,6 +255,7 @@ async def serve_one(
 async def run(instance: int, port: int) -> None:
     """Serve on ``port`` until SIGTERM, or until the oven burns (`OvenFireError`)."""
     bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
+    bakery.tell()
     server = await asyncio.start_server(
         lambda reader, writer: serve_one(bakery, reader, writer), "127.0.0.1", port
     )
