@@ -2,16 +2,19 @@
 
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from commands import command, ok, script
-from running import row
+from monit_agent.demo import bakery
+from running import free_port, row
 from waiting import wait_until
 
 APP = """
@@ -217,3 +220,49 @@ def test_an_agent_that_was_killed_can_be_asked_again(web: str) -> None:
         lambda: len(json.loads(command("trigger", web, "join", "--json").stdout or "[]")) == 2,
         what="both processes answer the next agent",
     )
+
+
+def test_the_demos_bakery_tells_its_metrics_and_clears_its_rack(home: Path) -> None:
+    """The app that `monit demo` shows uses the API as the documentation has it."""
+    assert home.exists()
+    port = free_port()
+    ok("start", bakery.__file__, "--name", "web", "--env", f"PORT={port}",
+       "--interpreter", sys.executable)  # fmt: skip
+    wait_until(lambda: _bake(port), what="the bakery bakes")
+    metrics = wait_until(
+        lambda: known if (known := row("web")["metrics"]).get("baking", {}).get("rate") else {},
+        what="its metrics are told",
+    )
+    (cleared,) = _triggered("web", "clear rack")
+
+    assert metrics["cooling"]["value"] >= 1
+    assert metrics["loaves sold"]["kind"] == "counter"
+    assert metrics["baking"]["p50"] >= 50
+    assert cleared["value"] == {"batches": metrics["cooling"]["value"]}
+
+
+def test_the_bakery_runs_without_us(tmp_path: Path) -> None:
+    """Outside monit the same file serves, with the documented lines in place of the module."""
+    port = free_port()
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MONIT")}
+    with subprocess.Popen(
+        [sys.executable, bakery.__file__], env={**env, "PORT": str(port)}, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            wait_until(lambda: _bake(port), what="the bakery bakes")
+        finally:
+            process.terminate()
+        said, _ = process.communicate()
+
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+
+
+def _bake(port: int) -> bool:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/bake", b"{}")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

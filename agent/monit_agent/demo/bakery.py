@@ -2,9 +2,9 @@
 
     PORT=8100 MONIT_INSTANCE=0 python bakery.py
 
-Written as a stranger would write it: standard library, no word of monit but the instance
-number in the environment, and none of sharing: all instances open on the same port, which works
-because monit lets them. It has what real apps have: routes that are fast, slow and broken,
+Written as a stranger would write it: standard library, no word of monit but the instance number
+in the environment and the metrics that it tells, which are nothing where monit is not; and none of
+sharing: all instances open on the same port, which works because monit lets them. It has what real apps have: routes that are fast, slow and broken,
 warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
 oven, and the oven of instance 2 sets the place on fire every half a minute.
 """
@@ -23,6 +23,25 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+try:
+    import monit_probe  # pyright: ignore[reportMissingImports] - only there below monit
+except ImportError:  # not below monit: the same words, and nothing behind them
+
+    class _Off:
+        def __getattr__(self, _: str) -> Any:
+            return self
+
+        def __call__(self, *given: Any, **_: Any) -> Any:
+            return given[0] if given and callable(given[0]) else self
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    monit_probe: Any = _Off()
+
 PRICES = {"baguette": 180, "brioche": 390, "pretzel": 110, "rye": 420, "sourdough": 560}
 """Cents. The croissant, which is on the menu, was forgotten: ordering one is the bug."""
 
@@ -34,6 +53,9 @@ RACK_BATCHES = 12
 MAX_BODY = 16 * 1024
 LAST_CUSTOMERS_S = 5.0
 """How long those who were inside when it closed may take."""
+
+LOAVES = monit_probe.counter("loaves sold", unit="loaves")
+BAKING = monit_probe.histogram("baking", unit="ms")
 
 log = logging.getLogger("bakery")
 
@@ -109,6 +131,17 @@ class Bakery:
             return Reply(HTTPStatus.NOT_FOUND, {"error": f"no bread is called {name}"})
         return Reply(HTTPStatus.OK, {"bread": name, "cents": PRICES[name]})
 
+    def tell(self) -> None:
+        """Let monit show how the bakery does, and clear the rack when somebody says so."""
+        monit_probe.gauge("cooling", lambda: len(self.rack), unit="batches", agg="sum")
+        monit_probe.action("clear rack", self.clear_rack, in_loop=True)
+
+    def clear_rack(self) -> dict[str, int]:
+        """Send what cools on the rack to the shop."""
+        batches = len(self.rack)
+        self.rack.clear()
+        return {"batches": batches}
+
     async def take_order(self, asked: Asked) -> Reply:
         """Take an order, and print it as a line of JSON."""
         wish = json.loads(asked.body)
@@ -121,6 +154,7 @@ class Bakery:
             "cents": PRICES[wish["bread"]] * wish["count"],
         }
         self.orders[len(self.orders) + 1] = order
+        LOAVES.inc(wish["count"])
         print(json.dumps(order), flush=True)
         return Reply(HTTPStatus.CREATED, order)
 
@@ -134,11 +168,11 @@ class Bakery:
 
     async def bake(self, _: Asked) -> Reply:
         """Bake a batch: takes its time, and room on the rack."""
-        await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
+        with BAKING.time():
+            await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
         self.rack.append(bytearray(os.urandom(64) * (BATCH_BYTES // 64)))
         if len(self.rack) >= RACK_BATCHES:
-            log.info("rack is full, %d batches go to the shop", len(self.rack))
-            self.rack.clear()
+            log.info("rack is full, %d batches go to the shop", self.clear_rack()["batches"])
         return Reply(HTTPStatus.OK, {"batches": len(self.rack)})
 
     async def accounts(self, _: Asked) -> Reply:
@@ -234,6 +268,7 @@ async def run(instance: int, port: int) -> None:
     """Serve on ``port`` until SIGTERM and then who has come by then, or until the oven burns
     (`OvenFireError`)."""
     bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
+    bakery.tell()
     served: set[asyncio.Task[None]] = set()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
