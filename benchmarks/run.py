@@ -24,6 +24,7 @@ BENCHMARKS = (
     "screen",
     "memory",
     "probe_cost",
+    "blocked",
     "throughput",
     "reload",
 )
