@@ -2,8 +2,9 @@
 
 Requests per second are worthless for this on a shared machine (the same program twice differs by
 a third), so the CPU that each server used is divided by the requests that it answered, with a
-plain server, one with the probe, and one whose probe counts no requests under load at the same
-time.
+plain server and one with the probe under load at the same time. A second plain server beside them
+tells by how much two equal ones differ: what the probe costs cannot be known better than that. A
+fourth one, with a probe that counts no HTTP requests, tells what that part of it costs.
 """
 
 import os
@@ -28,6 +29,7 @@ PLAIN, PROBED = "> file", "monit"
 """The table's columns for without and with; pm2 has nothing like it for Python."""
 NO_HTTP = "monit --no-http"
 """Measured beside them, so that the cost of counting requests can be told."""
+CONTROL = "without, again"
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -82,6 +84,7 @@ def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
             PLAIN: stack.enter_context(_server(loop, {})),
             PROBED: stack.enter_context(_server(loop, probe)),
             NO_HTTP: stack.enter_context(_server(loop, {**probe, "MONIT_PROBE_HTTP": "0"})),
+            CONTROL: stack.enter_context(_server(loop, {})),
         }
         idle = _both(servers, lambda pid, _port: _idle(pid, 3 if quick else 20))
         costs: dict[str, list[float]] = {who: [] for who in servers}
@@ -91,16 +94,26 @@ def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
                 servers, lambda pid, port: _per_request(wrk, pid, port, seconds)
             ).items():
                 costs[who].append(cost)
-    uncounted = costs.pop(NO_HTTP)
-    counting = [b - a for a, b in zip(uncounted, costs[PROBED], strict=True)]
-    note = f"counting HTTP requests is {statistics.median(counting):+.2f} µs of it (median)"
-    idle.pop(NO_HTTP)
+    note = (
+        f"uvicorn ({loop}), CPU per request against the plain one in the same round: with the "
+        f"probe {_more(costs, PROBED)}, of which without HTTP {_more(costs, NO_HTTP)}; a second "
+        f"plain one {_more(costs, CONTROL)}"
+    )
+    for beside in (NO_HTTP, CONTROL):
+        costs.pop(beside)
+        idle.pop(beside)
     return [
         Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs, note),
         Figure(
             f"probe: uvicorn ({loop}), CPU when idle", "% core", {k: [v] for k, v in idle.items()}
         ),
     ]
+
+
+def _more(costs: dict[str, list[float]], who: str) -> str:
+    """Give by how much more ``who`` costs than the plain server: median, least and most."""
+    more = [100.0 * (b / a - 1.0) for a, b in zip(costs[PLAIN], costs[who], strict=True)]
+    return f"{statistics.median(more):+.1f} % ({min(more):+.1f} to {max(more):+.1f})"
 
 
 @contextmanager

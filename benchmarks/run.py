@@ -25,6 +25,7 @@ BENCHMARKS = (
     "screen",
     "memory",
     "probe_cost",
+    "blocked",
     "throughput",
     "reload",
 )

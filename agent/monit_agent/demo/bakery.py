@@ -4,9 +4,10 @@
 
 Written as a stranger would write it: standard library, no word of monit but the instance number
 in the environment and the metrics that it tells, which are nothing where monit is not; and none of
-sharing: all instances open on the same port, which works because monit lets them. It has what real apps have: routes that are fast, slow and broken,
-warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
-oven, and the oven of instance 2 sets the place on fire every half a minute.
+sharing: all instances open on the same port, which works because monit lets them. It has what
+real apps have: routes that are fast, slow and broken, warnings, tracebacks, orders as JSON lines,
+memory that comes and goes. Instance 1 has a cold oven, and the oven of instance 2 sets the place on
+fire every half a minute.
 """
 
 import asyncio
