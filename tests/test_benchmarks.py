@@ -30,10 +30,9 @@ while True:
 def _tools(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """Give the modules of the benchmarks that are tested here, for this test only."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import blocked
     import common
     import run
-
-    import blocked
 
     for name in ("blocked", "common", "run"):
         monkeypatch.delitem(sys.modules, name)
