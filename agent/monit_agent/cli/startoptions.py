@@ -149,7 +149,9 @@ _PARAMETERS: list[click.Parameter] = [
         help="Exit codes that mean: finished, as 0,3.",
     ),
     click.Option(
-        ["--wait-ready"], is_flag=True, help="Online only when the app says READY=1 (sd_notify)."
+        ["--wait-ready"],
+        is_flag=True,
+        help="Online only when the app says READY=1 (sd_notify) or process.send('ready') (Node).",
     ),
     click.Option(
         ["--no-probe"],
