@@ -579,3 +579,25 @@ def test_a_program_that_is_stuck_still_says_where() -> None:
         _, stacks = asked.ask("stacks")
 
     assert stacks[0]["stack"][0]["function"] == "knead"
+
+
+def test_greenlets_share_the_cell_of_their_thread() -> None:
+    """Ten thousand greenlets of gevent that count leave one cell behind, and every count."""
+    pytest.importorskip("gevent")
+    told, _ = _metrics(
+        """
+        import gevent.monkey
+        gevent.monkey.patch_all()
+        import monit_probe
+        hits = monit_probe.counter("hits")
+        def work():
+            hits.inc()
+            gevent.sleep(0)
+            hits.inc()
+        gevent.joinall([gevent.spawn(work) for _ in range(10000)])
+        assert len(hits._cells) == 1, len(hits._cells)
+        until_told()
+        """
+    )
+
+    assert told["hits"]["value"] == 20_000

@@ -720,19 +720,36 @@ def _number(text, label):
     return int(text[start : text.index(b"\n", start)].replace(b",", b""))
 
 
-# ----------------------------------------------------- what is the program's own
+# ------------------------------------------------------- files that few programs need
+
+REST = ("monit_probe", "_monit_ask", "_monit_prometheus", "_monit_http")
 
 
-def _beside(name):
+def _path(name):
     return os.path.join(os.path.dirname(_OWN_FILE), name + ".py")
 
 
-def _bring(name):
-    """Load a file of ours that few programs need; it is not put where the program sees it."""
-    spec = _frozen_importlib_external.spec_from_file_location(name, _beside(name))
+def _beside(name):
+    """Give another file of the probe as a module; our folder is on no path any more."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    spec = _frozen_importlib_external.spec_from_file_location(name, _path(name))
     module = _frozen_importlib.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return sys.modules.setdefault(name, module)
+
+
+@_quiet
+def compile_rest():
+    """Have what is loaded later compiled at a time when its bytecode may be kept."""
+    for name in (*REST, *HTTP_SERVERS):
+        path = _path(name)
+        if not _is_there(_frozen_importlib_external.cache_from_source(path)):
+            _frozen_importlib_external.SourceFileLoader(name, path).get_code(name)
+
+
+# ----------------------------------------------------- what is the program's own
 
 
 class _Own:
@@ -753,7 +770,7 @@ class _Own:
     def api(self):
         """Give `monit_probe` if the program has imported it; not another module of that name."""
         module = sys.modules.get("monit_probe")
-        ours = getattr(module, "__file__", None) == _beside("monit_probe")
+        ours = getattr(module, "__file__", None) == _path("monit_probe")
         return module if ours and not _is_loading(module) else None
 
     def gather(self, now):
@@ -776,7 +793,7 @@ class _Own:
         if module is None or _is_loading(module):
             return {}
         if self.walker is None:
-            self.walker = _bring("_monit_prometheus").Walker()
+            self.walker = _beside("_monit_prometheus").Walker()
         return self.walker.read(now)
 
     def offered(self, api):
@@ -796,7 +813,7 @@ class _Own:
         if self.path is None or not _is_there(self.path):
             return
         if self.desk is None:
-            self.desk = _bring("_monit_ask").Desk(self.actions, self.loops, self.main, _OWN_FILE)
+            self.desk = _beside("_monit_ask").Desk(self.actions, self.loops, self.main, _OWN_FILE)
         self.desk.take(self.path)
 
     def answer(self, say):
@@ -1286,33 +1303,6 @@ def _hook_http(file, name):
         _beside(file).HOOKS[name](module)
 
     return hook_http
-
-
-def _loader(name):
-    # our folder is on no path any more
-    path = os.path.join(os.path.dirname(os.path.abspath(_OWN_FILE)), name + ".py")
-    return sys.modules["_frozen_importlib_external"].SourceFileLoader(name, path)
-
-
-def _beside(name):
-    """Give another file of the probe as a module."""
-    known = sys.modules.get(name)
-    if known is not None:
-        return known
-    loader = _loader(name)
-    module = type(sys)(name)
-    module.__file__, module.__loader__ = loader.path, loader
-    loader.exec_module(module)
-    return sys.modules.setdefault(name, module)
-
-
-@_quiet
-def compile_rest():
-    """Have what is loaded later compiled at a time when its bytecode may be kept."""
-    for name in ("_monit_http", *HTTP_SERVERS):
-        loader = _loader(name)
-        if not _is_there(sys.modules["_frozen_importlib_external"].cache_from_source(loader.path)):
-            loader.get_code(name)
 
 
 def _is_main_interpreter():

@@ -32,7 +32,9 @@ _PER_SECOND = {"ms": 1e3, "us": 1e6, "\xb5s": 1e6, "\u03bcs": 1e6, "ns": 1e9}
 _SLOW_S, _SLOW_AGAIN_S = 0.005, 10.0
 """A gauge's function that takes longer than the first is asked again after the second."""
 
-_get_ident = _thread.get_ident
+# the thread's, also where gevent came before us and means greenlets by it: those are many, and one
+# of them is never interrupted while it counts
+_get_ident = getattr(sys.modules.get("_monit_probe"), "_get_ident", _thread.get_ident)
 _clock = time.perf_counter
 _metrics = {}
 _actions = {}
