@@ -1,7 +1,9 @@
 """Lets several copies of a Python program serve one port, unchanged: `socket.bind` asks the keeper.
 
-The keeper has bound the port and listens on it; what the program gets is that very socket. For any
-other port, and whenever anything is not as expected, the program binds for itself as ever. Never
+The keeper has bound the port and listens on it; what the program gets is that very socket. The same
+for the path of a Unix socket that `monit start --listen` named: there the program's wish to remove
+what lies at the path, before it binds or when it ends, is not granted either. For any other port
+and path, and whenever anything is not as expected, the program does it by itself as ever. Never
 raises anything of its own into the program, never prints. Runs on CPython 3.8 and newer and imports
 nothing that the program would not have. The words spoken are described in ``keep/share.py``.
 """
@@ -34,6 +36,8 @@ def install(path):
     """Wait for the program to import `socket`; ``path`` is where the keeper is asked."""
     _state["path"] = path
     _signal.signal(_SIGNAL, _quiesce)
+    if "LISTEN_FDS" in os.environ:
+        _patch_unlink()
     if "socket" in sys.modules:
         _patch(sys.modules["socket"])
     else:
@@ -110,7 +114,11 @@ def _take(kind, sock, address):
 @_quiet
 def _ask_for(sock, address):
     family = sock.family
-    if sock.type != _socket.SOCK_STREAM or family not in (_socket.AF_INET, _socket.AF_INET6):
+    if sock.type != _socket.SOCK_STREAM:
+        return 0, -1
+    if family == _socket.AF_UNIX:
+        return _ask_to_bind(family, 0, 0, _absolute(address))
+    if family not in (_socket.AF_INET, _socket.AF_INET6):
         return 0, -1
     host, port = address[:2]
     if not port:
@@ -121,8 +129,20 @@ def _ask_for(sock, address):
     found = _socket.getaddrinfo(
         host or None, port, family, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
     )
-    line = "bind %d %d %d %s\n" % (family, bool(only6), port, found[0][4][0])
-    answer, fd = _ask(line.encode("ascii"))
+    return _ask_to_bind(family, bool(only6), port, found[0][4][0])
+
+
+def _absolute(path):
+    path = os.path.abspath(os.fsdecode(path))
+    if "\0" in path or "\n" in path:
+        raise ValueError("not a path that the keeper can be told")
+    return path
+
+
+def _ask_to_bind(family, only6, port, address):
+    """Give (0, descriptor) of the keeper's socket, (0, -1) without one, or (errno, -1)."""
+    line = "bind %d %d %d %s\n" % (family, only6, port, address)
+    answer, fd = _ask(os.fsencode(line))
     if answer[:1] == b"!":
         return int(answer[1:]), -1
     return 0, fd if answer[:1] == b"+" else -1
@@ -163,6 +183,25 @@ def _patch_accept(kind):
             poll.poll()
 
     kind.accept = monit_accept
+
+
+def _patch_unlink():
+    """Leave shared sockets where they are: whoever binds a path removes what lies there before."""
+    unlink = os.unlink
+
+    def monit_unlink(path, *, dir_fd=None):
+        if dir_fd is None and _is_held(path):
+            return
+        unlink(path, dir_fd=dir_fd)
+
+    os.unlink = os.remove = monit_unlink
+
+
+@_quiet
+def _is_held(path):
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        return False
+    return _ask(os.fsencode("holds %s\n" % _absolute(path)))[0] == b"+"
 
 
 # ------------------------------------------------------------------- readiness
