@@ -2,7 +2,9 @@
 
 Requests per second are worthless for this on a shared machine (the same program twice differs by
 a third), so the CPU that each server used is divided by the requests that it answered, with a
-plain server and one with the probe under load at the same time.
+plain server and one with the probe under load at the same time. A second plain server beside them
+tells by how much two equal ones differ: what the probe costs cannot be known better than that. A
+fourth one, with a probe that counts no HTTP requests, tells what that part of it costs.
 """
 
 import os
@@ -25,6 +27,9 @@ SETTLE_S = 2.0
 """After this a server's start, and the probe's late imports, are over."""
 PLAIN, PROBED = "> file", "monit"
 """The table's columns for without and with; pm2 has nothing like it for Python."""
+NO_HTTP = "monit --no-http"
+"""Measured beside them, so that the cost of counting requests can be told."""
+CONTROL = "without, again"
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -78,21 +83,37 @@ def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
         servers = {
             PLAIN: stack.enter_context(_server(loop, {})),
             PROBED: stack.enter_context(_server(loop, probe)),
+            NO_HTTP: stack.enter_context(_server(loop, {**probe, "MONIT_PROBE_HTTP": "0"})),
+            CONTROL: stack.enter_context(_server(loop, {})),
         }
         idle = _both(servers, lambda pid, _port: _idle(pid, 3 if quick else 20))
-        costs: dict[str, list[float]] = {PLAIN: [], PROBED: []}
+        costs: dict[str, list[float]] = {who: [] for who in servers}
         _both(servers, lambda pid, port: _per_request(wrk, pid, port, 1))
         for _ in range(rounds):
             for who, cost in _both(
                 servers, lambda pid, port: _per_request(wrk, pid, port, seconds)
             ).items():
                 costs[who].append(cost)
+    note = (
+        f"uvicorn ({loop}), CPU per request against the plain one in the same round: with the "
+        f"probe {_more(costs, PROBED)}, of which without HTTP {_more(costs, NO_HTTP)}; a second "
+        f"plain one {_more(costs, CONTROL)}"
+    )
+    for beside in (NO_HTTP, CONTROL):
+        costs.pop(beside)
+        idle.pop(beside)
     return [
-        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs),
+        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs, note),
         Figure(
             f"probe: uvicorn ({loop}), CPU when idle", "% core", {k: [v] for k, v in idle.items()}
         ),
     ]
+
+
+def _more(costs: dict[str, list[float]], who: str) -> str:
+    """Give by how much more ``who`` costs than the plain server: median, least and most."""
+    more = [100.0 * (b / a - 1.0) for a, b in zip(costs[PLAIN], costs[who], strict=True)]
+    return f"{statistics.median(more):+.1f} % ({min(more):+.1f} to {max(more):+.1f})"
 
 
 @contextmanager

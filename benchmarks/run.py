@@ -18,12 +18,14 @@ import psutil
 from common import PM2_VERSION, ROOT, BenchmarkError, Figure, end_on_signals, install_pm2, say
 
 BENCHMARKS = (
+    "first_light",
     "log_flood",
     "respawn",
     "list_wall",
     "screen",
     "memory",
     "probe_cost",
+    "blocked",
     "throughput",
     "reload",
 )

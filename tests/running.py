@@ -1,5 +1,7 @@
 """Helpers for tests that type commands: the real `monit`, in the home that the test was given."""
 
+import contextlib
+import itertools
 import json
 import os
 import socket
@@ -26,6 +28,19 @@ def monit(*words: str, cwd: Path | None = None, code: int = 0) -> str:
     said = f"monit {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == code, said
     return done.stdout
+
+
+def monit_error(*words: str, code: int = 1) -> str:
+    """Run a command that must fail; give what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "monit_agent", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == code, done
+    return done.stderr
 
 
 def rows(app: str | None = None) -> list[dict[str, Any]]:
@@ -72,11 +87,27 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    """Give a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(in_a_row: int = 1) -> int:
+    """Give a port that nobody uses now, the first of so many.
+
+    None that the kernel gives to clients by itself (from 32768 on): one of those may be taken
+    before the test gets round to using it. Each process goes through a stretch of its own.
+    """
+    while True:
+        stretch = [next(_ports) for _ in range(in_a_row)]
+        if stretch[-1] - stretch[0] == in_a_row - 1 and all(map(_is_free, stretch)):
+            return stretch[0]
+
+
+_FIRST = 10_000 + os.getpid() * 101 % 20_000
+_ports = itertools.cycle(range(_FIRST, _FIRST + 2_000))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def processes_of(home: str | os.PathLike[str]) -> list[psutil.Process]:

@@ -28,6 +28,8 @@ LARGER_WITH_A_REASON: dict[str, str] = {
 WIDER_WITH_A_REASON: dict[str, str] = {
     "keep/keeper.py": "ties all parts of the keeper together, a few lines for each",
     "keep/commands.py": "a method for each command of keeper.sock",
+    "probe/inject/_monit_probe.py": "the one thread, its life, and what it gathers",
+    "keep/ports.py": "a worker's ports from its birth to its adoption by the next keeper",
     "keep/agentproc.py": "one life: asked for, started, greeted, gone, ended, each a short step",
 }
 """Files in which one class may exceed `MAX_METHODS`."""
@@ -45,6 +47,8 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "observe/answer.py": "one request of one client",
     "observe/watch.py": "the thread that watches one folder",
     "probe/inject/_monit_probe.py": "between the probe and the program that it is a guest in",
+    "probe/inject/_monit_ask.py": "each call of an action, whose error is its answer",
+    "probe/inject/monit_probe.py": "each call of what a program gave us to call",
     "probe/inject/sitecustomize.py": "the same, while the program starts",
 }
 """Files in which one broad ``except`` stands at a border, and which border it is."""

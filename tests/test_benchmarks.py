@@ -28,14 +28,15 @@ while True:
 
 @pytest.fixture(name="tools")
 def _tools(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
-    """Give the modules `common` and `run` of the benchmarks, for this test only."""
+    """Give the modules of the benchmarks that are tested here, for this test only."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import blocked
     import common
     import run
 
-    for name in ("common", "run"):
+    for name in ("blocked", "common", "run"):
         monkeypatch.delitem(sys.modules, name)
-    return {"common": common, "run": run}
+    return {"blocked": blocked, "common": common, "run": run}
 
 
 def test_meter_sees_the_screen_and_times_keys():
@@ -85,6 +86,14 @@ def test_report_is_a_table_with_spread_and_ratio(tools: dict[str, ModuleType]):
     figure = tools["common"].Figure("list", "ms", {"monit": [80.0, 90.0, 100.0], "pm2": [180.0]})
     page = tools["run"].report([figure], 0.1)
     assert "| list | ms |  | 90.0 (80.0 to 100) | 180 | 0.50 |" in page
+
+
+def test_true_wait_follows_from_when_the_loop_stood_still(tools: dict[str, ModuleType]):
+    """150 ms of every 550: 3 in 11 have to wait, evenly up to 150 ms, so 1 in 20 above 122.5."""
+    blocks = [(550.0 * turn, 550.0 * turn + 150.0) for turn in range(20)]
+    assert abs(tools["blocked"].waits_p95(blocks) - 122.5) <= 1.0
+    with pytest.raises(tools["common"].BenchmarkError):
+        tools["blocked"].waits_p95(blocks[:2])
 
 
 def test_unknown_benchmark_is_refused():

@@ -1,19 +1,28 @@
 """`monit demo` shows itself with and without a terminal, and leaves nothing behind."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pexpect
 import psutil
 import pytest
 
-from running import processes_of
+import monit_agent.demo
+from loading import Load
+from running import free_port, logs, monit, processes_of, row, rows
 from waiting import wait_until
 
+APPS = Path(monit_agent.demo.__file__).parent
 DEMO = [sys.executable, "-P", "-m", "monit_agent", "demo"]
 
 
@@ -47,7 +56,7 @@ def test_without_a_terminal_it_shows_the_list_and_the_logs_and_ends():
         assert f" {name} " in listed
     assert "online" in listed
     assert logged
-    assert "http://127.0.0.1:" in done.stdout
+    assert done.stdout.count("open: http://127.0.0.1:") == 1
     assert "Nothing of it is left" in done.stderr
 
 
@@ -145,3 +154,55 @@ def test_a_screen_that_dies_ends_the_demo(terminal: "pexpect.spawn[bytes]", numb
     assert home is not None
     terminal.kill(number)
     wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+def test_the_bakeries_are_replaced_without_a_lost_customer(verb: str):
+    """All bakeries serve one port; replaced twice under load, neither the customers nor others
+    who ask without pause, or wait for their bread, miss an answer."""
+    port = free_port()
+    python = ("--interpreter", sys.executable)
+    monit("start", str(APPS / "bakery.py"), "-i", "2", "--port", str(port), *python)
+    monit("start", str(APPS / "load.py"), "--name", "customers", *python, "--", str(port))
+    before = {each["pid"] for each in rows("bakery")}
+    end = threading.Event()
+    with ThreadPoolExecutor() as waiting, Load(port) as load:
+        bakes = [waiting.submit(_bake, port, end) for _ in range(4)]
+        try:
+            wait_until(lambda: _bakeries(load) == before, deadline_s=40, what="both answer")
+            for _ in range(2):
+                monit(verb, "bakery")
+                seen = load.answered
+                wait_until(lambda seen=seen: load.answered > seen + 100, deadline_s=40, what="more")
+        finally:
+            end.set()
+    assert load.failures == []
+    assert [failure for bake in bakes for failure in bake.result()] == []
+    assert not before & {each["pid"] for each in rows("bakery")}
+    reports = len(_reports())
+    wait_until(lambda: len(_reports()) > reports, deadline_s=40, what="the next report")
+    assert sum(report["served"] for report in _reports()) > 10
+    assert {report["failed"] for report in _reports()} == {0}
+    assert row("customers")["restarts"] == 0
+
+
+def _bake(port: int, end: threading.Event) -> list[str]:
+    """Order bread, which takes up to 0.7 s, again and again; give what went wrong."""
+    failures: list[str] = []
+    order = urllib.request.Request(f"http://127.0.0.1:{port}/bake", data=b"{}", method="POST")
+    while not end.is_set():
+        try:
+            urllib.request.urlopen(order, timeout=20).read()
+        except (OSError, http.client.HTTPException) as error:
+            failures.append(repr(error))
+    return failures
+
+
+def _bakeries(load: Load) -> set[int]:
+    return {json.loads(body)["pid"] for body in load.bodies.copy()}
+
+
+def _reports() -> list[dict[str, float]]:
+    lines = logs("customers").splitlines()
+    return [json.loads(line[line.index("{") :]) for line in lines if '{"served"' in line]

@@ -26,20 +26,12 @@ def joke(port: int) -> int:
         return int(json.loads(answer.read())["port"])
 
 
-def ports_in_a_row(count: int) -> int:
-    """Give the first of ``count`` ports that nobody uses."""
-    while True:
-        first = free_port()
-        if first + count < 65535 and not any(is_listening(first + n) for n in range(count)):
-            return first
-
-
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
 @pytest.mark.usefixtures("home")
 def test_one_script_at_three_ports() -> None:
     """The notes' `joke-server` unchanged: three instances, three ports; what is scaled up goes on
     counting, and what is restarted has its own port again."""
-    port = ports_in_a_row(4)
+    port = free_port(in_a_row=4)
     monit("start", str(SEED / "joke-server.js"), "-i", "3", "--port", str(port),
           "--increment-var", "PORT")  # fmt: skip
     assert {each["mode"] for each in rows()} == {"fork"}

@@ -136,6 +136,7 @@ def test_delete_leaves_only_the_logs(app: Keeping) -> None:
     """Workers, agent and keeper are gone, and every file but what was printed."""
     said = app.start(*python("import time; print('kept', flush=True); time.sleep(1000)"))
     worker = app.wait_for("online")["pid"]
+    wait_until(lambda: app.log() == b"kept\n", what="it has printed")
     line = app.connect()
     line.ask("hello", role="test", pid=1)
     assert line.ask("delete")["ok"]

@@ -14,7 +14,7 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, is_listening, monit, row, rows
+from running import free_port, is_listening, monit, monit_error, row, rows
 from waiting import wait_until
 
 NODE = """
@@ -189,18 +189,6 @@ def wait_for_keeper(web: Site, old: int) -> None:
         return web.keeper_pid() != old and bool(listed) and settled
 
     wait_until(there, what="a new keeper", deadline_s=30)
-
-
-def monit_error(*words: str) -> str:
-    """Run a command that must fail; give what it said on standard error."""
-    import subprocess
-
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "monit_agent", *words],
-        capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 1, done
-    return done.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """What is inside a worker, seen from the command line: real apps under a real keeper and agent."""
 
+import http.client
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from running import monit, row, rows
+from running import free_port, monit, row, rows
 from waiting import wait_until
 
 BLOCKS = """
@@ -201,3 +202,45 @@ def test_the_apps_own_python_path_and_node_options_stay(
     assert said.count("1 --max-old-space-size=123 --require=") == 2
     assert said.count("--require=") == 2
     assert [each["app"] for each in rows()] == ["web"]
+
+
+SERVER = """
+    import http.server, sys
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(500 if self.path == "/bad" else 200)
+            self.end_headers()
+        def log_message(self, *words):
+            pass
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_requests_are_told_with_no_change_to_the_app(tmp_path: Path) -> None:
+    """Requests and errors per second and latency stand in the list, the sheet and its JSON; with
+    --no-http nothing is known of them."""
+    port = free_port()
+    _start(tmp_path / "app.py", SERVER, "--", str(port))
+
+    def asked(found: dict[str, Any]) -> bool:
+        for path in ("/", "/", "/bad"):
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            client.request("GET", path)
+            client.getresponse().read()
+            client.close()
+        return bool(found["http_errors_per_s"] and found["http_p99_ms"])
+
+    found = _when("requests", asked)
+    assert found["http_rps"] > found["http_errors_per_s"] > 0
+    assert 0 < found["http_p50_ms"] <= found["http_p95_ms"] <= found["http_p99_ms"]
+    assert found["http_p99_ms"] <= found["http_max_ms"]
+    assert found["http_in_flight"] == 0
+    assert "in flight; latency p50" in monit("describe", "web")
+    assert monit("list").splitlines()[1].split()[-1].endswith("/s")
+
+    monit("delete", "web")
+    _start(tmp_path / "app.py", SERVER, "--no-http", "--", str(port))
+    found = _when("another probe", lambda now: now["heap_used_bytes"])
+    assert found["http_rps"] is None
+    assert "latency" not in monit("describe", "web")

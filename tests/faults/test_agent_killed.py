@@ -96,6 +96,6 @@ def test_offsets_go_on_after_a_flush(home: Path) -> None:
         emptied = wait_until(lambda: (t := tail()).begin == 12 and t, what="emptied")
         assert (emptied.data, emptied.end) == (b"", 12)
         os.kill(app.pids()[0] or 0, signal.SIGUSR1)
-        part = wait_until(lambda: (t := tail()).data and t, what="a new line")
+        part = wait_until(lambda: (t := tail()).data.endswith(b"\n") and t, what="a new line")
         assert (part.offset, part.data) == (12, b"second\n")
         assert re.fullmatch(rb"second\n", Path(app.places.log(0, "out")).read_bytes())

@@ -6,7 +6,16 @@ from monit_agent.client import scenes
 from monit_agent.client.replay import ReplaySource
 from monit_agent.client.view import Identity
 from monit_tui.condition import Now
-from monit_tui.rows import Arrangement, RowKey, SortColumn, arrange, facts, identities
+from monit_tui.rows import (
+    Arrangement,
+    RowKey,
+    SortColumn,
+    arrange,
+    facts,
+    identities,
+    serves_http,
+)
+from monit_tui.widgets.process_columns import layout
 
 
 def _now(source: ReplaySource) -> Now:
@@ -138,3 +147,79 @@ def test_trouble_is_visible_in_the_row() -> None:
     assert row is not None
     assert row.note
     assert row.cpu_percent is None
+
+
+def test_requests_have_a_column_where_somebody_answers_some() -> None:
+    """The column comes with the first app that has a server, and only where there is room."""
+
+    def titles(width: int, http: bool) -> list[str]:
+        return [column.title for column in layout(width, 10, http=http).columns]
+
+    assert "http" in titles(120, http=True)
+    assert "http" not in titles(120, http=False)
+    assert "http" not in titles(58, http=True)
+    assert titles(58, http=True) == titles(58, http=False)
+    source = scenes.healthy()
+    assert serves_http(source.fleet)
+    web = facts(source.fleet, RowKey("web"), _now(source))
+    assert web is not None
+    assert web.http_rps is not None
+    assert web.http_rps > 20
+
+
+def _processes(source: ReplaySource, **how: object) -> list[int | None]:
+    rows = arrange(source.fleet, Arrangement(**how), _now(source))  # type: ignore[arg-type]
+    return [key.pid for key in rows if key.pid is not None]
+
+
+POOL = RowKey("worker", 0)
+
+
+def test_processes_are_listed_below_an_opened_instance_only() -> None:
+    """Grouped or flat, they stand after their instance, and nowhere before it is opened."""
+    source = scenes.healthy()
+    assert _processes(source) == []
+    for flat in (False, True):
+        how = Arrangement(opened=frozenset({POOL}), flat=flat)
+        rows = arrange(source.fleet, how, _now(source))
+        place = rows.index(POOL)
+        assert [key.owner for key in rows[place + 1 : place + 4]] == [POOL] * 3
+
+
+def test_a_row_of_a_process_has_its_own_figures() -> None:
+    """Figures of the process, indented below its instance; no state, no restarts of its own."""
+    source = scenes.healthy()
+    pid = _processes(source, opened=frozenset({POOL}))[0]
+    row = facts(source.fleet, POOL._replace(pid=pid), _now(source))
+    owner = facts(source.fleet, POOL, _now(source))
+    assert row is not None
+    assert owner is not None
+    assert (row.name, row.pid, row.depth, row.restarts) == ("python3 worker.py", pid, 1, None)
+    assert row.stateless
+    assert (row.rss_bytes or 0) < (owner.rss_bytes or 0)
+    assert identities(source.fleet, POOL._replace(pid=pid)) == (Identity("worker", 0),)
+    assert facts(source.fleet, POOL._replace(pid=1), _now(source)) is None
+
+
+def test_processes_are_sorted_among_themselves() -> None:
+    """By CPU the busiest comes first, reversed the idlest; they never leave their instance."""
+    source = scenes.healthy()
+    found = []
+    for reverse in (False, True):
+        pids = _processes(source, opened=frozenset({POOL}), sort="cpu", reverse=reverse)
+        rows = [facts(source.fleet, POOL._replace(pid=pid), _now(source)) for pid in pids]
+        found.append([row.cpu_percent for row in rows if row])
+    assert len(found[0]) == 3
+    assert found[0] == sorted(found[0], reverse=True)
+    assert found[1] == sorted(found[1])
+
+
+def test_a_filter_finds_a_process() -> None:
+    """A pid shows that process below its instance, also when it was not opened; the name of an
+    app does not open it."""
+    source = scenes.healthy()
+    pid = _processes(source, opened=frozenset({POOL}))[1]
+    how = Arrangement(filter=str(pid))
+    assert arrange(source.fleet, how, _now(source)) == (POOL, POOL._replace(pid=pid))
+    assert arrange(source.fleet, Arrangement(filter="worker"), _now(source)) == (POOL,)
+    assert _processes(source, filter="!worker") == []

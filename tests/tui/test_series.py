@@ -54,6 +54,20 @@ def test_what_nobody_measured_is_a_hole() -> None:
     assert "heap" not in {kind.name for kind in listed(KINDS, [view])}
 
 
+def test_requests_add_up_and_latencies_take_the_worst() -> None:
+    """Two instances answer the sum of their requests; without a server no line speaks of any."""
+    kinds = {kind.name: kind for kind in KINDS}
+    views = [
+        _view(n, [Sample(at=1000, http_rps=10.0 + n, http_p95_ms=5.0 * n, http_in_flight=n)])
+        for n in (1, 2)
+    ]
+    told = {name: kind.text(current(kind, views)) for name, kind in kinds.items()}
+
+    assert (told["http"], told["http open"], told["latency"]) == ("23/s", "3", "10ms")
+    assert {"http", "latency"} <= {kind.name for kind in listed(KINDS, views)}
+    assert not {"http", "latency"} & {k.name for k in listed(KINDS, [_view(0, [Sample(at=1)])])}
+
+
 @given(
     st.lists(st.floats(min_value=0, max_value=1000), min_size=1, max_size=200), st.integers(1, 20)
 )

@@ -1,17 +1,34 @@
 """Doing what the user asked for: question, request, and a word about how it went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from textual.notifications import SeverityLevel
 
 from monit_agent.client.source import Source
-from monit_agent.wire.messages import Answer, CancelReload, Happening, Refused, Request
+from monit_agent.wire.messages import (
+    Actions,
+    ActionsPart,
+    Answer,
+    CancelReload,
+    Happening,
+    Offer,
+    Refused,
+    Request,
+    Trigger,
+)
+from monit_tui.answers import told
 from monit_tui.asking import Asking, Explained, Verb, ask, can_undo, replaced_since, scale, undo
-from monit_tui.rows import RowKey
+from monit_tui.rows import RowKey, name_of
 
 SLOW_S = 15.0
 """How long a command's answer may take: agents are asked while their machine suffers."""
+
+OFFERS_S = 2.0
+"""How long the palette waits for an agent to say what can be triggered."""
+
+ACTION_S = 30.0
+"""How long an action may take; the command line has a longer word for it."""
 
 
 class Dialogs(Protocol):
@@ -23,6 +40,14 @@ class Dialogs(Protocol):
 
     def confirm(self, asking: Asking, then: Callable[[], None]) -> None:
         """Ask, and call ``then`` on yes."""
+        ...
+
+    def arguments(self, who: str, offer: Offer, then: Callable[[tuple[str, ...]], None]) -> None:
+        """Ask for the arguments of an action."""
+        ...
+
+    def answers(self, title: str) -> Callable[[Sequence[str]], None]:
+        """Open a place for answers; what is given is to be called with their lines."""
         ...
 
     def how_many(self, app: str, now: int, then: Callable[[int], None]) -> None:
@@ -69,6 +94,32 @@ class Acting:
             self._dialogs.say(f"{who} gave up. {happening.text}", "error")
         elif happening.kind == "reload_done":
             self._dialogs.say(f"{app}: reload done.")
+
+    # ------------------------------------------------------------ actions of the apps' own
+
+    def offers(self, key: RowKey, then: Callable[[tuple[Offer, ...]], None]) -> None:
+        """Find out what can be triggered on this row; () when its agent does not say."""
+
+        def answered(answer: Answer) -> None:
+            then(answer.offers if isinstance(answer, ActionsPart) else ())
+
+        self._source.ask(key.app, Actions(instance=key.instance), answered, OFFERS_S)
+
+    def trigger(self, key: RowKey, offer: Offer) -> None:
+        """Ask for the action's arguments, run it, and show what each process answers."""
+        who = name_of(key)
+
+        def run(args: tuple[str, ...]) -> None:
+            answers = self._dialogs.answers(f"{offer.name} in {who}")
+            request = Trigger(
+                instance=key.instance, action=offer.name, args=args, timeout_s=ACTION_S
+            )
+            self._source.ask(
+                key.app, request, lambda answer: answers(told(key.app, offer.name, answer)),
+                ACTION_S + SLOW_S,
+            )  # fmt: skip
+
+        self._dialogs.arguments(who, offer, run)
 
     def _offer(self, asking: Asking | Explained) -> None:
         if isinstance(asking, Explained):

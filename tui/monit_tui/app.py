@@ -15,6 +15,7 @@ gc.disable()  # importing frees nothing: looking for garbage would be a sixth of
 # ruff: noqa: E402
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.command import Provider
 from textual.screen import Screen
 
 from monit_agent.client.source import Changes, Source
@@ -35,12 +36,20 @@ EAGER_EVERY_S, EAGER_TIMES = 0.01, 12
 at most, then the screen shows what there is."""
 
 
+def _trigger_commands() -> type[Provider]:
+    """Give what offers the apps' own actions, when the palette is opened."""
+    from monit_tui.palette import TriggerCommands  # noqa: PLC0415 - start-up time
+
+    return TriggerCommands
+
+
 class MonitApp(App[None]):
     """Shows a `Source`. Needs a fresh one, and does not close it."""
 
     TITLE = "monit"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = []
+    COMMANDS = App.COMMANDS | {_trigger_commands}
 
     def __init__(
         self, source: Source, *, clock: Clock | None = None, read_only: bool = False,

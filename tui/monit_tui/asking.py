@@ -68,7 +68,7 @@ def ask(verb: Verb, keys: tuple[RowKey, ...], fleet: Fleet) -> Asking | Explaine
         return _start(chosen, fleet)
     if verb == "kill":
         return _kill(keys, chosen, fleet)
-    return _plain(verb, chosen, fleet)
+    return _whole(keys, _plain(verb, chosen, fleet))
 
 
 def scale(app: AppView, count: int) -> Asking | Explained:
@@ -112,7 +112,7 @@ Chosen = dict[str, tuple[int, ...]]
 
 def _instances(keys: tuple[RowKey, ...], fleet: Fleet) -> Chosen:
     chosen: dict[str, set[int]] = {}
-    for app, instance in keys:
+    for app, instance, _ in keys:
         view = fleet.apps.get(app)
         if view is None:
             continue
@@ -155,6 +155,14 @@ def _plain(verb: Verb, chosen: Chosen, fleet: Fleet) -> Asking | Explained:
     )  # fmt: skip
 
 
+def _whole(keys: tuple[RowKey, ...], asking: Asking | Explained) -> Asking | Explained:
+    """Say that the instance is meant, where the cursor stands on one of its processes."""
+    inside = next((key.pid for key in keys if key.pid is not None), None)
+    if inside is None or isinstance(asking, Explained):
+        return asking
+    return asking._replace(effect=f"Process {inside} is a part of it. {asking.effect}")
+
+
 def _start(chosen: Chosen, fleet: Fleet) -> Asking | Explained:
     idle = _only(chosen, fleet, STARTABLE.__contains__)
     if not idle:
@@ -165,6 +173,9 @@ def _start(chosen: Chosen, fleet: Fleet) -> Asking | Explained:
 
 
 def _kill(keys: tuple[RowKey, ...], chosen: Chosen, fleet: Fleet) -> Asking | Explained:
+    inside = next((key.pid for key in keys if key.pid is not None), None)
+    if inside is not None:
+        return Explained(f"Only whole instances are killed here. This process: kill -9 {inside}")
     pids = tuple(
         (Identity(app, number), pid)
         for app, numbers in chosen.items()

@@ -70,10 +70,31 @@ def count(value: int | None) -> str:
     return str(value) if value < 10_000 else f"{value // 1000}k"
 
 
+def rate(value: float | None) -> str:
+    """Give ``0/s``, ``4.2/s``, ``120/s``, ``12k/s``."""
+    if value is None:
+        return UNKNOWN
+    if value >= 9999.5:
+        return f"{value / 1000:.0f}k/s"
+    return f"{value:.1f}/s" if 0 < value < 9.95 else f"{value:.0f}/s"
+
+
 def number(value: float, unit: str = "") -> str:
     """Give one of the app's own metrics with at most four digits that matter."""
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
     return f"{text} {unit}".rstrip()
+
+
+def brief(value: float, digits: int = 3) -> str:
+    """Give a number of any size in five letters or so: ``0.12``, ``12.3k``, ``4.5M``."""
+    unit = ""
+    for unit in ("", "k", "M", "G", "T"):
+        if abs(value) < 999.5 or unit == "T":
+            break
+        value /= 1000
+    if abs(value) >= 99.95 or (value == int(value) and not unit):
+        return f"{value:.0f}{unit}"
+    return f"{value:.{digits if abs(value) >= 0.01 else 1}g}{unit}"
 
 
 def clock(at: float) -> str:

@@ -4,21 +4,30 @@ Pure: times come with the calls. A row is named by its `RowKey`, never by its nu
 """
 
 import re
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from monit_agent.client.replacing import step_of
+from monit_agent.client.trees import branches, processes_of
 from monit_agent.client.view import AppView, Fleet, Identity, InstanceView
-from monit_agent.wire.messages import InstanceRecord
+from monit_agent.wire.messages import Process
 from monit_tui.condition import Condition, Now, app_condition, instance_condition
+from monit_tui.filtering import hits, matches, says, targeted
+from monit_tui.notes import app_note, note_of
 
 
 class RowKey(NamedTuple):
-    """What a row shows: an instance, or with ``instance`` None a whole app."""
+    """What a row shows: an instance, with ``instance`` None a whole app, with ``pid`` one of the
+    processes below an instance's worker."""
 
     app: str
     instance: int | None = None
+    pid: int | None = None
+
+    @property
+    def owner(self) -> "RowKey":
+        """Give the row that this one belongs to: of a process its instance's, else itself."""
+        return self if self.pid is None else RowKey(self.app, self.instance)
 
 
 SortColumn = Literal["name", "state", "cpu", "memory", "lag", "restarts", "uptime"]
@@ -44,6 +53,8 @@ class Arrangement(NamedTuple):
     folded: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
     """Only these, as given on the command line: ``web``, ``web/0``, ``@namespace``, globs."""
+    opened: frozenset[RowKey] = frozenset()
+    """Instances below which their processes are listed."""
 
 
 class Facts(NamedTuple):
@@ -55,13 +66,16 @@ class Facts(NamedTuple):
     cpu_percent: float | None
     rss_bytes: int | None
     lag_ms: float | None
-    restarts: int
+    restarts: int | None
     uptime_s: float | None
     pid: int | None
     heap_percent: float | None
     threads: int | None
     fds: int | None
     note: str
+    http_rps: float | None = None
+    stateless: bool = False
+    """A process below a worker: of its own it has no state, ``condition`` is its instance's."""
 
 
 def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
@@ -70,7 +84,7 @@ def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
     if how.flat:
         keys = [key for keys in kept.values() for key in keys or ()]
         keys += [RowKey(app) for app in kept if not fleet.apps[app].instances]
-        return tuple(_sorted(keys, fleet, how, now))
+        return _with_processes(_sorted(keys, fleet, how, now), fleet, how, now)
     rows: list[RowKey] = []
     for app_key in _sorted([RowKey(app) for app in kept], fleet, how, now):
         inner = kept[app_key.app]
@@ -80,18 +94,48 @@ def arrange(fleet: Fleet, how: Arrangement, now: Now) -> tuple[RowKey, ...]:
         rows.append(app_key)
         if app_key.app not in how.folded:
             rows += _sorted(inner, fleet, how, now)
-    return tuple(rows)
+    return _with_processes(rows, fleet, how, now)
 
 
-def matches_target(app: AppView, instance: int | None, target: str) -> bool:
-    """Tell whether ``web``, ``web/0``, ``@namespace``, ``all`` or a glob names this."""
-    if target == "all":
-        return True
-    if target.startswith("@"):
-        return app.record is not None and app.record.namespace == target[1:]
-    if fnmatchcase(app.name, target):
-        return True
-    return instance is not None and fnmatchcase(f"{app.name}/{instance}", target)
+def _with_processes(
+    rows: list[RowKey], fleet: Fleet, how: Arrangement, now: Now
+) -> tuple[RowKey, ...]:
+    """Put the processes of opened instances below these, and of others those that a filter
+    is about."""
+    words = how.filter.casefold().split()
+    found: list[RowKey] = []
+    for key in rows:
+        found.append(key)
+        app = fleet.apps[key.app]
+        view = None if key.instance is None else app.instances[key.instance]
+        if view is None or not (processes_of(view) and (words or key in how.opened)):
+            continue
+        pids = [each.process.pid for each in branches(view.sample, _siblings(how))]
+        if words and not matches(app, view, words, now):
+            meant = hits(app, view, words, now)
+            pids = [pid for pid in pids if pid in meant]
+        elif key not in how.opened:
+            continue
+        found += [key._replace(pid=pid) for pid in pids]
+    return tuple(found)
+
+
+_FIELDS: dict[SortColumn, str] = {
+    "cpu": "cpu_percent", "memory": "rss_bytes", "lag": "loop_lag_p95_ms", "uptime": "started_at",
+}  # fmt: skip
+
+
+def _siblings(how: Arrangement) -> Callable[[Process], tuple[bool, float, int]] | None:
+    """Give how processes with one parent are sorted: like the rows, else the oldest first."""
+    field = _FIELDS.get(how.sort)
+    if field is None:
+        return None
+
+    def order(process: Process) -> tuple[bool, float, int]:
+        value: float | None = getattr(process, field)
+        return value is None, (value or 0.0) * (1 if how.reverse else -1), process.pid
+
+    return order
 
 
 def _kept(fleet: Fleet, how: Arrangement, now: Now) -> dict[str, list[RowKey]]:
@@ -102,32 +146,13 @@ def _kept(fleet: Fleet, how: Arrangement, now: Now) -> dict[str, list[RowKey]]:
         keys = [
             RowKey(name, number)
             for number, view in app.instances.items()
-            if _targeted(app, number, how.targets)
-            and (not words or _matches(app, view, words, now))
+            if targeted(app, number, how.targets)
+            and (not words or matches(app, view, words, now) or hits(app, view, words, now))
         ]
-        bare = not app.instances and _targeted(app, None, how.targets)
-        if keys or (bare and all(_says(name, app, word) for word in words)):
+        bare = not app.instances and targeted(app, None, how.targets)
+        if keys or (bare and all(says(name, app, word) for word in words)):
             kept[name] = keys
     return kept
-
-
-def _targeted(app: AppView, instance: int | None, targets: tuple[str, ...]) -> bool:
-    return not targets or any(matches_target(app, instance, target) for target in targets)
-
-
-def _matches(app: AppView, view: InstanceView, words: list[str], now: Now) -> bool:
-    text = f"{app.name}/{view.identity.instance} {instance_condition(app, view, now).word}"
-    if view.record.pid is not None:
-        text += f" {view.record.pid}"
-    return all(_says(text, app, word) for word in words)
-
-
-def _says(text: str, app: AppView, word: str) -> bool:
-    if word.startswith("!") and len(word) > 1:
-        return not _says(text, app, word[1:])
-    if word.startswith("@"):
-        return app.record is not None and app.record.namespace.casefold().startswith(word[1:])
-    return word in text.casefold()
 
 
 def _sorted(keys: list[RowKey], fleet: Fleet, how: Arrangement, now: Now) -> list[RowKey]:
@@ -186,7 +211,24 @@ def facts(fleet: Fleet, key: RowKey, now: Now, *, flat: bool = True) -> Facts | 
     if key.instance is None:
         return _app_facts(app, now)
     view = app.instances.get(key.instance)
-    return None if view is None else _instance_facts(app, view, now, flat=flat)
+    if view is None:
+        return None
+    row = _instance_facts(app, view, now, flat=flat)
+    return row if key.pid is None else _process_facts(view, key.pid, row, now)
+
+
+def serves_http(fleet: Fleet) -> bool:
+    """Tell whether any instance answers HTTP requests, as far as probes can see."""
+    return any(
+        view.sample is not None and view.sample.http_rps is not None
+        for app in fleet.apps.values()
+        for view in app.instances.values()
+    )
+
+
+def name_of(key: RowKey) -> str:
+    """Give a row's name: ``web``, ``web/0``."""
+    return key.app if key.instance is None else f"{key.app}/{key.instance}"
 
 
 def identities(fleet: Fleet, key: RowKey) -> tuple[Identity, ...]:
@@ -216,7 +258,32 @@ def _instance_facts(app: AppView, view: InstanceView, now: Now, *, flat: bool) -
         heap_percent=sample.heap_usage_percent if sample and running else None,
         threads=sample.threads if sample and running else None,
         fds=sample.fds if sample and running else None,
-        note=_note(app, view),
+        note=note_of(app, view),
+        http_rps=sample.http_rps if sample and running else None,
+    )
+
+
+def _process_facts(view: InstanceView, pid: int, owner: Facts, now: Now) -> Facts | None:
+    tree = branches(view.sample) if processes_of(view) else ()
+    found = next((branch for branch in tree if branch.process.pid == pid), None)
+    if found is None:
+        return None
+    process, started = found.process, found.process.started_at
+    return Facts(
+        name=process.name,
+        depth=owner.depth + 1 + found.depth,
+        condition=owner.condition,
+        cpu_percent=process.cpu_percent,
+        rss_bytes=process.rss_bytes,
+        lag_ms=process.loop_lag_p95_ms,
+        restarts=None,
+        uptime_s=None if started is None else max(0.0, now.wall - started),
+        pid=pid,
+        heap_percent=None,
+        threads=process.threads,
+        fds=process.fds,
+        note="",
+        stateless=True,
     )
 
 
@@ -229,13 +296,14 @@ def _app_facts(app: AppView, now: Now) -> Facts:
         cpu_percent=_total([row.cpu_percent for row in inner]),
         rss_bytes=_whole([row.rss_bytes for row in inner]),
         lag_ms=max((row.lag_ms for row in inner if row.lag_ms is not None), default=None),
-        restarts=sum(row.restarts for row in inner),
+        restarts=_whole([row.restarts for row in inner]) or 0,
         uptime_s=max((row.uptime_s for row in inner if row.uptime_s is not None), default=None),
         pid=None,
         heap_percent=None,
         threads=_whole([row.threads for row in inner]),
         fds=_whole([row.fds for row in inner]),
-        note=_app_note(app),
+        note=app_note(app),
+        http_rps=_total([row.http_rps for row in inner]),
     )
 
 
@@ -247,41 +315,3 @@ def _total(values: list[float | None]) -> float | None:
 def _whole(values: list[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _note(app: AppView, view: InstanceView) -> str:
-    if app.link in {"stale", "gone"} and app.problem:
-        return app.problem
-    record = view.record
-    replaced = _replacement_note(app, record)
-    if replaced:
-        return replaced
-    if record.reason:
-        return record.reason
-    last = record.exits[-1] if record.exits else None
-    if last is None or last.asked:
-        return ""
-    how = "ended unseen"
-    if last.signal is not None:
-        how = f"signal {last.signal}"
-    elif last.code is not None:
-        how = f"exit {last.code}"
-    return f"{how} after {last.ran_s:.1f} s"
-
-
-def _replacement_note(app: AppView, record: InstanceRecord) -> str:
-    roll = app.roll
-    step = step_of(record)
-    if step is not None and (record.second or (roll and record.instance in roll.current)):
-        return step.text
-    if roll is None:
-        return ""
-    if roll.failed is None and record.instance in roll.waiting:
-        return "waits for its turn in the reload"
-    return dict(roll.broken).get(record.instance, "")
-
-
-def _app_note(app: AppView) -> str:
-    if app.roll is not None and app.roll.failed:
-        return app.roll.failed
-    return app.problem or ""

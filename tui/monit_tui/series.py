@@ -5,13 +5,13 @@ several instances values are added up or, for delays, the worst is taken. Steps 
 aligned to the clock: the picture moves once a step, not once a second.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from monit_agent.client.view import Identity, InstanceView
-from monit_agent.wire.messages import Sample
+from monit_agent.wire.messages import Aggregate, Sample
 from monit_tui import format as say
+from monit_tui.own import HELP, OwnKind, combine, finite, own_kinds, reader, writer
 
 SPANS: tuple[int, ...] = (60, 300, 900, 3600)
 """Seconds that a plot can show."""
@@ -25,13 +25,21 @@ class Kind(NamedTuple):
     help: str
     read: Callable[[Sample], float | None]
     text: Callable[[float | None], str]
-    across: Literal["sum", "max"] = "sum"
+    across: Aggregate = "sum"
     probe: bool = False
     """True when only the probe inside the worker can know it."""
     least: float = 1.0
     """The plot's scale reaches at least so far: noise must not look like mountains."""
     behind: str | None = None
     """The metric that is drawn behind this one, on the same scale."""
+    own: OwnKind | None = None
+    """Of one of the app's own, whose past is not in the samples."""
+
+    def past(self, view: InstanceView, sample: Sample) -> float | None:
+        """Give the value at the time of one of the view's past samples."""
+        if self.own is None:
+            return self.read(sample)
+        return finite(view.own.value(self.own.name, sample.at))
 
 
 def _size(value: float | None) -> str:
@@ -42,15 +50,10 @@ def _count(value: float | None) -> str:
     return say.count(None if value is None else int(value))
 
 
-def _finite(value: float) -> float | None:
-    """Keep what apps say of themselves within what can be drawn."""
-    return value if math.isfinite(value) and abs(value) < 1e15 else None
-
-
 def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
     def read(sample: Sample) -> float | None:
         value = getattr(sample, name)
-        return None if value is None else _finite(value * factor)
+        return None if value is None else finite(value * factor)
 
     return read
 
@@ -74,6 +77,19 @@ KINDS: tuple[Kind, ...] = (
     Kind("busy", "loop busy", "share of time; near 100% the event loop is saturated",
          _field("loop_utilization", 100.0), say.percent, across="max", probe=True,
          least=5.0),
+    Kind("http", "requests", "HTTP answers; no more at rising load: it is at its limit",
+         _field("http_rps"), say.rate, probe=True, least=5.0, behind="http errors"),
+    Kind("http errors", "errors", "answers of 500 and above, or broken off",
+         _field("http_errors_per_s"), say.rate, probe=True),
+    Kind("http open", "in flight", "HTTP requests that wait for their answer",
+         _field("http_in_flight"), _count, probe=True),
+    Kind("latency", "latency", "p95, p99 behind it; far over p50: some users wait long",
+         _field("http_p95_ms"), say.milliseconds, across="max", probe=True, least=5.0,
+         behind="latency p99"),
+    Kind("latency p50", "latency p50", "the usual time of an HTTP answer",
+         _field("http_p50_ms"), say.milliseconds, across="max", probe=True),
+    Kind("latency p99", "latency p99", "of a hundred HTTP answers one takes longer",
+         _field("http_p99_ms"), say.milliseconds, across="max", probe=True),
     Kind("gc", "GC pause", "the longest of the garbage collector; all wait for it",
          _field("gc_max_ms"), say.milliseconds, across="max", probe=True, least=5.0),
     Kind("sched", "GIL wait", "p95 of a thread that can run; over 20 ms, too many compute",
@@ -86,33 +102,31 @@ KINDS: tuple[Kind, ...] = (
          _field("children"), _count),
 )  # fmt: skip
 
-_UNLISTED = {"heap size", "lag p50", "lag max"}
+_UNLISTED = {
+    "heap size", "lag p50", "lag max", "http errors", "http open", "latency p50", "latency p99",
+}  # fmt: skip
 """Shown with another metric, which they belong to."""
 
 DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
     "heap": (("used", "heap"), ("of", "heap size")),
     "lag": (("p50", "lag p50"), ("p95", "lag"), ("max", "lag max")),
+    "http": (("errors", "http errors"), ("in flight", "http open")),
+    "latency": (("p50", "latency p50"), ("p95", "latency"), ("p99", "latency p99")),
 }
 """What is said in numbers beside the plot of a metric: (word, kind)."""
 
 
-def own_kind(name: str) -> Kind:
-    """Give the kind of one of the app's own metrics."""
-
-    def read(sample: Sample) -> float | None:
-        metric = sample.metrics.get(name)
-        return None if metric is None else _finite(metric.value)
-
-    def text(value: float | None) -> str:
-        return say.UNKNOWN if value is None else say.number(value)
-
-    return Kind(f"own {name}", name, "the app's own metric", read, text)
+def kind_of(own: OwnKind) -> Kind:
+    """Give the kind of one of the app's own metrics; equal for equal ones."""
+    return Kind(
+        f"own {own.name}", own.name, HELP[own.kind], reader(own.name), writer(own), own.across,
+        least=1e-6, own=own,
+    )  # fmt: skip
 
 
 def kinds_of(views: Sequence[InstanceView]) -> tuple[Kind, ...]:
     """Give all metrics that these instances can have: the common ones, then the app's own."""
-    names = sorted({name for view in views if view.sample for name in view.sample.metrics})
-    return (*KINDS, *(own_kind(name) for name in names))
+    return (*KINDS, *map(kind_of, own_kinds(views)))
 
 
 def listed(kinds: Sequence[Kind], views: Sequence[InstanceView]) -> tuple[Kind, ...]:
@@ -131,15 +145,8 @@ def probed(views: Sequence[InstanceView]) -> bool:
 
 def current(kind: Kind, views: Sequence[InstanceView]) -> float | None:
     """Give the newest value; None when nobody knows."""
-    values = [
-        value
-        for view in views
-        if view.sample is not None and view.record.pid is not None
-        and (value := kind.read(view.sample)) is not None
-    ]  # fmt: skip
-    if not values:
-        return None
-    return sum(values) if kind.across == "sum" else max(values)
+    samples = [view.sample for view in views if view.record.pid is not None]
+    return combine(kind.across, [kind.read(sample) for sample in samples if sample is not None])
 
 
 Steps = list[float | None]
@@ -165,7 +172,7 @@ class Series:
         for view in self._views:
             for sample in self._fresh(view):
                 step = int(sample.at // self._step_s)
-                self._count(step, view.identity, sample)
+                self._count(step, view, sample)
                 touched.add(step)
         for step in touched:
             self._joined[step] = self._join(self._each[step])
@@ -193,21 +200,19 @@ class Series:
             fresh.append(sample)
         return fresh
 
-    def _count(self, step: int, who: Identity, sample: Sample) -> None:
+    def _count(self, step: int, view: InstanceView, sample: Sample) -> None:
         each = self._each.setdefault(step, {})
-        values = [kind.read(sample) for kind in self.kinds]
-        known = each.get(who)
-        each[who] = (
+        values = [kind.past(view, sample) for kind in self.kinds]
+        known = each.get(view.identity)
+        each[view.identity] = (
             values if known is None else [_higher(a, b) for a, b in zip(known, values, strict=True)]
         )
 
     def _join(self, each: dict[Identity, Steps]) -> Steps:
-        joined: Steps = []
-        for place, kind in enumerate(self.kinds):
-            values = [known for one in each.values() if (known := one[place]) is not None]
-            total = sum(values) if kind.across == "sum" else max(values, default=0.0)
-            joined.append(total if values else None)
-        return joined
+        return [
+            combine(kind.across, [one[place] for one in each.values()])
+            for place, kind in enumerate(self.kinds)
+        ]
 
 
 def _higher(one: float | None, other: float | None) -> float | None:

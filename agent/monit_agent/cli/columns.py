@@ -7,6 +7,7 @@ from monit_agent.cli import words
 from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.table import Cell, Column, box_width, boxed, plain, widths_of
 from monit_agent.cli.terminal import Terminal
+from monit_agent.client.trees import Branch, branches
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.limits import STUCK_SHOWN_S
 from monit_agent.wire.messages import AppRecord
@@ -41,12 +42,31 @@ class Row(NamedTuple):
     view: InstanceView | None
     age_s: float | None
     """How old what is known is, for an app whose agent does not answer."""
+    branch: Branch | None = None
+    """A process below the worker of ``view``, when the line is about that one alone."""
+    more: int = 0
+    """How many processes of the tree are left out, when the line is about those."""
+
+
+def with_trees(rows: Iterable[Row]) -> list[Row]:
+    """Give the rows, each with one for every process below its worker after it."""
+    found: list[Row] = []
+    for row in rows:
+        found.append(row)
+        sample = present_sample(row.view) if row.view else None
+        tree = branches(sample)
+        found += [row._replace(branch=branch) for branch in tree]
+        left = (sample.children or 0) - len(tree) if sample else 0
+        if left > 0:
+            found.append(row._replace(more=left))
+    return found
 
 
 class _Look(NamedTuple):
     now: float
     unicode: bool
     glyphs: bool
+    boxed: bool
 
 
 WIDE = (
@@ -65,15 +85,18 @@ WIDE = (
     "watching",
     "heap",
     "lag",
+    "http",
 )
 LAYOUTS = (
     WIDE,
+    WIDE[:-1],
     ("id", "name", "mode", "pid", "uptime", "↺", "status", "cpu", "mem", "user", "heap", "lag"),
     ("id", "name", "status", "cpu", "mem", "↺", "uptime", "lag"),
     ("id", "name", "status", "cpu", "mem"),
     ("name", "status"),
 )  # fmt: skip
-"""From wide to narrow; the first that fits is taken, and the last one is made to fit."""
+"""From wide to narrow; the first that fits is taken, and the last one is made to fit. On a terminal
+the first counts only when an instance answers HTTP requests."""
 
 
 def table(rows: Iterable[Row], screen: Terminal, now: float) -> list[str]:
@@ -82,10 +105,11 @@ def table(rows: Iterable[Row], screen: Terminal, now: float) -> list[str]:
     ``now`` is the wall clock, to tell how long the workers live.
     """
     listed = list(rows)
-    look = _Look(now, screen.unicode, screen.is_tty and screen.unicode)
+    layouts = LAYOUTS if any(row.view and _serves(row.view) for row in listed) else LAYOUTS[1:]
+    look = _Look(now, screen.unicode, screen.is_tty and screen.unicode, screen.is_tty)
     if not screen.is_tty:
         return plain(*_filled(WIDE, listed, look))
-    drafts = (_filled(layout, listed, look) for layout in LAYOUTS)
+    drafts = (_filled(layout, listed, look) for layout in layouts)
     columns, cells = next(
         (draft for draft in drafts if box_width(widths_of(*draft)) <= screen.width),
         _filled(LAYOUTS[-1], listed, look),
@@ -101,7 +125,17 @@ def _filled(
         columns = [
             column._replace(title=column.title.replace("↺", "restarts")) for column in columns
         ]
-    return columns, [[_COLUMNS[name].cell(row, look) for name in layout] for row in rows]
+    return columns, [[_cell(name, row, look) for name in layout] for row in rows]
+
+
+def _cell(name: str, row: Row, look: _Look) -> Cell:
+    unknown = Cell("" if look.boxed else words.UNKNOWN)
+    if row.more:
+        return Cell(_below(0, f"{row.more:,} smaller", look)) if name == "name" else unknown
+    if row.branch is None:
+        return _COLUMNS[name].cell(row, look)
+    say = _OF_BRANCH.get(name)
+    return Cell(say(row.branch, look)) if say else unknown
 
 
 def title_of(app: AppView, view: InstanceView | None) -> str:
@@ -199,6 +233,14 @@ def _lag(view: InstanceView) -> str:
     return words.lag(_measured(view, "loop_lag_p95_ms"))
 
 
+def _serves(view: InstanceView) -> bool:
+    return _measured(view, "http_rps") is not None
+
+
+def _http(view: InstanceView) -> str:
+    return words.rate(_measured(view, "http_rps"))
+
+
 _COLUMNS = {
     "id": _Filler(Column("id", right=True), _of_view(lambda view: str(view.record.id))),
     "name": _Filler(Column("name", shrinks=True), _name),
@@ -215,4 +257,30 @@ _COLUMNS = {
     "watching": _Filler(Column("watching"), _of_app(lambda app: "yes" if app.watching else "no")),
     "heap": _Filler(Column("heap", right=True), _of_view(_heap)),
     "lag": _Filler(Column("lag p95", right=True), _of_view(_lag)),
+    "http": _Filler(Column("http", right=True), _of_view(_http)),
 }
+
+
+def _below(depth: int, name: str, look: _Look) -> str:
+    return "  " * depth + ("└ " if look.unicode else "- ") + name
+
+
+def _branch_name(branch: Branch, look: _Look) -> str:
+    return _below(branch.depth, branch.process.name, look)
+
+
+def _branch_uptime(branch: Branch, look: _Look) -> str:
+    started_at = branch.process.started_at
+    return words.span(None if started_at is None else look.now - started_at)
+
+
+_OF_BRANCH: dict[str, Callable[[Branch, _Look], str]] = {
+    "name": _branch_name,
+    "pid": lambda branch, _: str(branch.process.pid),
+    "uptime": _branch_uptime,
+    "cpu": lambda branch, _: words.percent(branch.process.cpu_percent),
+    "mem": lambda branch, _: words.size(branch.process.rss_bytes),
+    "heap": lambda branch, _: words.size(branch.process.heap_used_bytes),
+    "lag": lambda branch, _: words.lag(branch.process.loop_lag_p95_ms),
+}
+"""What a line about one process has; a state, a user, restarts are those of its worker."""

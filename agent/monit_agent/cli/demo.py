@@ -21,9 +21,8 @@ from monit_agent.cli.outcome import CommandError, Exit
 from monit_agent.cli.screen import screen
 from monit_agent.cli.terminal import has_screen, is_dumb
 
-PORTS = 8
-"""Free ports looked for in a row: room to scale the app up in the screen."""
-FIRST_PORTS = range(20_000, 32_000)
+INSTANCES_MOST = 32
+PORTS = range(20_000, 32_000)
 """Below the ports that the kernel gives to outgoing connections."""
 LAST_LINES = "12"
 
@@ -39,19 +38,19 @@ LAST_LINES = "12"
 @click.option(
     "--instances",
     "-i",
-    type=click.IntRange(1, PORTS),
+    type=click.IntRange(1, INSTANCES_MOST),
     default=3,
     show_default=True,
-    help="How many bakeries.",
+    help="How many bakeries, on one port.",
 )
 @click.option("--read-only", is_flag=True, help="Leave out every key that changes something.")
 @click.pass_context
 def demo(context: click.Context, seconds: float, instances: int, read_only: bool) -> None:
     """Watch a small real app under load; nothing of it stays.
 
-    Starts bakeries, customers who send them requests, a courier, and the screen, all in a
-    temporary home of their own. Without a terminal they run for some seconds; then the list and
-    the last log lines are printed.
+    Starts bakeries that share a port, customers who send them requests, a courier, and the
+    screen, all in a temporary home of their own. Without a terminal they run for some seconds;
+    then the list and the last log lines are printed.
     """
     bakeries = "A bakery" if instances == 1 else f"{instances} bakeries"
     output.say(f"{bakeries} with customers and a courier, for as long as you look. Things go")
@@ -97,11 +96,11 @@ def _leave(number: int, _: FrameType | None) -> None:
 def _start_apps(instances: int) -> None:
     """Start the apps as anyone would, side by side. Raises `CommandError`."""
     folder = os.path.dirname(monit_agent.demo.__file__)
-    first = str(free_ports(PORTS))
+    port = str(free_port())
     python = ("--interpreter", sys.executable)
-    bakery = (os.path.join(folder, "bakery.py"), "-i", str(instances), "--port", first)
+    bakery = (os.path.join(folder, "bakery.py"), "-i", str(instances), "--port", port)
     courier = (os.path.join(folder, "courier.py"),)
-    customers = (os.path.join(folder, "load.py"), "--name", "customers", "--", first, str(PORTS))
+    customers = (os.path.join(folder, "load.py"), "--name", "customers", "--", port)
     starting = [
         subprocess.Popen(
             [*monit_command(), "start", *python, *words],
@@ -118,13 +117,13 @@ def _start_apps(instances: int) -> None:
             raise CommandError(Exit.FAILED, f"the demo did not start:\n{text}")
 
 
-def free_ports(count: int) -> int:
-    """Give the first of ``count`` ports in a row that nobody listens on now."""
+def free_port() -> int:
+    """Give a port that nobody listens on now. Raises `CommandError`."""
     for _ in range(200):
-        first = random.choice(FIRST_PORTS)  # noqa: S311 - any will do
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise CommandError(Exit.FAILED, f"no {count} free ports in a row between 20000 and 32000")
+        port = random.choice(PORTS)  # noqa: S311 - any will do
+        if _is_free(port):
+            return port
+    raise CommandError(Exit.FAILED, "no free port was found between 20000 and 32000")
 
 
 def _is_free(port: int) -> bool:

@@ -9,6 +9,7 @@ The objects of ``--json``, one per instance, have the fields of ``monit list --j
                    "count": 3, "total_ms": 912.0, "max_ms": 304.1, "first_at": 1763817101.7,
                    "last_at": 1763817149.2, "going_on_ms": null,
                    "stack": [{"file": "/srv/web/app.py", "line": 44, "function": "price"}]}],
+      "actions": [{"name": "gc", "help": "Collect garbage."}], "probe_faults": [],
       "reason": null, "adopted": false,
       "keeper_pid": 4690, "agent_pid": 4695,
       "endpoints": {"pub": "ipc:///…/apps/web/pub.sock", "ctl": "ipc:///…/apps/web/ctl.sock"},
@@ -44,6 +45,8 @@ from monit_agent.client.ask import ask_now
 from monit_agent.client.live import LiveSource
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.messages import (
+    Actions,
+    ActionsPart,
     Blocked,
     BlockedPart,
     BlockedTable,
@@ -94,10 +97,12 @@ def _extra(source: LiveSource, app: AppView, view: InstanceView, *, colour: bool
     answer = ask_now(source, app.name, Usage(instance=view.record.instance))
     uss = answer.uss_bytes if isinstance(answer, UsagePart) else None
     told = ask_now(source, app.name, BlockedTable(instance=view.record.instance))
-    blocks = told.blocks if isinstance(told, BlockedPart) else None
+    blocks, faults = (told.blocks, told.faults) if isinstance(told, BlockedPart) else (None, ())
+    can = ask_now(source, app.name, Actions(instance=view.record.instance))
+    actions = can if isinstance(can, ActionsPart) else None
     first: Stream = "err" if _failed(view) else "out"
     stream, lines = last_words(source, view.identity, LINES, colour=colour, first=first)
-    return Extra(uss, stream, lines, blocks)
+    return Extra(uss, stream, lines, blocks, actions, faults)
 
 
 def _failed(view: InstanceView) -> bool:
@@ -139,6 +144,10 @@ def _more_fields(
     return {
         "uss_bytes": extra.uss_bytes,
         "blocked": None if extra.blocks is None else [_block_fields(b) for b in extra.blocks],
+        "actions": None
+        if extra.actions is None
+        else [{"name": each.name, "help": each.help} for each in extra.actions.offers],
+        "probe_faults": list(extra.faults),
         "reason": view.record.reason,
         "adopted": view.record.adopted,
         "keeper_pid": record.keeper_pid if record and app.keeper_alive else None,

@@ -17,17 +17,28 @@ Unknown is ``null``, never 0. An example::
       "sched_delay_p95_ms": 0.3, "sched_delay_max_ms": 1.4, "threads": 4, "fds": 12,
       "stuck_s": 0.0,
       "health": {"ok": true, "failures": 0, "at": 1763824530.1, "text": "status 200"},
-      "metrics": {"requests": {"value": 17.0, "unit": "/s"}},
+      "http_rps": 41.2, "http_errors_per_s": 0.0, "http_p50_ms": 2.1, "http_p95_ms": 9.4,
+      "http_p99_ms": 31.0, "http_max_ms": 44.7, "http_in_flight": 2,
+      "children": 1, "loop_pid": 4712,
+      "processes": [{"pid": 4712, "ppid": 4711, "name": "python3 gunicorn", "probe": true,
+                     "started_at": 1763817150.9, "cpu_percent": 1.5, "rss_bytes": 31457280,
+                     "threads": 1, "fds": 9, "heap_used_bytes": 7415808,
+                     "loop_lag_p95_ms": 1.2, "loop_utilization": 0.12}],
+      "metrics": {"orders": {"value": 17.0, "unit": "", "kind": "counter", "rate": 0.4,
+                             "p50": null, "p95": null, "p99": null, "text": null}},
       "last_exit": {"code": 1, "signal": null, "at": 1763817149.9, "ran_s": 86.2},
       "age_s": 0.4, "stale": false
     }
 
 Times are seconds, ``…_at`` and ``at`` of the wall clock since 1970. ``cpu_percent`` is of one core,
 over the whole process tree of the instance, as ``rss_bytes``, ``threads`` and ``fds`` are. From
-``heap_size_bytes`` to ``sched_delay_max_ms`` only a probe inside the worker can tell: each stands
-with its meaning at `Sample` in ``wire/messages.py``; without a probe all of them are ``null``.
+``heap_size_bytes`` to ``sched_delay_max_ms``, and of HTTP, only a probe inside the worker can tell:
+each stands with its meaning at `Sample` in ``wire/messages.py``; without a probe all are ``null``.
 ``stuck_s`` is for how long an event loop is held up at this moment, ``health`` what the health
-check said last; without a check it is ``null``.
+check said last; without a check it is ``null``. ``metrics`` are the app's own, by name, as `Metric`
+there says; ``kind`` is ``gauge``, ``counter``, ``histogram`` or ``text``.
+``processes`` are those below the worker, at most 64 of the ``children`` there are, with figures of
+their own; ``loop_pid`` is the one whose event loop lags most.
 ``age_s`` says how old the measured numbers are; with ``stale`` true the app's agent does not answer
 and the object is what was last known.
 """
@@ -35,7 +46,7 @@ and the object is what was last known.
 from typing import Any
 
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import Exit, Sample
+from monit_agent.wire.messages import Exit, Process, Sample
 
 _OF_APP = (
     "namespace", "version", "mode", "watching", "script", "interpreter", "cwd", "user",
@@ -43,6 +54,7 @@ _OF_APP = (
 _OF_INSTANCE = (
     "status", "wanted", "ready", "pid", "started_at", "restarts", "unstable_restarts",
 )  # fmt: skip
+_OF_METRIC = ("value", "unit", "kind", "rate", "p50", "p95", "p99", "text")
 _MEASURED = (
     "cpu_percent",
     "rss_bytes",
@@ -67,6 +79,15 @@ _MEASURED = (
     "threads",
     "fds",
     "stuck_s",
+    "http_rps",
+    "http_errors_per_s",
+    "http_p50_ms",
+    "http_p95_ms",
+    "http_p99_ms",
+    "http_max_ms",
+    "http_in_flight",
+    "children",
+    "loop_pid",
 )
 
 
@@ -90,6 +111,7 @@ def instance_fields(
         "uptime_s": uptime_s(view, now) if view else None,
         **{name: getattr(sample, name, None) for name in _MEASURED},
         "health": _health(sample),
+        "processes": _processes(sample),
         "metrics": _metrics(sample),
         "last_exit": exit_fields(view.record.exits[-1]) if view and view.record.exits else None,
         "age_s": age_s if age_s is not None else sample_age_s(sample, now),
@@ -97,9 +119,17 @@ def instance_fields(
     }
 
 
+def _processes(sample: Sample | None) -> list[dict[str, Any]]:
+    processes = sample.processes if sample else ()
+    return [{name: getattr(each, name) for name in Process.__struct_fields__} for each in processes]
+
+
 def _metrics(sample: Sample | None) -> dict[str, Any]:
     metrics = sample.metrics if sample else {}
-    return {name: {"value": each.value, "unit": each.unit} for name, each in metrics.items()}
+    return {
+        name: {field: getattr(each, field) for field in _OF_METRIC}
+        for name, each in metrics.items()
+    }
 
 
 def _health(sample: Sample | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ SHOWN = 5
 def inside_pairs(
     sample: Sample | None, blocks: tuple[Blocked, ...] | None
 ) -> list[tuple[str, str]]:
-    """Give heap, event loop and what held it up; one line that says so without a probe."""
+    """Give heap, event loop, requests and what held the loop up; without a probe one line."""
     if sample is None:
         return []
     if sample.heap_size_bytes is None and sample.loop_type is None:
@@ -20,6 +20,7 @@ def inside_pairs(
     return [
         ("heap", _heap(sample)),
         ("event loop", _loop(sample)),
+        *([("http", _http(sample))] if sample.http_in_flight is not None else []),
         *_blocked(blocks or ()),
     ]
 
@@ -51,6 +52,22 @@ def _loop(sample: Sample) -> str:
         )
     )
     return f"{sample.loop_type}, busy {words.percent(use)}, lag {lags}"
+
+
+def _http(sample: Sample) -> str:
+    latencies = ", ".join(
+        f"{name} {words.lag(value)}"
+        for name, value in (
+            ("p50", sample.http_p50_ms),
+            ("p95", sample.http_p95_ms),
+            ("p99", sample.http_p99_ms),
+            ("max", sample.http_max_ms),
+        )
+    )
+    return (
+        f"{words.rate(sample.http_rps)}, errors {words.rate(sample.http_errors_per_s)}, "
+        f"{sample.http_in_flight} in flight; latency {latencies}"
+    )
 
 
 def _blocked(blocks: tuple[Blocked, ...]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import click
 
 from monit_agent.cli import output, terminal
 from monit_agent.cli.apps import app_names, complete_target, home
-from monit_agent.cli.columns import Row, table
+from monit_agent.cli.columns import Row, table, with_trees
 from monit_agent.cli.fields import instance_fields
 from monit_agent.cli.fleet import gather, rows_of, tell_problems
 from monit_agent.cli.outcome import Exit
@@ -29,18 +29,22 @@ Examples:
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=complete_target)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per instance.")
 @click.option("--watch", is_flag=True, help="Draw it anew each second, until Ctrl-C.")
-def list_apps(targets: tuple[str, ...], as_json: bool, watch: bool) -> int:
+@click.option("--tree", is_flag=True, help="Show the processes below each worker too.")
+def list_apps(targets: tuple[str, ...], as_json: bool, watch: bool, tree: bool) -> int:
     """List all instances with their state and what they use.
 
     The columns follow the width of the terminal; in a pipe all are printed, without a box. CPU is
-    in percent of one core, mem is resident memory; both are sums over the instance's processes.
+    in percent of one core, mem is resident memory; both are sums over the instance's processes,
+    which --tree lists one by one.
     """
     if watch:
-        return _watch(home(), targets, as_json)
-    return print_list(home(), targets, as_json=as_json)
+        return _watch(home(), targets, as_json, tree)
+    return print_list(home(), targets, as_json=as_json, tree=tree)
 
 
-def print_list(folder: str, targets: Sequence[str], *, as_json: bool = False) -> int:
+def print_list(
+    folder: str, targets: Sequence[str], *, as_json: bool = False, tree: bool = False
+) -> int:
     """Print the list once and give the exit code."""
     if not app_names(folder) and not targets:
         return _print_empty(folder, as_json)
@@ -52,7 +56,8 @@ def print_list(folder: str, targets: Sequence[str], *, as_json: bool = False) ->
         if as_json:
             output.write_json(_objects(rows, time.time()))
         else:
-            output.write_lines(table(rows, terminal.of_stdout(), time.time()))
+            shown = with_trees(rows) if tree else rows
+            output.write_lines(table(shown, terminal.of_stdout(), time.time()))
         tell_problems(_apps_of(rows))
     finally:
         source.close()
@@ -95,7 +100,7 @@ def _objects(rows: Sequence[Row], now: float) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------ --watch
 
 
-def _watch(folder: str, targets: Sequence[str], as_json: bool) -> int:
+def _watch(folder: str, targets: Sequence[str], as_json: bool, tree: bool) -> int:
     source = LiveSource(folder)
     drawn = 0
     try:
@@ -105,7 +110,7 @@ def _watch(folder: str, targets: Sequence[str], as_json: bool) -> int:
             if as_json:
                 output.write_json_line(_objects(rows, time.time()))
             else:
-                drawn = _redraw(rows, drawn)
+                drawn = _redraw(with_trees(rows) if tree else rows, drawn)
             _poll_for(source, REDRAW_S)
     except KeyboardInterrupt:
         return Exit.DONE

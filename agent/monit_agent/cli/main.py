@@ -34,6 +34,7 @@ VERBS = {
     "reload": Verb("reload:reload", RUNNING, "Replace instances one after another."),
     "scale": Verb("scale:scale", RUNNING, "Change how many instances an app has."),
     "signal": Verb("steer:send_signal", RUNNING, "Send a signal to the workers."),
+    "trigger": Verb("trigger:trigger", RUNNING, "Run an action that apps offer."),
     "reset": Verb("steer:reset", RUNNING, "Set restart counters to zero."),
     "delete": Verb("delete:delete", RUNNING, "Stop apps and forget them; logs stay."),
     "list": Verb("list:list_apps", LOOKING, "List all instances, with what they use."),

@@ -10,10 +10,12 @@ from monit_agent.cli.checksheet import check_pairs, health_pairs
 from monit_agent.cli.columns import COLOURS, GLYPHS, title_of, trouble_of
 from monit_agent.cli.fields import is_stale, present_sample, uptime_s
 from monit_agent.cli.insidesheet import inside_pairs
+from monit_agent.cli.ownsheet import own_pairs
 from monit_agent.cli.terminal import Terminal
+from monit_agent.cli.treesheet import tree_lines
 from monit_agent.cli.visible import visible
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import AppRecord, Blocked, Exit, LogEnd
+from monit_agent.wire.messages import ActionsPart, AppRecord, Blocked, Exit, LogEnd
 from monit_agent.wire.places import AppPlaces
 
 LABEL = 14
@@ -36,6 +38,10 @@ class Extra(NamedTuple):
     """The last lines of that stream."""
     blocks: tuple[Blocked, ...] | None = None
     """Where its event loops were held up; None when nobody could be asked."""
+    actions: ActionsPart | None = None
+    """What can be triggered in it; None when nobody could be asked."""
+    faults: tuple[str, ...] = ()
+    """Errors inside its probes."""
 
 
 def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
@@ -59,6 +65,7 @@ def app_sheet(app: AppView, sheet: Sheet) -> list[str]:
         ("mode", f"{record.mode}, {words.counted(record.instances, 'instance')}"),
         ("port", words.known(record.port)),
         *_increment(record),
+        *([("listens on", ", ".join(record.listen))] if record.listen else []),
         ("watching", "yes" if record.watching else "no"),
         ("created", _moment(record.created_at, now)),
         *_limits(record),
@@ -136,10 +143,12 @@ def instance_sheet(app: AppView, view: InstanceView, extra: Extra, sheet: Sheet)
         ("uses", usage),
         *health_pairs(sample, now),
         *inside_pairs(sample, extra.blocks),
+        *own_pairs(sample, extra.actions, extra.faults),
         *_exits(record.exits, now),
         *_logs(app, view, places),
     ]
-    return ["", head, *_paired(pairs, screen), *_said(extra, screen)]
+    tree = tree_lines(sample, screen, now)
+    return ["", head, *_paired(pairs, screen), *tree, *_said(extra, screen)]
 
 
 def _counted(number: int | None, noun: str) -> str:

@@ -27,7 +27,7 @@ from monit_agent.config.app import Launch, make_launch, worker_env
 from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError, NotThereError
 from monit_agent.config.increment import check_increment, increment_of
-from monit_agent.config.sharing import mode_of
+from monit_agent.config.sharing import absolute, mode_of
 from monit_agent.supervise.spec import AppSpec, BadSpecError, Increment, from_json
 from monit_agent.wire.messages import Delete, Start
 from monit_agent.wire.places import app_places
@@ -217,8 +217,9 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
     env = worker_env(os.environ, {**options.env_file, **options.env})
     instances, port = said["instances"] or spec.instances, said["port"] or spec.port
     increment = _changed_increment(spec, said, env, instances)
+    listen = absolute(said["listen"], spec.cwd) or spec.listen
     changed_spec = spec._replace(
-        mode=mode_of(spec.argv, instances, port, counts=increment is not None),
+        mode=mode_of(spec.argv, instances, port, listen, counts=increment is not None),
         instances=instances,
         port=port,
         namespace=said["namespace"] or spec.namespace,
@@ -229,6 +230,7 @@ def _changed_launch(folder: str, name: str, said: Said, words: tuple[str, ...]) 
         policy=changed(spec.policy, said),
         checks=changed_checks(spec.checks, said),
         increment=increment,
+        listen=listen,
     )
     try:
         return Launch(check_checks(changed_spec), env)

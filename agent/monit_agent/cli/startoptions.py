@@ -42,6 +42,8 @@ class Said(CheckSaid):
     stop_exit_codes: tuple[int, ...] | None
     wait_ready: bool
     no_probe: bool
+    no_http: bool
+    listen: tuple[str, ...]
 
 
 _POLICY = {
@@ -147,7 +149,9 @@ _PARAMETERS: list[click.Parameter] = [
         help="Exit codes that mean: finished, as 0,3.",
     ),
     click.Option(
-        ["--wait-ready"], is_flag=True, help="Online only when the app says READY=1 (sd_notify)."
+        ["--wait-ready"],
+        is_flag=True,
+        help="Online only when the app says READY=1 (sd_notify) or process.send('ready') (Node).",
     ),
     click.Option(
         ["--no-probe"],
@@ -155,10 +159,22 @@ _PARAMETERS: list[click.Parameter] = [
         help="Look at the app from outside only (sets MONIT_PROBE=0): no heap, no loop lag.",
     ),
     click.Option(
+        ["--no-http"],
+        is_flag=True,
+        help="Do not count HTTP requests (sets MONIT_PROBE_HTTP=0): a microsecond less for each.",
+    ),
+    click.Option(
         ["--listen-timeout"],
         type=_DURATION,
         metavar="TIME",
         help="How long a worker may take to be ready, with --wait-ready or a check [30s].",
+    ),
+    click.Option(
+        ["--listen"],
+        type=Parsed("where", units.parse_listen),
+        multiple=True,
+        metavar="[HOST:]PORT|unix:PATH",
+        help="Given to the workers as an open socket (LISTEN_FDS); may be repeated.",
     ),
     *CHECK_PARAMETERS,
 ]
@@ -187,6 +203,11 @@ def changed(base: Policy, said: Said) -> Policy:
     return base._replace(**news)
 
 
+def _switched_off(said: Said) -> dict[str, str]:
+    switches = {"MONIT_PROBE": said["no_probe"], "MONIT_PROBE_HTTP": said["no_http"]}
+    return {name: "0" for name, off in switches.items() if off}
+
+
 def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
     """Make the options; ``words`` are what followed ``--``. Raises `BadInputError`."""
     from_files: dict[str, str] = {}
@@ -204,9 +225,10 @@ def options_of(said: Said, words: tuple[str, ...]) -> StartOptions:
         cwd=said["cwd"],
         interpreter=said["interpreter"],
         env_file=from_files,
-        env={**dict(said["env"]), **({"MONIT_PROBE": "0"} if said["no_probe"] else {})},
+        env={**dict(said["env"]), **_switched_off(said)},
         watching=said["watch"],
         wait_ready=said["wait_ready"],
         policy=changed(Policy(), said),
         checks=changed_checks(Checks(), said),
+        listen=said["listen"],
     )

@@ -31,6 +31,15 @@ def lag(ms: float | None) -> str:
     return f"{ms:.0f}ms" if ms >= 100 else f"{ms:.1f}ms"
 
 
+def rate(per_s: float | None) -> str:
+    """``0/s``, ``4.2/s``, ``120/s``, ``12.4k/s``."""
+    if per_s is None:
+        return UNKNOWN
+    if per_s >= 9999.5:
+        return f"{per_s / 1000:.1f}k/s"
+    return f"{per_s:.1f}/s" if 0 < per_s < 9.95 else f"{per_s:.0f}/s"
+
+
 def span(seconds: float | None) -> str:
     """``12s``, ``5m``, ``2h03m``, ``3d04h``: the two largest units that matter."""
     if seconds is None:

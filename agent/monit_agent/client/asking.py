@@ -11,6 +11,7 @@ import zmq
 
 from monit_agent.wire import codec
 from monit_agent.wire.messages import (
+    Actions,
     Answer,
     BlockedTable,
     LogRange,
@@ -29,7 +30,7 @@ Then = Callable[[Answer], None]
 LARGEST_BYTES = 64 * 1024 * 1024
 """Largest message that a client takes; an agent that sends a larger one is disconnected."""
 
-READS = (Snapshot, LogRange, LogTail, LogSince, MetricsRange, Usage, BlockedTable)
+READS = (Snapshot, LogRange, LogTail, LogSince, MetricsRange, Usage, BlockedTable, Actions)
 """Requests that change nothing and so may be sent twice."""
 
 

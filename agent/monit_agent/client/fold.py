@@ -8,6 +8,8 @@ whoever subscribes first and asks for the snapshot second misses nothing.
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.limits import STALE_S
 from monit_agent.wire.messages import (
@@ -20,6 +22,7 @@ from monit_agent.wire.messages import (
     InstanceGone,
     InstanceRecord,
     LogEnd,
+    MetricsPart,
     Sample,
     Stream,
 )
@@ -137,9 +140,10 @@ def extend_log(app: AppView, instance: int, stream: Stream, end: int) -> None:
         )
 
 
-def merge_history(view: InstanceView, samples: Iterable[Sample]) -> None:
-    """Put samples of a `MetricsPart` among those that came since; one a moment is kept."""
-    merged = {sample.at: sample for sample in samples}
+def merge_history(view: InstanceView, part: MetricsPart) -> None:
+    """Put what an agent remembers among what came since; one sample a moment is kept."""
+    merged = {sample.at: sample for sample in part.samples}
+    view.own.merge([sample.at for sample in part.samples], part.own)
     merged.update((sample.at, sample) for sample in view.history)
     view.history.clear()
     view.history.extend(merged[at] for at in sorted(merged))
@@ -150,7 +154,10 @@ def merge_history(view: InstanceView, samples: Iterable[Sample]) -> None:
 def _add_sample(view: InstanceView, sample: Sample) -> None:
     view.sample = sample
     if not view.history or sample.at > view.history[-1].at:
-        view.history.append(sample)
+        # an hour of process trees and metrics would take a hundred times the memory of the rest
+        bare = sample.metrics or sample.processes
+        view.history.append(replace(sample, metrics={}, processes=()) if bare else sample)
+        view.own.add(sample.at, sample.metrics)
 
 
 def hear(app: AppView, now: float) -> bool:

@@ -1,26 +1,40 @@
 """What the agent of a replayed app answers."""
 
+import json
+
+from msgspec.structs import replace
+
 from monit_agent.client.plays import Begin, obey
 from monit_agent.client.replay_app import RING, ReplayedApp
 from monit_agent.client.replay_log import ReplayedLog
 from monit_agent.wire.messages import (
+    ActionResult,
+    Actions,
+    ActionsPart,
     Answer,
     AppSnapshot,
     Blocked,
     BlockedPart,
     BlockedTable,
     Frame,
+    InstanceRecord,
     LogRange,
     LogSince,
     LogTail,
     MetricsPart,
     MetricsRange,
+    Offer,
+    OwnHistory,
     Refused,
     Request,
+    Sample,
     Snapshot,
+    Trigger,
+    TriggerPart,
     Usage,
     UsagePart,
 )
+from monit_agent.wire.metrics import drawn
 
 
 def answer(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
@@ -34,20 +48,68 @@ def answer(app: ReplayedApp, request: Request, begin: Begin) -> Answer:
             return snapshot(app)
         case LogRange() | LogTail() | LogSince():
             return _read_log(app, request)
-        case MetricsRange() | Usage() | BlockedTable():
+        case MetricsRange() | Usage() | BlockedTable() | Actions() | Trigger():
             return _measured(app, request)
         case _:
             return obey(app, request, begin)
 
 
-def _measured(app: ReplayedApp, request: MetricsRange | Usage | BlockedTable) -> Answer:
+Asked = MetricsRange | Usage | BlockedTable | Actions | Trigger
+
+
+def _measured(app: ReplayedApp, request: Asked) -> Answer:
     match request:
+        case Actions() | Trigger():
+            return _own_actions(app, request)
         case MetricsRange():
             return _metrics(app, request.instance, request.seconds)
         case Usage():
             return _usage(app, request.instance)
         case BlockedTable():
             return _blocked(app, request.instance)
+
+
+OFFERED = (
+    ("clear", "Forget the price list and read it anew."),
+    ("gc", "Collect garbage."),
+    ("stacks", "Show what every thread is doing."),
+)
+"""What can be triggered in an app with a probe."""
+
+
+def _own_actions(app: ReplayedApp, request: Actions | Trigger) -> Answer:
+    numbers = [
+        number
+        for number in ([request.instance] if request.instance is not None else app.instances)
+        if app.sample(number, app.wall()).heap_size_bytes is not None
+    ]
+    offers = tuple(
+        Offer(name=name, help=text, processes=len(numbers)) for name, text in OFFERED if numbers
+    )
+    if isinstance(request, Actions):
+        return ActionsPart(offers=offers)
+    if request.action not in [offer.name for offer in offers]:
+        return TriggerPart(offers=offers)
+    results = (_result(app.instances[number], request) for number in numbers)
+    return TriggerPart(results=tuple(results))
+
+
+def _result(record: InstanceRecord, request: Trigger) -> ActionResult:
+    """Give what one process answers: the second one's price list is locked."""
+    pid, number = record.pid or 0, record.instance
+    if request.action == "clear" and number == 1:
+        error = "BlockingIOError: prices.json is locked by pid 812"
+        return ActionResult(instance=number, pid=pid, ok=False, value=error)
+    values: dict[str, object] = {
+        "clear": {"forgotten": 214 + number, "words": list(request.args)},
+        "gc": {"collected": 1203, "uncollectable": 0, "ms": 8.4},
+        "stacks": [{"thread": "MainThread", "stack": [
+            {"file": "app/orders.py", "line": 41, "function": "checkout"},
+            {"file": "app/main.py", "line": 12, "function": "main"},
+        ]}],
+    }  # fmt: skip
+    value = json.dumps(values[request.action])
+    return ActionResult(instance=number, pid=pid, ok=True, value=value)
 
 
 def snapshot(app: ReplayedApp) -> AppSnapshot:
@@ -96,7 +158,23 @@ def _metrics(app: ReplayedApp, number: int, seconds: int) -> MetricsPart:
     first = app.begun_at - missing
     past = [app.sample(number, first + second) for second in range(missing)]
     known = tuple(one for one in past if one.at >= app.record.created_at)
-    return MetricsPart(instance=number, samples=known + tuple(played))
+    samples = known + tuple(played)
+    bare = tuple(replace(one, metrics={}, processes=()) for one in samples)
+    return MetricsPart(instance=number, samples=bare, own=_own_history(samples))
+
+
+def _own_history(samples: tuple[Sample, ...]) -> dict[str, OwnHistory]:
+    newest = samples[-1].metrics if samples else {}
+    return {
+        name: OwnHistory(
+            kind=metric.kind,
+            unit=metric.unit,
+            values=tuple(
+                drawn(one.metrics[name]) if name in one.metrics else None for one in samples
+            ),
+        )
+        for name, metric in newest.items()
+    }
 
 
 def _read_log(app: ReplayedApp, request: LogRange | LogTail | LogSince) -> Answer:

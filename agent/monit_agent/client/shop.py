@@ -2,6 +2,8 @@
 
 import math
 
+from msgspec.structs import replace
+
 from monit_agent.client.chatter import dice, import_crash
 from monit_agent.client.replay import START
 from monit_agent.client.replay_app import ReplayedApp, Vitals
@@ -10,6 +12,8 @@ from monit_agent.wire.messages import (
     Exit,
     InstanceRecord,
     Limits,
+    Metric,
+    Process,
     Sample,
     Status,
 )
@@ -21,7 +25,7 @@ def web(breathing: Vitals | None = None, limits: Limits | None = None) -> Replay
     """The shop's front, three Python workers."""
     return app(
         "web",
-        breathing or vitals(1, heap=True),
+        breathing or selling(vitals(1, heap=True, rps=38.0)),
         ["online"] * 3,
         script="/srv/shop/web.py",
         args=("--port", "8000"),
@@ -38,7 +42,7 @@ def api() -> ReplayedApp:
     """Stock and orders, two Node workers."""
     return app(
         "api",
-        vitals(2, heap=True, busy=2.0),
+        vitals(2, heap=True, busy=2.0, rps=55.0),
         ["online"] * 2,
         first_id=3,
         script="/srv/shop/api/server.js",
@@ -51,10 +55,10 @@ def api() -> ReplayedApp:
 
 
 def worker() -> ReplayedApp:
-    """Mails and invoices."""
+    """Mails and invoices; a master with a pool of three processes."""
     return app(
         "worker",
-        vitals(3),
+        vitals(3, pool=3),
         ["online"],
         first_id=5,
         script="/srv/shop/worker.py",
@@ -164,8 +168,12 @@ def mostly_well(place: int, number: int) -> Status:
     return "errored" if throw == 0 else "stopped" if throw == 1 else "online"
 
 
-def vitals(seed: int, *, heap: bool = False, busy: float = 1.0) -> Vitals:
-    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report."""
+def vitals(
+    seed: int, *, heap: bool = False, busy: float = 1.0, rps: float = 0.0, pool: int = 0
+) -> Vitals:
+    """Give vitals that breathe over minutes; ``heap`` adds what a probe would report, ``rps``
+    (about so many a second) what it would of HTTP requests, and the worker has ``pool`` processes
+    below it."""
 
     def breathe(record: InstanceRecord, at: float) -> Sample:
         phase = seed * 1.7 + record.instance * 0.9
@@ -180,12 +188,49 @@ def vitals(seed: int, *, heap: bool = False, busy: float = 1.0) -> Vitals:
             rss_bytes=int(rss),
             threads=4 + seed,
             fds=21 + dice(seed, record.instance, int(at) // 5) % 9,
-            children=0,
+            children=pool,
             ppid=4000,
+            processes=_pool(record, at, int(rss), cpu, pool),
         )
-        return _with_heap(plain, spike) if heap else plain
+        inner = _with_heap(plain, spike) if heap else plain
+        return _with_http(inner, rps * (1 + 0.3 * wave), spike) if rps else inner
 
     return breathe
+
+
+def _with_http(inner: Sample, rps: float, spike: float) -> Sample:
+    usual = 3.0 + (inner.cpu_percent or 0.0) * 0.2
+    return replace(
+        inner,
+        http_rps=round(max(1.0, rps), 1),
+        http_errors_per_s=0.2 if spike else 0.0,
+        http_p50_ms=round(usual, 1),
+        http_p95_ms=round(usual * 3 + 2 * spike, 1),
+        http_p99_ms=round(usual * 5 + 5 * spike, 1),
+        http_max_ms=round(usual * 8 + 7 * spike, 1),
+        http_in_flight=int(rps * usual / 1000 + spike / 5),
+    )
+
+
+def _pool(
+    record: InstanceRecord, at: float, rss: int, cpu: float, count: int
+) -> tuple[Process, ...]:
+    """Give processes that share most of a tree's CPU and memory unevenly."""
+    pid = record.pid or 0
+    work = [1 + dice(pid, number, int(at) // 4) % 9 for number in range(count)]
+    return tuple(
+        Process(
+            pid=pid + 11 + 3 * number,
+            ppid=pid,
+            name="python3 worker.py",
+            started_at=(record.started_at or at) + 0.4,
+            cpu_percent=round(max(0.1, 0.9 * cpu * share / sum(work)), 1),
+            rss_bytes=rss // (count + 2) + 2 * MIB * number,
+            threads=2,
+            fds=9 + number,
+        )
+        for number, share in enumerate(work)
+    )
 
 
 def _with_heap(plain: Sample, spike: float) -> Sample:
@@ -212,21 +257,42 @@ def _with_heap(plain: Sample, spike: float) -> Sample:
     )
 
 
+def selling(breathe: Vitals) -> Vitals:
+    """Add what the shop's front counts of its own: orders, baskets, and how checkouts went."""
+
+    def sell(record: InstanceRecord, at: float) -> Sample:
+        plain = breathe(record, at)
+        wave = math.sin(at / 47 + record.instance) + 0.5 * math.sin(at / 13)
+        rate = 0.8 + 0.3 * wave + dice(record.instance, int(at) // 5) % 10 / 20
+        slow = 1 + (plain.loop_lag_p95_ms or 0.0) / 40
+        checkout = Metric(
+            kind="histogram", unit="ms", rate=round(rate, 2), value=round(41 * slow, 1),
+            p50=round(36 * slow, 1), p95=round(88 * slow, 1), p99=round(140 * slow, 1),
+        )  # fmt: skip
+        orders = 0.8 * (at - (record.started_at or at))
+        return replace(plain, metrics={
+            "orders": Metric(value=int(orders), kind="counter", rate=round(rate, 2)),
+            "open baskets": Metric(value=round(14 + 5 * wave), unit="baskets", agg="sum"),
+            "checkout": checkout,
+            "catalogue": Metric(value=None, kind="text", text="2026-03 spring"),
+        })  # fmt: skip
+
+    return sell
+
+
 def swollen(record: InstanceRecord, at: float) -> Sample:
     """Memory that has grown to just under the limit of 256 MiB; the loop is slow with it."""
-    calm = vitals(1)(record, at)
+    calm = vitals(1, rps=20.0)(record, at)
     ran_s = max(0.0, at - (record.started_at or at))
     rss = int(min(60 + ran_s / 30, 247 + math.sin(at / 9)) * MIB)
-    return _with_heap(
-        Sample(
-            at=at,
-            pid=record.pid,
-            cpu_percent=(calm.cpu_percent or 0.0) + 40,
-            rss_bytes=rss,
-            threads=calm.threads,
-            fds=calm.fds,
-            children=0,
-            ppid=calm.ppid,
-        ),
-        180.0,
+    busy = Sample(
+        at=at,
+        pid=record.pid,
+        cpu_percent=(calm.cpu_percent or 0.0) + 40,
+        rss_bytes=rss,
+        threads=calm.threads,
+        fds=calm.fds,
+        children=0,
+        ppid=calm.ppid,
     )
+    return _with_http(_with_heap(busy, 180.0), calm.http_rps or 0.0, 180.0)

@@ -8,6 +8,7 @@ and read in between.
 from collections import deque
 from typing import Literal, NamedTuple
 
+from monit_agent.client.ownpast import OwnPast
 from monit_agent.wire.messages import AppRecord, Happening, InstanceRecord, LogEnd, Roll, Sample
 
 HISTORY = 3600
@@ -33,6 +34,8 @@ class InstanceView:
         self.record = record
         self.sample: Sample | None = None
         self.history: deque[Sample] = deque(maxlen=HISTORY)
+        """Without the app's own metrics, whose past is ``own``."""
+        self.own = OwnPast()
 
     def restarts_within(self, seconds: float, now: float) -> int:
         """Count workers of this slot that ended unasked in the last ``seconds`` (wall clock)."""

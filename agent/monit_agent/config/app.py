@@ -9,7 +9,7 @@ from typing import NamedTuple
 from monit_agent.config.checks import check_checks
 from monit_agent.config.errors import BadInputError
 from monit_agent.config.increment import increment_of
-from monit_agent.config.sharing import mode_of
+from monit_agent.config.sharing import absolute, mode_of
 from monit_agent.config.target import Run, Where, resolve_command, resolve_module, resolve_script
 from monit_agent.config.version import nearest_version
 from monit_agent.supervise.spec import AppSpec, Checks, Policy
@@ -38,6 +38,7 @@ class StartOptions(NamedTuple):
     wait_ready: bool = False
     policy: Policy = Policy()
     checks: Checks = Checks()
+    listen: tuple[str, ...] = ()
 
 
 class Launch(NamedTuple):
@@ -70,7 +71,11 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         namespace=options.namespace,
         version=nearest_version(run.folder),
         mode=mode_of(
-            run.argv, options.instances, options.port, counts=options.increment_var is not None
+            run.argv,
+            options.instances,
+            options.port,
+            options.listen,
+            counts=options.increment_var is not None,
         ),
         instances=options.instances,
         port=options.port,
@@ -82,6 +87,7 @@ def make_launch(options: StartOptions, environ: Mapping[str, str], here: str) ->
         policy=options.policy,
         checks=options.checks,
         increment=increment_of(options.increment_var, options.port, env, options.instances),
+        listen=absolute(options.listen, cwd),
     )
     return Launch(check_checks(spec), env)
 

@@ -100,6 +100,26 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def parse_listen(text: str) -> str:
+    """Give ``unix:PATH``, ``HOST:PORT``, or ``:PORT`` for a port alone (on every address).
+
+    An IPv6 address stands in brackets.
+    """
+    plain = text.strip()
+    if plain.startswith("unix:"):
+        if len(plain) == len("unix:") or "\0" in plain:
+            raise BadInputError(f"{text!r} names no path; write for example unix:/run/web.sock")
+        return plain
+    host, _, port = plain.rpartition(":")
+    ipv6 = host.startswith("[") and host.endswith("]")
+    if (":" in host and not ipv6) or (set("[]/ ") & set(host) and not ipv6):
+        raise BadInputError(
+            f"{text!r} is nothing to listen on; write 8000, 127.0.0.1:8000, [::1]:8000 "
+            "or unix:/run/web.sock"
+        )
+    return f"{'' if host == '*' else host}:{parse_port(port)}"
+
+
 def parse_signal(text: str) -> int:
     """Give the number of the signal called ``HUP``, ``SIGHUP``, ``hup`` or ``1``."""
     plain = text.strip().upper()

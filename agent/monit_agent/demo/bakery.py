@@ -2,10 +2,12 @@
 
     PORT=8100 MONIT_INSTANCE=0 python bakery.py
 
-Written as a stranger would write it: standard library, no word of monit but the instance
-number in the environment. It has what real apps have: routes that are fast, slow and broken,
-warnings, tracebacks, orders as JSON lines, memory that comes and goes. Instance 1 has a cold
-oven, and the oven of instance 2 sets the place on fire every half a minute.
+Written as a stranger would write it: standard library, no word of monit but the instance number
+in the environment and the metrics that it tells, which are nothing where monit is not; and none of
+sharing: all instances open on the same port, which works because monit lets them. It has what
+real apps have: routes that are fast, slow and broken, warnings, tracebacks, orders as JSON lines,
+memory that comes and goes. Instance 1 has a cold oven, and the oven of instance 2 sets the place on
+fire every half a minute.
 """
 
 import asyncio
@@ -22,6 +24,25 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+try:
+    import monit_probe  # pyright: ignore[reportMissingImports] - only there below monit
+except ImportError:  # not below monit: the same words, and nothing behind them
+
+    class _Off:
+        def __getattr__(self, _: str) -> Any:
+            return self
+
+        def __call__(self, *given: Any, **_: Any) -> Any:
+            return given[0] if given and callable(given[0]) else self
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    monit_probe: Any = _Off()
+
 PRICES = {"baguette": 180, "brioche": 390, "pretzel": 110, "rye": 420, "sourdough": 560}
 """Cents. The croissant, which is on the menu, was forgotten: ordering one is the bug."""
 
@@ -31,6 +52,11 @@ BATCH_BYTES = 4 * 2**20
 RACK_BATCHES = 12
 """Batches that fit on the cooling rack; then it is cleared and memory falls."""
 MAX_BODY = 16 * 1024
+LAST_CUSTOMERS_S = 5.0
+"""How long those who were inside when it closed may take."""
+
+LOAVES = monit_probe.counter("loaves sold", unit="loaves")
+BAKING = monit_probe.histogram("baking", unit="ms")
 
 log = logging.getLogger("bakery")
 
@@ -106,6 +132,17 @@ class Bakery:
             return Reply(HTTPStatus.NOT_FOUND, {"error": f"no bread is called {name}"})
         return Reply(HTTPStatus.OK, {"bread": name, "cents": PRICES[name]})
 
+    def tell(self) -> None:
+        """Let monit show how the bakery does, and clear the rack when somebody says so."""
+        monit_probe.gauge("cooling", lambda: len(self.rack), unit="batches", agg="sum")
+        monit_probe.action("clear rack", self.clear_rack, in_loop=True)
+
+    def clear_rack(self) -> dict[str, int]:
+        """Send what cools on the rack to the shop."""
+        batches = len(self.rack)
+        self.rack.clear()
+        return {"batches": batches}
+
     async def take_order(self, asked: Asked) -> Reply:
         """Take an order, and print it as a line of JSON."""
         wish = json.loads(asked.body)
@@ -118,6 +155,7 @@ class Bakery:
             "cents": PRICES[wish["bread"]] * wish["count"],
         }
         self.orders[len(self.orders) + 1] = order
+        LOAVES.inc(wish["count"])
         print(json.dumps(order), flush=True)
         return Reply(HTTPStatus.CREATED, order)
 
@@ -131,11 +169,11 @@ class Bakery:
 
     async def bake(self, _: Asked) -> Reply:
         """Bake a batch: takes its time, and room on the rack."""
-        await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
+        with BAKING.time():
+            await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
         self.rack.append(bytearray(os.urandom(64) * (BATCH_BYTES // 64)))
         if len(self.rack) >= RACK_BATCHES:
-            log.info("rack is full, %d batches go to the shop", len(self.rack))
-            self.rack.clear()
+            log.info("rack is full, %d batches go to the shop", self.clear_rack()["batches"])
         return Reply(HTTPStatus.OK, {"batches": len(self.rack)})
 
     async def accounts(self, _: Asked) -> Reply:
@@ -217,12 +255,29 @@ async def serve_one(
             await writer.wait_closed()
 
 
+async def serve_out(server: asyncio.Server, served: set[asyncio.Task[None]]) -> None:
+    """Let nobody in any more, and serve those who are inside for `LAST_CUSTOMERS_S` at most."""
+    for listener in server.sockets:
+        # server.close() would hang up on those whom asyncio has accepted and not begun to serve
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    await asyncio.sleep(0.1)
+    if served:
+        await asyncio.wait(served, timeout=LAST_CUSTOMERS_S)
+
+
 async def run(instance: int, port: int) -> None:
-    """Serve on ``port`` until SIGTERM, or until the oven burns (`OvenFireError`)."""
+    """Serve on ``port`` until SIGTERM and then who has come by then, or until the oven burns
+    (`OvenFireError`)."""
     bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
-    server = await asyncio.start_server(
-        lambda reader, writer: serve_one(bakery, reader, writer), "127.0.0.1", port
-    )
+    bakery.tell()
+    served: set[asyncio.Task[None]] = set()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_one(bakery, reader, writer))
+        served.add(task)
+        task.add_done_callback(served.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", port)
     closing = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, closing.set)
@@ -231,9 +286,10 @@ async def run(instance: int, port: int) -> None:
     waiting = asyncio.create_task(closing.wait())
     async with server:
         await asyncio.wait((oven, waiting), return_when=asyncio.FIRST_COMPLETED)
-    if oven.done():
-        oven.result()
-    oven.cancel()
+        if oven.done():
+            oven.result()
+        oven.cancel()
+        await serve_out(server, served)
     log.info("bakery %d closes, %d orders taken", instance, len(bakery.orders))
 
 
@@ -247,10 +303,10 @@ def set_up_logging() -> None:
 
 
 def main() -> None:
-    """Open on the port ``PORT`` + ``MONIT_INSTANCE``: each instance has its own."""
+    """Open on the port ``PORT``."""
     set_up_logging()
     instance = int(os.environ.get("MONIT_INSTANCE", "0"))
-    asyncio.run(run(instance, int(os.environ.get("PORT", "8100")) + instance))
+    asyncio.run(run(instance, int(os.environ.get("PORT", "8100"))))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Customers for the bakeries: requests at a human rhythm, now and then a whole bus of them.
+"""Customers for a bakery: requests at a human rhythm, now and then a whole bus of them.
 
-    python load.py FIRST_PORT [HOW_MANY_PORTS]
+    python load.py PORT
 
-Knocks at every port of the range now and then, so that bakeries which open later get
-customers too. Prints a line of JSON with what it saw every five seconds.
+Knocks now and then and sends nobody while the bakery is closed. Prints a line of JSON with what
+it saw every five seconds: ``failed`` are requests without an answer, ``errors`` those whose
+answer was that something went wrong.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ PAUSE_S = 0.15
 BUS_EVERY_S = (9.0, 24.0)
 BUS_SEATS = (25, 60)
 KNOCK_EVERY_S = 3.0
+OPEN_SOON_S = 0.5
+"""Time between two knocks at a closed door."""
 REPORT_EVERY_S = 5.0
 PATIENCE_S = 5.0
 
@@ -27,14 +30,15 @@ log = logging.getLogger("customers")
 
 
 class Street:
-    """Which bakeries are open and how the customers fared since the last report."""
+    """Whether the bakery is open and how the customers fared since the last report."""
 
-    def __init__(self, ports: range, chance: random.Random) -> None:
-        self.ports = ports
+    def __init__(self, port: int, chance: random.Random) -> None:
+        self.port = port
         self.chance = chance
-        self.open: set[int] = set()
+        self.open = False
         self.took_ms: list[float] = []
         self.failed = 0
+        self.errors = 0
 
     def wish(self) -> tuple[str, str, object]:
         """Give what the next customer wants: method, path, body."""
@@ -53,23 +57,22 @@ class Street:
         return chosen
 
     async def visit(self) -> None:
-        """Send one customer to one open bakery."""
+        """Send one customer, if the bakery is open."""
         if not self.open:
             return
-        port = self.chance.choice(sorted(self.open))
         method, path, body = self.wish()
         began = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                status, _ = await request(port, method, path, body)
+                status, _ = await request(self.port, method, path, body)
         except (OSError, TimeoutError, ValueError) as error:
             self.failed += 1
-            log.warning("nobody serves at port %d: %s", port, error or "no answer")
+            log.warning("no answer to %s %s: %s", method, path, str(error) or "too late")
             return
         self.took_ms.append((time.perf_counter() - began) * 1000)
         if status >= 500:
-            self.failed += 1
-            log.warning("%s %s at port %d went wrong: %d", method, path, port, status)
+            self.errors += 1
+            log.warning("%s %s went wrong: %d", method, path, status)
 
     async def walk(self) -> None:
         """Let customers come one by one, for ever."""
@@ -90,34 +93,36 @@ class Street:
                     await asyncio.sleep(self.chance.expovariate(1 / 0.03))
 
     async def knock(self) -> None:
-        """Find out which bakeries are open, for ever."""
+        """Find out whether the bakery is open, for ever."""
         while True:
-            found = {port for port in self.ports if await is_open(port)}
-            for port in sorted(found - self.open):
-                log.info("open: http://127.0.0.1:%d", port)
-            for port in sorted(self.open - found):
-                log.info("closed: http://127.0.0.1:%d", port)
+            found = await is_open(self.port)
+            if found != self.open:
+                log.info("%s: http://127.0.0.1:%d", "open" if found else "closed", self.port)
             self.open = found
-            await asyncio.sleep(KNOCK_EVERY_S)
+            await asyncio.sleep(KNOCK_EVERY_S if found else OPEN_SOON_S)
 
     async def report(self) -> None:
         """Print how the customers fared, for ever."""
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
             took = sorted(self.took_ms)
-            summary: dict[str, object] = {"served": len(took), "failed": self.failed}
+            summary: dict[str, object] = {
+                "served": len(took),
+                "failed": self.failed,
+                "errors": self.errors,
+            }
             if took:
                 summary["median_ms"] = round(took[len(took) // 2], 1)
                 summary["p95_ms"] = round(took[int(len(took) * 0.95)], 1)
             print(json.dumps(summary), flush=True)
             self.took_ms.clear()
-            self.failed = 0
+            self.failed = self.errors = 0
 
 
 async def is_open(port: int) -> bool:
     """Tell whether ``port`` is a bakery's and it says that it is well."""
     try:
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(PATIENCE_S):
             status, body = await request(port, "GET", "/health", None)
     except (OSError, TimeoutError, ValueError):
         return False
@@ -141,9 +146,9 @@ async def request(port: int, method: str, path: str, body: object) -> tuple[int,
     return int(words[1]), body_in
 
 
-async def run(ports: range) -> None:
+async def run(port: int) -> None:
     """Send customers until SIGTERM."""
-    street = Street(ports, random.Random())  # noqa: S311 - a street needs no secrets
+    street = Street(port, random.Random())  # noqa: S311 - a street needs no secrets
     habits = [street.knock(), street.walk(), street.ride(), street.report()]
     together = asyncio.gather(*habits)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -155,13 +160,11 @@ async def run(ports: range) -> None:
 
 
 def main() -> None:
-    """Read the ports from the command line and begin."""
+    """Read the port from the command line and begin."""
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout, force=True
     )
-    first = int(sys.argv[1])
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    asyncio.run(run(range(first, first + count)))
+    asyncio.run(run(int(sys.argv[1])))
 
 
 if __name__ == "__main__":

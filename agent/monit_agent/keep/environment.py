@@ -3,7 +3,7 @@
 import os
 
 from monit_agent.keep import probes, procfs
-from monit_agent.supervise.spec import AppSpec, hears_disconnect
+from monit_agent.supervise.spec import AppSpec, has_channel
 from monit_agent.wire.places import AppPlaces
 
 Env = dict[bytes, bytes]
@@ -49,7 +49,7 @@ def for_worker(base: Env, places: AppPlaces, spec: AppSpec, instance: int, outfi
         env[name.encode()] = b"%d" % (start + instance)
     if spec.wait_ready:
         env[b"NOTIFY_SOCKET"] = os.fsencode(places.notify)
-    return probes.put_in(env, places, node_ports=hears_disconnect(spec))
+    return probes.put_in(env, places, node_ports=has_channel(spec))
 
 
 def _bytes(text: str) -> bytes:

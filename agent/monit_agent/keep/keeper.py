@@ -117,6 +117,7 @@ class Keeper:
         before = self.app
         self.app, actions = apps.decide(before, event, self.spec)
         if self.app is not before:
+            self.ports.sweep(self.app)  # who hears that all have stopped finds the port free
             self._publish(before)
         answers: list[e.AppEvent] = []
         for action in actions:
@@ -132,7 +133,7 @@ class Keeper:
             if pid is not None:
                 self.workers.stop(pid, action.signal)
         elif isinstance(action, a.Quiesce):
-            self.ports.quiesce(action.pid)
+            self.ports.quiesce(action.pid, self.spec.policy.kill_timeout_s)
         elif isinstance(action, a.Tell):
             self.tell(action.kind, action.instance, action.text)
         elif isinstance(action, a.Complain):

@@ -2,7 +2,9 @@
 
 import _socket as socket
 import contextlib
+import errno
 import os
+import stat
 import struct
 
 from monit_agent.supervise.typed import NamedTuple
@@ -33,6 +35,11 @@ class Listener:
         self.sock = sock
         self.inode = os.fstat(sock.fileno()).st_ino
         self.users: set[int] = set()
+
+
+def key_of(place: Place) -> str:
+    """Give the key for whoever asks for this very place."""
+    return ":".join(str(part) for part in place)
 
 
 class Listeners:
@@ -105,7 +112,7 @@ def _bind(place: Place) -> socket.socket:
     sock.setblocking(False)
     try:
         if place.family == socket.AF_UNIX:
-            sock.bind(place.address)
+            _bind_path(sock, place.address)
         else:
             if place.kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,3 +125,28 @@ def _bind(place: Place) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _bind_path(sock: socket.socket, path: str) -> None:
+    """Bind at ``path``, also where a socket lies that nobody listens on any more."""
+    try:
+        sock.bind(path)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not _is_left_over(path):
+            raise
+        os.unlink(path)
+        sock.bind(path)
+
+
+def _is_left_over(path: str) -> bool:
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+    finally:
+        probe.close()
+    return False

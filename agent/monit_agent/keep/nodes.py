@@ -17,11 +17,8 @@ from collections.abc import Callable
 from monit_agent.keep.channel import Channel
 from monit_agent.keep.listeners import Listener, Listeners, Place
 from monit_agent.keep.loop import Loop
-from monit_agent.keep.spawn import FIRST_FD
 from monit_agent.supervise.typed import Any, cast
 
-WORKER_FD = FIRST_FD
-KEEPER_FD = FIRST_FD + 1
 _ANY4, _ANY6 = "0.0.0.0", "::"  # noqa: S104  what Node binds when a program names no address
 _IPV6ONLY = 1
 """libuv's ``UV_TCP_IPV6ONLY``, as it stands in ``flags``."""

@@ -5,14 +5,16 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from monit_agent.keep import native, procfs, taken
+from monit_agent.keep import inherit, native, procfs, taken
+from monit_agent.keep.drain import Drains
 from monit_agent.keep.journal import note
-from monit_agent.keep.listeners import Listeners, Place
+from monit_agent.keep.listeners import Listener, Listeners, Place
 from monit_agent.keep.loop import Loop
-from monit_agent.keep.nodes import KEEPER_FD, WORKER_FD, Nodes
+from monit_agent.keep.nodes import Nodes
 from monit_agent.keep.share import Share
+from monit_agent.keep.spawn import FIRST_FD
 from monit_agent.supervise.appstate import App
-from monit_agent.supervise.spec import AppSpec, hears_disconnect, shares_by_bind
+from monit_agent.supervise.spec import AppSpec, has_channel, is_primary, shares_by_bind
 from monit_agent.supervise.state import RESTING, Status
 from monit_agent.supervise.typed import Any, NamedTuple
 from monit_agent.wire.places import AppPlaces
@@ -39,6 +41,7 @@ class Outfit(NamedTuple):
     fds: tuple[int, ...] = ()
     ends: tuple[socket.socket, ...] = ()
     """Both ends of its channel, the worker's first."""
+    inherits: tuple[Listener, ...] = ()
 
 
 class Ports:
@@ -66,22 +69,28 @@ class Ports:
             changed=calls.changed,
             in_use=self._in_use,
         )
+        self._drains = Drains(loop, self.listeners, lambda pid: self._calls.said(pid, FINISHED))
 
     def fit_out(self, spec: AppSpec, instance: int) -> Outfit:
-        """Give what a new worker needs. OSError when there are no descriptors left."""
+        """Give what a new worker needs. OSError when it cannot listen where it shall, or when
+        there are no descriptors left."""
+        self._follow(spec)
+        inherits = tuple(inherit.opened(spec, self.listeners))
+        env, fds = inherit.variables(spec), tuple(each.sock.fileno() for each in inherits)
+        if shares_by_bind(spec):
+            env[b"MONIT_SHARE"] = self._share_path
+        if not has_channel(spec):
+            return Outfit(env, fds, inherits=inherits)
+        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        env[b"NODE_CHANNEL_FD"] = b"%d" % (FIRST_FD + len(fds))
+        env[b"NODE_CHANNEL_SERIALIZATION_MODE"] = b"json"
+        if is_primary(spec):
+            env[b"NODE_UNIQUE_ID"] = b"%d" % (instance + 1)
+        return Outfit(env, (*fds, theirs.fileno(), ours.fileno()), (theirs, ours), inherits)
+
+    def _follow(self, spec: AppSpec) -> None:
         self._nodes.cwd = spec.cwd
         self._share.spec = spec
-        if shares_by_bind(spec):
-            return Outfit({b"MONIT_SHARE": self._share_path})
-        if not hears_disconnect(spec):
-            return Outfit({})
-        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        env = {
-            b"NODE_CHANNEL_FD": b"%d" % WORKER_FD,
-            b"NODE_CHANNEL_SERIALIZATION_MODE": b"json",
-            b"NODE_UNIQUE_ID": b"%d" % (instance + 1),
-        }
-        return Outfit(env, (theirs.fileno(), ours.fileno()), (theirs, ours))
 
     def born(self, pid: int, outfit: Outfit) -> None:
         """The worker with this outfit was started."""
@@ -89,6 +98,10 @@ class Ports:
             theirs, ours = outfit.ends
             theirs.close()
             self._nodes.connect(pid, ours)
+        for listener in outfit.inherits:
+            listener.users.add(pid)
+        if outfit.inherits:
+            self._calls.changed()
 
     def unborn(self, outfit: Outfit) -> None:
         """It could not be started."""
@@ -98,16 +111,19 @@ class Ports:
     def died(self, pid: int) -> None:
         """A worker is gone."""
         self._nodes.drop(pid)
+        self._drains.drop(pid)
         self.listeners.drop_user(pid)
 
     def is_used_by(self, pid: int) -> bool:
         """Tell whether a worker has one of the shared sockets."""
         return any(pid in listener.users for listener in self.listeners.all())
 
-    def quiesce(self, pid: int) -> None:
-        """Let a worker take no new connections."""
+    def quiesce(self, pid: int, patience_s: float) -> None:
+        """Let a worker take no new connections and say when it has `FINISHED` what it had; a
+        request that it got ``patience_s`` ago is waited for no longer."""
         if not self._nodes.quiesce(pid):
             self._share.quiesce(pid)
+            self._drains.begin(pid, patience_s)
 
     def sweep(self, app: App) -> None:
         """Close what nobody needs any more: unless a worker may be on its way to it."""
@@ -129,7 +145,13 @@ class Ports:
     # ------------------------------------------------------------ a port in use
 
     def taken_by(self, spec: AppSpec) -> str | None:
-        """Say who else has the port that the app was given; None when it is free or unknown."""
+        """Say who else has what the app was told to listen on, or why it cannot; None when it is
+        free or unknown."""
+        try:
+            inherit.opened(spec, self.listeners)
+        except OSError as error:
+            self.listeners.close_unused()
+            return error.strerror
         held = {listener.place.port for listener in self.listeners.all()}
         if spec.mode != "cluster" or spec.port is None or spec.port in held:
             return None
@@ -152,7 +174,7 @@ class Ports:
 
     def adopt(self, spec: AppSpec, saved: list[dict[str, Any]], pids: list[int]) -> None:
         """Take the sockets back that the workers ``pids`` still have."""
-        self._nodes.cwd, self._share.spec = spec.cwd, spec
+        self._follow(spec)
         for pid in pids:
             try:
                 pidfd = os.pidfd_open(pid)
@@ -170,7 +192,7 @@ class Ports:
         for number, inode in procfs.sockets(pid):
             if inode in by_inode:
                 self._take_listener(by_inode[inode], pid, pidfd, number)
-            if number == KEEPER_FD and hears_disconnect(spec):
+            if number == _keepers_end(spec) and has_channel(spec):
                 sock = socket.socket(fileno=native.take_fd(pidfd, number))
                 self._nodes.connect(pid, sock)
 
@@ -182,3 +204,8 @@ class Ports:
                 listener = self.listeners.take(one["key"], place, native.take_fd(pidfd, number))
         if listener is not None:
             listener.users.add(pid)
+
+
+def _keepers_end(spec: AppSpec) -> int:
+    """Give the number under which a worker holds the keeper's end of its channel."""
+    return FIRST_FD + len(spec.listen) + 1

@@ -15,8 +15,12 @@ Env = dict[bytes, bytes]
 
 _SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probe")
 _FILES = (
-    "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_port.py",
-    "node/monit_probe.cjs", "node/monit_port.cjs",
+    "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_http.py",
+    "inject/_monit_http_loops.py", "inject/_monit_http_threads.py", "inject/_monit_port.py",
+    "inject/monit_probe.py", "inject/_monit_ask.py", "inject/_monit_prometheus.py",
+    "node/monit_probe.cjs", "node/monit_port.cjs", "node/monit_http.cjs", "node/monit_metrics.cjs",
+    "node/monit_pm2.cjs", "node/monit_prometheus.cjs", "node/monit_blocks.cjs",
+    "node/monit_watch.cjs",
 )  # fmt: skip
 _MARK = b"/cache/probe-"
 _REQUIRE = b" --require="
@@ -24,24 +28,23 @@ _REQUIRE = b" --require="
 
 def put_in(env: Env, places: AppPlaces, *, node_ports: bool = False) -> Env:
     """Give ``env`` with what brings the probe into Python and Node; as it is when its files cannot
-    be put into the home, or when nothing of it is wanted: the user switched the probe off
-    (``MONIT_PROBE=0``) and no ports are shared (``MONIT_SHARE`` in Python, ``node_ports``)."""
+    be put into the home. Where the user switched the probe off (``MONIT_PROBE=0``), a Python
+    program can only import `monit_probe`, which then does nothing."""
     probed = env.get(b"MONIT_PROBE") != b"0"
-    if not probed and not node_ports and b"MONIT_SHARE" not in env:
-        return env
     folder = _installed(os.path.dirname(os.path.dirname(places.folder)))
     if folder is None:
         return env
     inject = os.fsencode(os.path.join(folder, "inject"))
+    env = {**env, b"PYTHONPATH": b":".join(filter(None, (inject, env.get(b"PYTHONPATH"))))}
     node = [name for name, on in (("monit_probe", probed), ("monit_port", node_ports)) if on]
     preloads = (os.fsencode(os.path.join(folder, "node", f"{name}.cjs")) for name in node)
-    return {
-        **env,
-        b"PYTHONPATH": b":".join(filter(None, (inject, env.get(b"PYTHONPATH")))),
-        b"NODE_OPTIONS": b"".join((env.get(b"NODE_OPTIONS", b""), *map(_required, preloads))),
-        b"MONIT_PROBE_SOCK": os.fsencode(places.probe),
-        b"MONIT_PROBE_NODE_SOCK": os.fsencode(places.node_probe),
-    }
+    if node:
+        env[b"NODE_OPTIONS"] = b"".join((env.get(b"NODE_OPTIONS", b""), *map(_required, preloads)))
+    if probed:
+        env[b"MONIT_PROBE_SOCK"] = os.fsencode(places.probe)
+        env[b"MONIT_PROBE_NODE_SOCK"] = os.fsencode(places.node_probe)
+        env[b"MONIT_PROBE_ASK"] = os.fsencode(places.ask)
+    return env
 
 
 def taken_out(env: Env) -> Env:

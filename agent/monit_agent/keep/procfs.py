@@ -7,8 +7,10 @@ from monit_agent.supervise.typed import NamedTuple
 
 OURS = (
     b"MONIT_HOME", b"MONIT_APP", b"MONIT_INSTANCE", b"MONIT_PID", b"NODE_APP_INSTANCE",
-    b"NOTIFY_SOCKET", b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK", b"MONIT_SHARE",
+    b"NOTIFY_SOCKET", b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK", b"MONIT_PROBE_ASK",
+    b"MONIT_SHARE",
     b"NODE_CHANNEL_FD", b"NODE_CHANNEL_SERIALIZATION_MODE", b"NODE_UNIQUE_ID",
+    b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES",
 )  # fmt: skip
 """Variables that the keeper gives to a worker, and that never pass on to the next one."""
 

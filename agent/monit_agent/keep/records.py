@@ -47,6 +47,7 @@ def app_record(app: App, spec: AppSpec) -> dict[str, Any]:
         "keeper_pid": os.getpid(),
         "created_at": spec.created_at,
         "checks": spec.checks._asdict(),
+        "listen": spec.listen,
     }
 
 

@@ -1,27 +1,34 @@
 """``share.sock``: where Python workers ask for sockets that they share.
 
 The file that is injected into them (``probe/inject/_monit_port.py``) asks when the program binds
-a TCP socket. One request a connection, one line: ``bind FAMILY V6ONLY PORT ADDRESS``, answered by
-``+`` and the socket, ``-`` (bind it yourself) or ``!ERRNO``; ``listen``, answered by ``+``; and
-``shared``, answered by ``+`` and the inodes of the shared sockets.
+a socket. One request a connection, one line, and its answer:
+
+* ``bind FAMILY V6ONLY PORT ADDRESS``: ``+`` and the socket, ``-`` (bind it yourself), ``!ERRNO``;
+* ``holds PATH``: ``+`` if a shared socket is at this path, else ``-``;
+* ``listen``: ``+``;
+* ``shared``: ``+`` and the inodes of the shared sockets.
 """
 
 import _socket as socket
 import os
 import signal
 import struct
+import time
 from collections.abc import Callable
 
 from monit_agent.keep import procfs
 from monit_agent.keep.control import acceptor
 from monit_agent.keep.family import send
-from monit_agent.keep.listeners import Listener, Listeners, Place, hand_over
+from monit_agent.keep.listeners import Listener, Listeners, Place, hand_over, key_of
 from monit_agent.keep.loop import Loop
 from monit_agent.supervise.spec import AppSpec, shares_by_bind
 
 QUIESCE_SIGNAL = int(signal.SIGRTMAX) - 7
 """At this signal the injected file lets its process take nothing new. It is sent to processes
 that handle it and to no other: its default action would end them."""
+SILENT_S = 2.0
+"""Having bound so long ago, a worker listens though it never said so: a child may do that where we
+cannot see it (``uvicorn --workers`` with uvloop)."""
 _LINE_BYTES = 1024
 _WAITING = 64
 _PEERCRED = struct.Struct("3i")
@@ -97,11 +104,13 @@ class Share:
     def _answer(self, sock: socket.socket, line: bytes) -> None:
         peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
         found = self._who(_PEERCRED.unpack(peer)[0])
-        verb, *words = line.decode("ascii").split()
+        verb, _, rest = line[:-1].decode("utf-8", "surrogateescape").partition(" ")
         if found is None:
             sock.send(b"-")
         elif verb == "bind":
-            self._bind(sock, found[1], words)
+            self._bind(sock, found[1], rest.split(" ", 3))
+        elif verb == "holds":
+            sock.send(b"+" if self._listeners.find(_key_at(rest)) else b"-")
         elif verb == "listen":
             sock.send(b"+")
             self._listens(found[1])
@@ -112,8 +121,8 @@ class Share:
     def _bind(self, sock: socket.socket, worker: int, words: list[str]) -> None:
         family, only6, port, address = words
         place = Place(int(family), socket.SOCK_STREAM, address, int(port), only6 == "1")
-        key = ":".join(str(part) for part in place)
-        if place.family not in (socket.AF_INET, socket.AF_INET6) or not self._is_shared(place, key):
+        key = key_of(place)
+        if not self._is_shared(place, key):
             sock.send(b"-")
             return
         try:
@@ -129,13 +138,22 @@ class Share:
         if worker not in listener.users:
             listener.users.add(worker)
             self._changed()
+            until = time.monotonic() + SILENT_S
+            self._loop.alarm(f"bound {worker}", until, lambda: self._listens(worker))
 
     def _is_shared(self, place: Place, key: str) -> bool:
-        """Tell whether this is the app's port: the one that it was given, else the first."""
+        """Tell whether this is the app's port: the one that it was given, else the first. A path
+        must have been given: programs also have sockets of other kinds there."""
         spec = self.spec
         if spec is None or not shares_by_bind(spec):
             return False
+        if spec.listen or place.family == socket.AF_UNIX:
+            return self._listeners.find(key) is not None
         if spec.port is not None:
             return place.port == spec.port
-        listeners = self._listeners.all()
-        return not listeners or self._listeners.find(key) is not None
+        ports = {listener.place.port for listener in self._listeners.all()}
+        return not ports or place.port in ports  # IPv4 and IPv6 are two sockets of one port
+
+
+def _key_at(path: str) -> str:
+    return key_of(Place(socket.AF_UNIX, socket.SOCK_STREAM, path, 0))

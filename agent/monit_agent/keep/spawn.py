@@ -24,6 +24,8 @@ _inherited: list[tuple[int, int]] = []
 
 
 FIRST_FD = 3
+FDS_MAX = 40
+"""Most descriptors that a worker inherits besides its standard ones."""
 
 
 class Order(NamedTuple):
@@ -123,7 +125,10 @@ def _become(order: Order, told: int) -> NoReturn:
         step = "signals"
         _reset_signals()
         step = f"program {order.argv[0].decode('utf-8', 'replace')!r}"
-        env = {**order.env, b"MONIT_PID": b"%d" % os.getpid()}
+        me = b"%d" % os.getpid()
+        env = {**order.env, b"MONIT_PID": me}
+        if b"LISTEN_FDS" in env:
+            env[b"LISTEN_PID"] = me
         os.execvpe(order.argv[0], order.argv, env)
     except OSError as error:
         os.write(told, f"{error.errno or 0} cannot run: {step}: {error.strerror}".encode())
@@ -146,7 +151,7 @@ def _wire(order: Order) -> None:
 
 def _out_of_the_way(fd: int) -> int:
     """Give another descriptor of the same, beyond those that are given a number."""
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD + 10)
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD + FDS_MAX)
 
 
 def _reset_signals() -> None:

@@ -1,23 +1,41 @@
-"""Who listens on a port, as ``/proc`` tells it."""
+"""Who listens on a port or at a path, as ``/proc`` tells it."""
 
 import os
 
 from monit_agent.keep import procfs
 
 _LISTEN = b"0A"
+_ACCEPTS = b"00010000"
 _COMMAND_CHARS = 60
 
 
 def owner_of(port: int) -> str | None:
     """Give pid and command of who listens on a TCP port, ``somebody else`` when it is not ours
     to see, None when nobody does."""
-    inodes = _inodes(port)
+    return _holder(_inodes(port))
+
+
+def owner_of_path(path: str) -> str | None:
+    """The same for a Unix socket."""
+    return _holder(_inodes_at(path))
+
+
+def _holder(inodes: set[int]) -> str | None:
     if not inodes:
         return None
     for pid in procfs.everyone():
         if any(inode in inodes for _, inode in procfs.sockets(pid)):
             return f"pid {pid} ({_command(pid)})"
     return "another user's process"
+
+
+def _inodes_at(path: str) -> set[int]:
+    wanted, found = os.fsencode(path), set[int]()
+    for line in (procfs.read("/proc/net/unix") or b"").splitlines()[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8 and fields[3] == _ACCEPTS and fields[7] == wanted:
+            found.add(int(fields[6]))
+    return found
 
 
 def _inodes(port: int) -> set[int]:

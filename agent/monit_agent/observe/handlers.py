@@ -7,15 +7,18 @@ from typing import NamedTuple, cast, get_args
 
 from monit_agent import __version__
 from monit_agent.observe.answer import Handler, RefusedError, Reply
+from monit_agent.observe.asks import TooManyError
 from monit_agent.observe.history import History
 from monit_agent.observe.keeperlink import KeeperLink
 from monit_agent.observe.keeperwords import KeeperAnswer
 from monit_agent.observe.known import Known
 from monit_agent.observe.logfile import Part, StreamFile
 from monit_agent.observe.probesock import Probes
-from monit_agent.wire.limits import LOG_RANGE_BYTES, RING_S
+from monit_agent.wire.limits import ACTION_BYTES, ACTION_S, LOG_RANGE_BYTES, RING_S
 from monit_agent.wire.messages import (
     Accepted,
+    Actions,
+    ActionsPart,
     AppSnapshot,
     BlockedPart,
     BlockedTable,
@@ -39,6 +42,8 @@ from monit_agent.wire.messages import (
     Snapshot,
     Start,
     Stop,
+    Trigger,
+    TriggerPart,
     Usage,
     UsagePart,
 )
@@ -97,6 +102,8 @@ class Handlers:
             MetricsRange: self._metrics,
             Usage: self._usage,
             BlockedTable: self._blocked,
+            Actions: self._actions,
+            Trigger: self._trigger,
         }
 
     def _app(self) -> Known:
@@ -182,7 +189,8 @@ class Handlers:
         self._check((request.instance,))
         since = time.time() - min(max(request.seconds, 0), RING_S)
         samples = self._history.since(request.instance, since)
-        reply(MetricsPart(instance=request.instance, samples=samples))
+        own = self._history.own_since(request.instance, since)
+        reply(MetricsPart(instance=request.instance, samples=samples, own=own))
 
     def _blocked(self, request: BlockedTable, _by: str, reply: Reply) -> None:
         self._check((request.instance,))
@@ -203,6 +211,34 @@ class Handlers:
         pid = self._app().instances[request.instance].pid
         uss = None if pid is None else self._history.reader.uss_bytes(pid)
         reply(UsagePart(instance=request.instance, uss_bytes=uss))
+
+    # ------------------------------------------------------------ what the processes do
+
+    def _meant(self, instance: int | None) -> list[int]:
+        if instance is None:
+            return sorted(self._app().instances)
+        self._check((instance,))
+        return [instance]
+
+    def _actions(self, request: Actions, _by: str, reply: Reply) -> None:
+        meant = self._meant(request.instance)
+        offers, lost = self._probes.offers(meant), self._probes.lost_metrics(meant)
+        reply(ActionsPart(offers=offers, lost_metrics=lost))
+
+    def _trigger(self, request: Trigger, _by: str, reply: Reply) -> None:
+        meant = self._meant(request.instance)
+        if sum(len(word) + 8 for word in request.args) > ACTION_BYTES:
+            raise RefusedError("bad_request", f"more than {ACTION_BYTES} characters of arguments")
+        if not 0.0 < request.timeout_s <= ACTION_S:
+            raise RefusedError("bad_request", f"a time-out is above 0 and at most {ACTION_S:g} s")
+        asked = self._probes.asked(meant, request.action)
+        if not asked:
+            reply(TriggerPart(offers=self._probes.offers(meant)))
+            return
+        try:
+            self._probes.asks.trigger(asked, request.action, request.args, request.timeout_s, reply)
+        except TooManyError as error:
+            raise RefusedError("refused", str(error)) from error
 
 
 def _read(file: StreamFile, request: LogRequest) -> Part:

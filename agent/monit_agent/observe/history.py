@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 
 from monit_agent.observe.loop import Loop
 from monit_agent.observe.proctree import TreeReader
-from monit_agent.observe.ring import Ring
+from monit_agent.observe.ring import Ring, Room
 from monit_agent.observe.sample import Sampler
 from monit_agent.wire.limits import BEAT_S
-from monit_agent.wire.messages import InstanceRecord, Sample
+from monit_agent.wire.messages import InstanceRecord, OwnHistory, Sample
 
 FIRST_S = 0.2
 """A new worker is looked at at once and this much later, so that its CPU is known within a
@@ -44,6 +44,7 @@ class History:
         self._inside = inside
         self._sampler = Sampler(reader)
         self._rings: dict[int, Ring] = {}
+        self._room = Room()
         self._pids: dict[int, int | None] = {}
         loop.every(BEAT_S, self._tick)
 
@@ -59,6 +60,8 @@ class History:
     def forget(self, instance: int) -> None:
         """Drop what is known of a slot that is gone."""
         self._sampler.forget(instance)
+        if instance in self._rings:
+            self._rings[instance].clear()
         for by_instance in (self.newest, self._rings, self._pids):
             by_instance.pop(instance, None)
 
@@ -66,6 +69,11 @@ class History:
         """Give the instance's samples taken at or after ``at`` (wall seconds), oldest first."""
         ring = self._rings.get(instance)
         return ring.since(at) if ring else ()
+
+    def own_since(self, instance: int, at: float) -> dict[str, OwnHistory]:
+        """Give the past of the app's own metrics, a value for each of those samples."""
+        ring = self._rings.get(instance)
+        return ring.own_since(at) if ring else {}
 
     def _tick(self) -> None:
         numbers = list(self._instances())
@@ -83,8 +91,13 @@ class History:
     def _regular(self, record: InstanceRecord) -> None:
         self._take(record)
         sample = self.newest[record.instance]
-        self._rings.setdefault(record.instance, Ring()).append(sample)
+        self._ring(record.instance).append(sample)
         self._ticked(record.instance, sample)
+
+    def _ring(self, instance: int) -> Ring:
+        if instance not in self._rings:
+            self._rings[instance] = Ring(room=self._room)
+        return self._rings[instance]
 
     def _again(self, record: InstanceRecord) -> None:
         if self._pids.get(record.instance) == record.pid:

@@ -11,7 +11,9 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from monit_agent.observe.lag import added, grown, percentile_ms, stretch
-from monit_agent.observe.probewords import LoopWords, Report
+from monit_agent.observe.measures import Reading, combined, readings
+from monit_agent.observe.probewords import ActionWords, LoopWords, Report
+from monit_agent.observe.requests import HttpFigures, http_figures, put_http_into
 from monit_agent.wire.limits import PROBE_STALE_S, PROBE_WINDOW_S
 from monit_agent.wire.messages import Sample
 
@@ -45,6 +47,9 @@ class Figures(NamedTuple):
     sched_p95_ms: float | None
     sched_max_ms: float | None
     loops: tuple[LoopFigures, ...]
+    own: dict[str, Reading]
+    """The app's own metrics."""
+    http: HttpFigures | None = None
 
 
 class Inside:
@@ -54,6 +59,12 @@ class Inside:
         self._reports: deque[tuple[float, Report]] = deque()
         self.heard_at = float("-inf")
         self.fault: str | None = None
+        self.rt = ""
+
+    @property
+    def actions(self) -> tuple[ActionWords, ...]:
+        """What the process offers to do."""
+        return self._reports[-1][1].actions if self._reports else ()
 
     def add(self, report: Report, now: float) -> None:
         """Take a report in; one of an older or the same state is dropped."""
@@ -63,6 +74,7 @@ class Inside:
         elif newest is not None and report.seq <= newest.seq:
             return
         self.heard_at = now
+        self.rt = report.rt
         self.fault = report.fault[:200] if report.faults else None
         if report.loops is None:
             return
@@ -97,7 +109,16 @@ class Inside:
                 _loop(loop, _same(loop, base), _same(loop, before), within)
                 for loop in newest.loops or ()
             ),
+            own=readings([report for _, report in self._reports]),
+            http=self._http(newest, base),
         )  # fmt: skip
+
+    def _http(self, newest: Report, base: Report | None) -> HttpFigures | None:
+        if newest.http is None:
+            return None
+        seconds = self._reports[-1][0] - self._reports[0][0]
+        within = [report.http for _, report in self._reports][1 if base else 0 :]
+        return http_figures(newest.http, base.http if base else None, seconds, within)
 
 
 def _same(loop: LoopWords, report: Report | None) -> LoopWords:
@@ -145,6 +166,7 @@ def put_into(sample: Sample, inside: list[Figures]) -> Sample:
     sources = {each.heap_src for each in inside if each.heap_src}
     loops = [loop for each in inside for loop in each.loops]
     worst = max(loops, key=lambda loop: (loop.p95_ms, loop.max_ms, loop.use or 0.0), default=None)
+    sample = put_http_into(sample, [each.http for each in inside if each.http])
     return msgspec.structs.replace(
         sample,
         heap_size_bytes=size,
@@ -165,6 +187,7 @@ def put_into(sample: Sample, inside: list[Figures]) -> Sample:
         loop_lag_p99_ms=_worst(loop.p99_ms for loop in loops),
         loop_lag_max_ms=_worst(loop.max_ms for loop in loops),
         loop_utilization=_worst(loop.use for loop in loops),
+        metrics=combined([each.own for each in inside])[0],
     )
 
 

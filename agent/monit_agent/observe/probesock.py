@@ -8,37 +8,34 @@ the sender is in the process tree of one of the app's workers.
 import contextlib
 import os
 import socket
-import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
+from monit_agent.observe.asks import Asked, Asks
 from monit_agent.observe.awake import Awake
 from monit_agent.observe.blocks import Blocks
+from monit_agent.observe.family import put_inside
 from monit_agent.observe.loop import Loop
+from monit_agent.observe.measures import combined, printable
 from monit_agent.observe.probes import Figures, Inside, busy_s, put_into
+from monit_agent.observe.probestreams import CREDENTIALS, STREAMS, Streams
 from monit_agent.observe.probewords import BadReportError, Report, read_report
 from monit_agent.observe.stuck import Look, Stuck
 from monit_agent.observe.trouble import say
 from monit_agent.wire.limits import PROBE_STALE_S
-from monit_agent.wire.messages import InstanceRecord, Sample
+from monit_agent.wire.messages import InstanceRecord, Offer, Sample
 from monit_agent.wire.places import AppPlaces
 
 DATAGRAM_BYTES = 256 * 1024
 """More than Linux lets a Unix datagram have by default."""
 
-LINE_BYTES = 64 * 1024
-"""Longest line that a Node process may send before its connection is closed."""
-
 AT_ONCE = 256
 """Reports read before the loop serves somebody else."""
 
-STREAMS = 1024
 DEPTH = 64
-"""Node processes that may be connected, and generations between a process and its worker."""
-
-_CREDENTIALS = struct.Struct("3i")
+"""Generations between a process and its worker."""
 
 
 class Probes:
@@ -65,16 +62,14 @@ class Probes:
         """The worker of each instance whose processes `_inside` is about."""
         self._owners: dict[tuple[int, int], int] = {}
         """The worker that a process (pid, and when its probe was born) is below of."""
-        self._streams: dict[int, tuple[socket.socket, int, bytearray]] = {}
         self._refused = {"unreadable": 0, "a stranger's": 0}
         datagrams = _bind(places.probe, socket.SOCK_DGRAM)
         if datagrams:
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             loop.watch(datagrams.fileno(), lambda _events: self._read_datagrams(datagrams))
         listener = _bind(places.node_probe, socket.SOCK_STREAM)
-        if listener:
-            listener.listen(64)
-            loop.watch(listener.fileno(), lambda _events: self._accept(listener))
+        streams = Streams(loop, listener, self._take, self._closed) if listener else None
+        self.asks = Asks(loop, places.ask, streams.send if streams else _nobody)
 
     # ------------------------------------------------------------ what is known
 
@@ -92,12 +87,16 @@ class Probes:
         for pid, each in list(inside.items()):
             if now - each.heard_at > PROBE_STALE_S or not os.path.exists(f"/proc/{pid}"):
                 del inside[pid]
-        found: list[Figures] = []
-        for each in inside.values():
-            figures = each.figures(now)
-            if figures is not None:
-                found.append(figures)
-        return put_into(sample, found)
+        found = self._figures(instance)
+        return put_inside(put_into(sample, list(found.values())), found)
+
+    def _figures(self, instance: int) -> dict[int, Figures]:
+        """Give what the processes of an instance tell, by pid."""
+        now = time.monotonic()
+        all_of_it = (
+            (pid, each.figures(now)) for pid, each in self._inside.get(instance, {}).items()
+        )
+        return {pid: figures for pid, figures in all_of_it if figures is not None}
 
     def blocks(self, instance: int) -> Blocks:
         """Give the table of blocks of an instance, empty if there were none."""
@@ -116,6 +115,31 @@ class Probes:
         """Give how many processes of the instance report, and the errors inside their probes."""
         inside = self._inside.get(instance, {})
         return len(inside), tuple(each.fault for each in inside.values() if each.fault)
+
+    def offers(self, instances: Iterable[int]) -> tuple[Offer, ...]:
+        """Give what the processes of these instances can be asked to do, by name."""
+        found: dict[str, Offer] = {}
+        for number in instances:
+            for each in self._inside.get(number, {}).values():
+                for words in each.actions:
+                    name = printable(words.name)
+                    count = found[name].processes if name in found else 0
+                    found[name] = Offer(name=name, help=printable(words.help), processes=count + 1)
+        return tuple(found[name] for name in sorted(found))
+
+    def asked(self, instances: Iterable[int], action: str) -> list[Asked]:
+        """Give the processes of these instances that offer ``action``."""
+        return [
+            Asked(number, pid, each.rt)
+            for number in instances
+            for pid, each in sorted(self._inside.get(number, {}).items())
+            if any(words.name == action for words in each.actions)
+        ]
+
+    def lost_metrics(self, instances: Iterable[int]) -> int:
+        """Give how many own metrics of these instances find no room."""
+        figures = (self._figures(number) for number in instances)
+        return sum(combined([each.own for each in some.values()])[1] for some in figures)
 
     def forget(self, instance: int) -> None:
         """Drop what is known of a slot that is gone."""
@@ -147,9 +171,16 @@ class Probes:
             self.stuck.ended(instance, pid)
         else:
             inside.setdefault(pid, Inside()).add(report, now)
-            self.stuck.heard(instance, pid, busy_s(report), self._awake.now())
+            if report.loops is not None:  # another one is no sign of life of its main thread
+                self.stuck.heard(instance, pid, busy_s(report), self._awake.now())
+        for answer in report.answers:
+            self.asks.answered(pid, answer)
         if report.blocked:
             self._blocks.setdefault(instance, Blocks()).add(pid, report.blocked, now)
+
+    def _closed(self, pid: int) -> None:
+        for instance in self._inside:
+            self.stuck.ended(instance, pid)
 
     def _refuse(self, kind: str, why: str) -> None:
         self._refused[kind] += 1
@@ -180,7 +211,7 @@ class Probes:
         for _ in range(AT_ONCE):
             try:
                 raw, ancillary, flags, _ = datagrams.recvmsg(
-                    DATAGRAM_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size)
+                    DATAGRAM_BYTES, socket.CMSG_SPACE(CREDENTIALS.size)
                 )
             except BlockingIOError:
                 return
@@ -188,45 +219,16 @@ class Probes:
             if pid and not flags & socket.MSG_TRUNC:
                 self._take(pid, raw)
 
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            stream, _ = listener.accept()
-        except (BlockingIOError, ConnectionError):
-            return
-        if len(self._streams) >= STREAMS:
-            stream.close()
-            return
-        raw = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        stream.setblocking(False)
-        fd = stream.fileno()
-        self._streams[fd] = (stream, _CREDENTIALS.unpack(raw)[0], bytearray())
-        self._loop.watch(fd, lambda _events: self._read_stream(fd))
 
-    def _read_stream(self, fd: int) -> None:
-        stream, pid, buffer = self._streams[fd]
-        try:
-            part = stream.recv(LINE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            part = b""
-        buffer += part
-        *lines, rest = buffer.split(b"\n")
-        for line in lines:
-            self._take(pid, bytes(line))
-        buffer[:] = rest
-        if not part or len(buffer) > LINE_BYTES:
-            self._loop.unwatch(fd)
-            del self._streams[fd]
-            stream.close()
-            for instance in self._inside:
-                self.stuck.ended(instance, pid)
+def _nobody(_pid: int, _line: bytes) -> bool:
+    """Say that there is no way to a Node process."""
+    return False
 
 
 def _sender(ancillary: list[tuple[int, int, bytes]]) -> int:
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-            return int(_CREDENTIALS.unpack(data)[0])
+            return int(CREDENTIALS.unpack(data)[0])
     return 0
 
 

@@ -10,12 +10,14 @@ from typing import Annotated
 import msgspec
 
 from monit_agent.observe.lag import BUCKETS
-from monit_agent.wire.messages import BlockKind
+from monit_agent.wire.messages import Aggregate, BlockKind, MetricKind
 
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Bucket = Annotated[int, msgspec.Meta(ge=0, lt=BUCKETS)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+ValueBucket = Annotated[int, msgspec.Meta(ge=-128, le=120)]
 
 
 class BadReportError(ValueError):
@@ -60,6 +62,48 @@ class BlockWords(Word, frozen=True, kw_only=True):
     at: Seconds
 
 
+class HttpWords(Word, frozen=True, kw_only=True):
+    """Requests that the servers of a process have answered so far, those in flight (``now``), and
+    the longest since the last report (``max``)."""
+
+    requests: Count
+    errors: Count = 0
+    now: Count = 0
+    hist: tuple[tuple[Bucket, Count], ...] = ()
+    max: Seconds = 0.0
+
+
+class MetricWords(Word, frozen=True, kw_only=True):
+    """One of the app's own metrics: a gauge's ``value`` (None: not known now), a counter's or a
+    histogram's total so far, a text. ``agg`` says how processes combine; counters and histograms
+    always add up. Bucket i of a histogram counts values in [2^((i-1)/4), 2^(i/4)), bucket -128
+    those of nothing and less."""
+
+    kind: MetricKind
+    value: float | None = None
+    text: Text = ""
+    unit: Text = ""
+    agg: Aggregate = "avg"
+    count: Count = 0
+    sum: float = 0.0
+    buckets: Annotated[tuple[tuple[ValueBucket, Count], ...], msgspec.Meta(max_length=249)] = ()
+
+
+class ActionWords(Word, frozen=True, kw_only=True):
+    """Something that the process does when it is asked to by this name."""
+
+    name: Name
+    help: Text = ""
+
+
+class AnswerWords(Word, frozen=True, kw_only=True):
+    """What came of an action: JSON of what it gave, or the text of its error."""
+
+    id: Name
+    ok: bool
+    value: Annotated[str, msgspec.Meta(max_length=32 * 1024)] = ""
+
+
 class Report(Word, frozen=True, kw_only=True):
     """One report of one process."""
 
@@ -81,6 +125,13 @@ class Report(Word, frozen=True, kw_only=True):
     faults: Count = 0
     fault: str = ""
     bye: bool = False
+    http: HttpWords | None = None
+    """None where no HTTP server was seen."""
+    mono: Seconds = 0.0
+    """The process's own monotonic clock; 0.0 when it does not tell."""
+    metrics: Annotated[dict[Name, MetricWords], msgspec.Meta(max_length=100)] = {}
+    actions: Annotated[tuple[ActionWords, ...], msgspec.Meta(max_length=50)] = ()
+    answers: Annotated[tuple[AnswerWords, ...], msgspec.Meta(max_length=64)] = ()
 
 
 _decoder = msgspec.json.Decoder(Report)

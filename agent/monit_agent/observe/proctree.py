@@ -33,6 +33,8 @@ class Proc(NamedTuple):
     rss_bytes: int
     threads: int
     fds: int | None
+    comm: str = ""
+    """The kernel's name for it, which changes when it becomes another program."""
 
 
 class TreeReader(Protocol):
@@ -44,6 +46,14 @@ class TreeReader(Protocol):
 
     def uss_bytes(self, root: int) -> int | None:
         """Give the memory that only this tree has; None where the kernel does not tell."""
+        ...
+
+    def arguments(self, process: Proc) -> list[str]:
+        """Give a process's command line; empty if it is gone, or may not be read."""
+        ...
+
+    def started_at(self, process: Proc) -> float:
+        """Give the wall time at which a process was started."""
         ...
 
 
@@ -86,12 +96,27 @@ class ProcReader:
                 return None  # another user's: a sum without it would be wrong
         return total
 
+    def arguments(self, process: Proc) -> list[str]:
+        """See `TreeReader.arguments`; the first 4 kB of them."""
+        try:
+            raw = _slurp(f"/proc/{process.pid}/cmdline", 4096)
+        except OSError:
+            return []
+        # a title that was written over the arguments leaves zeroes behind it
+        return raw.rstrip(b"\0").decode(errors="replace").split("\0") if raw else []
+
+    def started_at(self, process: Proc) -> float:
+        """See `TreeReader.started_at`."""
+        booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted_at + process.started * _TICK_S
+
 
 def _process(pid: int) -> Proc | None:
     """Read one process; None for a zombie, OSError if it is gone."""
     raw = _slurp(f"/proc/{pid}/stat", 1024)
     # the name may hold blanks and parentheses; nothing after it does (proc_pid_stat(5))
-    fields = raw[raw.rindex(b")") + 2 :].split()
+    end = raw.rindex(b")")
+    fields = raw[end + 2 :].split()
     if fields[0] in b"ZX":
         return None
     return Proc(
@@ -103,6 +128,7 @@ def _process(pid: int) -> Proc | None:
         rss_bytes=int(fields[21]) * _PAGE,
         threads=int(fields[17]),
         fds=_count_fds(pid),
+        comm=raw[raw.index(b"(") + 1 : end].decode(errors="replace"),
     )
 
 

@@ -30,6 +30,17 @@ class PsutilReader:
                 return None
         return total
 
+    def arguments(self, process: Proc) -> list[str]:
+        """See `TreeReader.arguments`."""
+        try:
+            return psutil.Process(process.pid).cmdline()
+        except psutil.Error:
+            return []
+
+    def started_at(self, process: Proc) -> float:
+        """See `TreeReader.started_at`."""
+        return process.started
+
 
 def _family(root: int) -> list[psutil.Process]:
     try:
@@ -58,4 +69,5 @@ def _look(process: psutil.Process) -> Proc:
             rss_bytes=int(process.memory_info().rss),
             threads=process.num_threads(),
             fds=fds,
+            comm=process.name(),
         )

@@ -1,4 +1,4 @@
-"""From looks at process trees to samples: sums, and CPU by difference.
+"""From looks at process trees to samples: sums, single processes, and CPU by difference.
 
 CPU of a tree between two looks is what its processes used in between, also those that were
 born and ended in between: a parent's account of reaped children grows by a child's whole
@@ -8,8 +8,10 @@ less than nothing.
 
 from typing import NamedTuple
 
+from monit_agent.observe.family import Percents, described, largest
+from monit_agent.observe.names import Names
 from monit_agent.observe.proctree import Proc, TreeReader
-from monit_agent.wire.messages import Sample
+from monit_agent.wire.messages import Process, Sample
 
 MIN_INTERVAL_S = 0.1
 """Looks closer together than this give no new CPU value: the quotient would be noise."""
@@ -21,6 +23,13 @@ class _Look(NamedTuple):
     processes: dict[int, Proc]
 
 
+class _Use(NamedTuple):
+    """CPU in percent of one core, of a whole tree and of its processes."""
+
+    tree: float | None
+    each: Percents
+
+
 class Sampler:
     """Makes samples of instances; remembers each one's last look."""
 
@@ -28,46 +37,68 @@ class Sampler:
         self._reader = reader
         self._min_interval_s = min_interval_s
         self._looks: dict[int, _Look] = {}
-        self._percents: dict[int, float] = {}
+        self._uses: dict[int, _Use] = {}
+        self._names: dict[int, Names] = {}
 
     def sample(self, instance: int, pid: int | None, wall: float, now: float) -> Sample:
         """Look at the tree of ``pid`` (None: no worker) and give its sample.
 
         ``wall`` and ``now`` are the same moment on the wall and the monotonic clock, seconds.
-        CPU is None until the worker was looked at twice.
+        CPU is None until the worker was looked at twice, that of a child until it was.
         """
         processes = self._reader.tree(pid) if pid is not None else []
         if not processes:
             self.forget(instance)
             return Sample(at=wall, pid=pid)
         self._measure(instance, _Look(now, {process.pid: process for process in processes}))
+        use = self._uses.get(instance, _Use(None, {}))
         fds = [process.fds for process in processes]
         return Sample(
             at=wall,
             pid=pid,
-            cpu_percent=self._percents.get(instance),
+            cpu_percent=use.tree,
             rss_bytes=sum(process.rss_bytes for process in processes),
             threads=sum(process.threads for process in processes),
             fds=None if None in fds else sum(count for count in fds if count is not None),
             children=len(processes) - 1,
             ppid=processes[0].ppid,
+            processes=self._children(instance, processes, use.each),
         )
 
     def forget(self, instance: int) -> None:
         """Drop what is remembered of a slot whose worker or self is gone."""
-        self._looks.pop(instance, None)
-        self._percents.pop(instance, None)
+        for by_instance in (self._looks, self._uses, self._names):
+            by_instance.pop(instance, None)
+
+    def _children(self, instance: int, tree: list[Proc], percents: Percents) -> tuple[Process, ...]:
+        if len(tree) == 1:
+            self._names.pop(instance, None)
+            return ()
+        names = self._names.setdefault(instance, Names(self._reader))
+        shown = largest(tree, percents)
+        names.update(shown)
+        return described(shown, percents, names)
 
     def _measure(self, instance: int, look: _Look) -> None:
         before = self._looks.get(instance)
         if before is None or not _same_root(before, look):
-            self._percents.pop(instance, None)
+            self._uses.pop(instance, None)
         elif look.at - before.at < self._min_interval_s:
             return  # the older look stays the base of the next difference
         else:
-            used_s = cpu_between(before.processes, look.processes)
-            self._percents[instance] = round(100.0 * used_s / (look.at - before.at), 2)
+            self._uses[instance] = _use(before, look)
         self._looks[instance] = look
+
+
+def _use(before: _Look, after: _Look) -> _Use:
+    """Give the use between two looks."""
+    per_s = 100.0 / (after.at - before.at)
+    each: dict[int, float] = {}
+    for pid, process in after.processes.items():
+        old = before.processes.get(pid)
+        if old is not None and old.started == process.started:
+            each[pid] = round(per_s * max(0.0, process.cpu_s - old.cpu_s), 2)
+    return _Use(round(per_s * cpu_between(before.processes, after.processes), 2), each)
 
 
 def cpu_between(before: dict[int, Proc], after: dict[int, Proc]) -> float:

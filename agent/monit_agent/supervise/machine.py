@@ -75,9 +75,13 @@ def _spawned(slot: Slot, event: e.Spawned, spec: AppSpec) -> Decision:
     if slot.worker is not None:
         return _impossible(slot, event, spec)
     policy = spec.policy
-    speaks = waits(spec) or slot.shares
+    speaks = waits(spec) or (slot.shares and not spec.listen)
     patience = policy.listen_timeout_s if speaks else policy.min_uptime_s
-    with_worker = slot._replace(worker=event.worker, wake_at=event.worker.since.mono + patience)
+    with_worker = slot._replace(
+        worker=event.worker,
+        wake_at=event.worker.since.mono + patience,
+        listens=bool(spec.listen),  # it inherits the sockets, and there is no word of accepting
+    )
     return with_worker, (tell(slot, "spawned", f"pid {event.worker.pid}"),)
 
 

@@ -96,6 +96,8 @@ class AppSpec(NamedTuple):
     umask: int = 0o022
     created_at: float = 0.0
     policy: Policy = Policy()
+    listen: tuple[str, ...] = ()
+    """What the workers inherit as listening sockets: ``HOST:PORT``, ``:PORT``, ``unix:PATH``."""
     checks: Checks = Checks()
     increment: Increment | None = None
 
@@ -110,17 +112,23 @@ def waits(spec: AppSpec) -> bool:
     return spec.wait_ready or is_checked(spec)
 
 
-def hears_disconnect(spec: AppSpec) -> bool:
-    """Tell whether the workers are Node programs to which the keeper is the primary of a cluster.
+def has_channel(spec: AppSpec) -> bool:
+    """Tell whether the workers are Node programs, which have a channel to the keeper.
 
-    They can be asked to finish, and say when they have.
+    Over it they can be asked to finish, and say when they have, and when they are ready.
     """
-    return spec.mode == "cluster" and _basename(spec.argv[0]) in NODES
+    return _basename(spec.argv[0]) in NODES
+
+
+def is_primary(spec: AppSpec) -> bool:
+    """Tell whether the keeper is to the workers what the primary of a Node cluster is. Not where
+    they inherit their sockets: a member of a cluster cannot use those."""
+    return spec.mode == "cluster" and has_channel(spec) and not spec.listen
 
 
 def shares_by_bind(spec: AppSpec) -> bool:
     """Tell whether the workers get shared ports when they bind a socket (Python programs)."""
-    return spec.mode == "cluster" and not hears_disconnect(spec)
+    return spec.mode == "cluster" and not has_channel(spec)
 
 
 def _basename(path: str) -> str:

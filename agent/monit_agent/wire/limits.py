@@ -37,8 +37,24 @@ PROBE_STALE_S = 3.0
 STUCK_SHOWN_S = 2.0
 """An event loop that is held up for so long is shown as stuck, not as slow."""
 
+PROCESSES = 64
+"""Processes below one worker that a sample names: 3.5 kB a second, of which nobody reads more."""
+
 BLOCKS = 100
 """Different places of blocks that an agent remembers for one instance."""
+
+METRICS = 100
+"""Own metrics that an agent knows of one instance; what an app names more of is left out."""
+
+OWN_COLUMNS = 1000
+"""Own metrics of which an agent keeps the past, over all instances: 14 MB. Of what finds no
+room only the present is known."""
+
+ACTION_S = 600.0
+"""Longest time that an agent waits for the answers to a `Trigger`."""
+
+ACTION_BYTES = 32 * 1024
+"""Most that the arguments of a `Trigger` may take, so that it fits into a request."""
 
 RING_S = 3600
 """Seconds of samples that an agent keeps, one a second."""

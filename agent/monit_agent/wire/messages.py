@@ -150,6 +150,8 @@ class AppRecord(Record, frozen=True, kw_only=True):
     created_at: float
     checks: Checks = Checks()
     increment: Increment | None = None
+    listen: tuple[str, ...] = ()
+    """What the workers inherit as listening sockets: ``HOST:PORT``, ``:PORT``, ``unix:PATH``."""
 
 
 class Sample(Record, frozen=True, kw_only=True):
@@ -191,11 +193,28 @@ class Sample(Record, frozen=True, kw_only=True):
     loop_lag_max_ms: float | None = None
     loop_utilization: float | None = None
     metrics: dict[str, "Metric"] = {}
+    http_rps: float | None = None
+    """HTTP requests answered per second; None where no server that is known was seen in the
+    worker's processes. As all of ``http_``, sums over these, and over the window."""
+    http_errors_per_s: float | None = None
+    """Of these, those with a status of 500 and above, or broken off by an exception."""
+    http_p50_ms: float | None = None
+    """Latency, from the request's headers to the end of its response; None without a request."""
+    http_p95_ms: float | None = None
+    http_p99_ms: float | None = None
+    http_max_ms: float | None = None
+    http_in_flight: int | None = None
+    """Requests that wait for the end of their response at this moment."""
     stuck_s: float | None = None
     """For how long an event loop of the tree has been held up at this moment; None when none runs,
     as far as is known. A process that is halted (SIGSTOP) counts from its last report on."""
     health: "Health | None" = None
     """What the health check says; None where there is none."""
+    processes: tuple["Process", ...] = ()
+    """The processes below the worker, those with the largest share of the tree's CPU or memory
+    first, at most `limits.PROCESSES`; ``children`` counts them all. Not kept in the history."""
+    loop_pid: int | None = None
+    """Whose loop is the worst, when the tree has several processes."""
 
 
 class Health(Record, frozen=True, kw_only=True):
@@ -211,11 +230,52 @@ class Health(Record, frozen=True, kw_only=True):
     """What came of it: ``status 200``, ``no answer within 3 s``, ``exit code 1: no disk``."""
 
 
-class Metric(Record, frozen=True, kw_only=True):
-    """One of the app's own metrics."""
+class Process(Record, frozen=True, kw_only=True, array_like=True):
+    """A process that a worker, or one of its children, started; an array on the wire, as there
+    may be hundreds of them each second. Its figures are its own, without its children's."""
 
-    value: float
+    pid: int
+    ppid: int
+    name: str
+    """Short and printable: its title, or program and script. No other arguments, because those
+    may hold secrets."""
+    started_at: float | None = None
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    threads: int | None = None
+    fds: int | None = None
+    probe: bool = False
+    """Whether a probe reports from it; without one, what follows is unknown."""
+    heap_used_bytes: int | None = None
+    loop_lag_p95_ms: float | None = None
+    """Of its worst loop."""
+    loop_utilization: float | None = None
+
+
+MetricKind = Literal["gauge", "counter", "histogram", "text"]
+
+Aggregate = Literal["avg", "sum", "max", "min"]
+
+
+class Metric(Record, frozen=True, kw_only=True):
+    """One of the app's own metrics, over all processes of an instance. ``value`` is a gauge's
+    value now, a counter's count since those processes started, a histogram's mean over the
+    window of `limits.PROBE_WINDOW_S`; None when it is not known, as a histogram's without any
+    observation within the window."""
+
+    value: float | None
     unit: str = ""
+    kind: MetricKind = "gauge"
+    text: str | None = None
+    """Of the kind ``text``, which has no value."""
+    rate: float | None = None
+    """Per second over the window: a counter's growth, a histogram's observations."""
+    p50: float | None = None
+    """A histogram's percentiles over the window."""
+    p95: float | None = None
+    p99: float | None = None
+    agg: Aggregate = "avg"
+    """How the gauges of several processes, or instances, combine; all else adds up."""
 
 
 class Frame(Record, frozen=True, kw_only=True):
@@ -470,9 +530,26 @@ class BlockedTable(Record, frozen=True, kw_only=True, tag="blocked_table"):
     instance: int
 
 
+class Actions(Record, frozen=True, kw_only=True, tag="actions"):
+    """What can be triggered in this instance (None: in any). Answer: `ActionsPart`."""
+
+    instance: int | None = None
+
+
+class Trigger(Record, frozen=True, kw_only=True, tag="trigger"):
+    """Run an action in every process of this instance (None: of all) that offers it. Answer:
+    `TriggerPart`, when all have answered or the time is over."""
+
+    instance: int | None = None
+    action: str
+    args: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+
 Request = (
     Snapshot | Start | Stop | Restart | Reload | CancelReload | Scale | Delete | Reset
     | SendSignal | Flush | LogRange | LogTail | LogSince | MetricsRange | Usage | BlockedTable
+    | Actions | Trigger
 )  # fmt: skip
 
 
@@ -516,11 +593,21 @@ class LogPart(Record, frozen=True, kw_only=True, tag="log_part"):
     end: int
 
 
+class OwnHistory(Record, frozen=True, kw_only=True):
+    """The past of one of the app's own metrics: what `metrics.drawn` gave, None for unknown."""
+
+    kind: MetricKind = "gauge"
+    unit: str = ""
+    values: tuple[float | None, ...] = ()
+
+
 class MetricsPart(Record, frozen=True, kw_only=True, tag="metrics_part"):
-    """Samples, oldest first."""
+    """Samples, oldest first, without `Sample.metrics`; of those ``own`` has the past by name, with
+    a value for each of the samples."""
 
     instance: int
     samples: tuple[Sample, ...] = ()
+    own: dict[str, OwnHistory] = {}
 
 
 class UsagePart(Record, frozen=True, kw_only=True, tag="usage_part"):
@@ -543,6 +630,39 @@ class BlockedPart(Record, frozen=True, kw_only=True, tag="blocked_part"):
     """Errors inside those probes, the last of each."""
 
 
+class Offer(Record, frozen=True, kw_only=True):
+    """An action, and how many processes offer it."""
+
+    name: str
+    help: str = ""
+    processes: int = 1
+
+
+class ActionsPart(Record, frozen=True, kw_only=True, tag="actions_part"):
+    """What can be triggered, by name."""
+
+    offers: tuple[Offer, ...] = ()
+    lost_metrics: int = 0
+    """Metrics of these instances that found no room (`limits.METRICS`)."""
+
+
+class ActionResult(Record, frozen=True, kw_only=True):
+    """What one process answered: JSON of what the action gave, or the text of what went wrong."""
+
+    instance: int
+    pid: int
+    ok: bool
+    value: str = ""
+
+
+class TriggerPart(Record, frozen=True, kw_only=True, tag="trigger_part"):
+    """One result for each process that was asked, by instance and pid; without any, nobody offers
+    the action, and ``offers`` says what there is."""
+
+    results: tuple[ActionResult, ...] = ()
+    offers: tuple[Offer, ...] = ()
+
+
 ErrorKind = Literal["bad_request", "no_such_instance", "refused", "keeper_gone", "failed"]
 
 
@@ -553,4 +673,7 @@ class Refused(Record, frozen=True, kw_only=True, tag="refused"):
     message: str
 
 
-Answer = AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | BlockedPart | Refused
+Answer = (
+    AppSnapshot | Accepted | LogPart | MetricsPart | UsagePart | BlockedPart | ActionsPart
+    | TriggerPart | Refused
+)  # fmt: skip

@@ -63,6 +63,7 @@ class AppPlaces:
         self.share = os.path.join(folder, "share.sock")
         self.probe = os.path.join(folder, "probe.sock")
         self.node_probe = os.path.join(folder, "node.sock")
+        self.ask = os.path.join(folder, "ask")
         self.agent_lock = os.path.join(folder, "agent.lock")
         self.agent_log = os.path.join(folder, "agent.log")
         self.keeper_log = os.path.join(folder, "keeper.log")

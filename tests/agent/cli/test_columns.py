@@ -27,7 +27,7 @@ def _app(name: str = "web", version: str | None = "1.2", **record: Any) -> AppVi
     app.instances[0] = InstanceView(name, InstanceRecord(instance=0, id=3, **fields_of))
     app.instances[0].sample = Sample(
         at=NOW - 1, pid=10, cpu_percent=4.06, rss_bytes=73_400_320, loop_lag_p95_ms=3.21,
-        metrics={"requests": Metric(value=17.0, unit="/s")},
+        metrics={"orders": Metric(value=17.0, kind="counter", rate=0.4)},
     )  # fmt: skip
     return app
 
@@ -42,8 +42,25 @@ def test_numbers_are_short_and_carry_their_unit() -> None:
     row = _lines(_app())[1].split()
     assert row == [
         "3", "web", "default", "1.2", "fork", "10", "2h03m", "0", "online", "4.1%", "70.0M",
-        "deploy", "no", "-", "3.2ms",
+        "deploy", "no", "-", "3.2ms", "-",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rps", "columns", "shown"),
+    [(None, 200, ""), (0.0, 200, "0/s"), (4.23, 200, "4.2/s"), (12_400.0, 200, "12.4k/s"),
+     (4.23, 100, ""), (None, 0, "-"), (120.4, 0, "120/s")],
+)  # fmt: skip
+def test_requests_have_a_column_where_somebody_answers_some(
+    rps: float | None, columns: int, shown: str
+) -> None:
+    """A wide terminal shows them when there are any, a narrow one never, a pipe always."""
+    app = _app()
+    app.instances[0].sample = Sample(at=NOW - 1, pid=10, http_rps=rps)
+    lines = _lines(app, columns)
+
+    assert any("http" in line.split() or "│ http" in line for line in lines) == bool(shown)
+    assert shown in "\n".join(lines)
 
 
 @pytest.mark.parametrize("columns", [30, 45, 60, 80, 100, 120, 200])
@@ -95,10 +112,24 @@ def test_the_json_fields_are_those_that_are_documented() -> None:
     app = _app()
     written = instance_fields(app, app.instances[0], NOW, None)
     assert set(written) <= names
+    of_metric = {"value", "unit", "kind", "rate", "p50", "p95", "p99", "text"}
     assert names - set(written) <= {
-        "value", "unit", "code", "signal", "at", "ran_s", "requests", "failures", "text",
-    }  # fmt: skip
-    assert written["metrics"] == {"requests": {"value": 17.0, "unit": "/s"}}
+        *of_metric,
+        "code",
+        "signal",
+        "at",
+        "ran_s",
+        "orders",
+        "ok",
+        "failures",
+        "name",
+        "probe",
+    }
+    assert set(written["metrics"]["orders"]) == of_metric
+    assert (written["metrics"]["orders"]["value"], written["metrics"]["orders"]["rate"]) == (
+        17,
+        0.4,
+    )
     assert written["age_s"] == pytest.approx(1.0)
     assert written["heap_used_bytes"] is None
     assert written["stale"] is False
@@ -124,7 +155,9 @@ def test_the_fields_that_scripts_rely_on_are_there() -> None:
         "last_exit", "age_s", "stale",
         "heap_src", "gc_collections", "gc_ms", "gc_max_ms", "loop_type", "loop_blocks", "tasks",
         "handles", "sched_delay_p95_ms", "sched_delay_max_ms",
-        "stuck_s", "health",
+        "http_rps", "http_errors_per_s", "http_p50_ms", "http_p95_ms", "http_p99_ms",
+        "http_max_ms", "http_in_flight",
+        "stuck_s", "health", "children", "loop_pid", "processes",
     )  # fmt: skip
     app = _app()
     assert set(promised) == set(instance_fields(app, app.instances[0], NOW, None))

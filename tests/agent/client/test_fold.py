@@ -18,6 +18,7 @@ from monit_agent.wire.messages import (
     InstanceGone,
     InstanceRecord,
     LogEnd,
+    MetricsPart,
     Roll,
     Sample,
 )
@@ -183,7 +184,8 @@ def test_history_of_the_agent_goes_before_what_came_since() -> None:
     for at in (3.0, 4.0):
         fold.apply_sample(app, 7, 0, Sample(at=at, cpu_percent=9.0), 11.0)
 
-    fold.merge_history(app.instances[0], [Sample(at=at) for at in (1.0, 2.0, 3.0)])
+    remembered = tuple(Sample(at=at) for at in (1.0, 2.0, 3.0))
+    fold.merge_history(app.instances[0], MetricsPart(instance=0, samples=remembered))
 
     assert [sample.at for sample in app.instances[0].history] == [1.0, 2.0, 3.0, 4.0]
     assert app.instances[0].history[2].cpu_percent == 9.0

@@ -24,7 +24,7 @@ def test_what_was_put_in_can_be_taken_out(
     """A keeper that adopts reads its workers' environment and finds the user's own in it."""
     places = AppPlaces(str(tmp_path / home / "apps" / "web"))
     full = put_in(env, places)
-    sockets = (b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK")
+    sockets = (b"MONIT_PROBE_SOCK", b"MONIT_PROBE_NODE_SOCK", b"MONIT_PROBE_ASK")
     rest = {name: value for name, value in full.items() if name not in sockets}
 
     assert full.keys() >= {*sockets, b"PYTHONPATH", b"NODE_OPTIONS", *env}
@@ -32,10 +32,18 @@ def test_what_was_put_in_can_be_taken_out(
     assert all(value in full[name] for name, value in env.items())
 
 
-def test_the_switch_and_an_impossible_home_leave_the_environment_alone(tmp_path: Path) -> None:
-    """MONIT_PROBE=0 is the user's word; a colon cannot stand in PYTHONPATH."""
+def test_the_switch_leaves_only_what_can_be_imported(tmp_path: Path) -> None:
+    """MONIT_PROBE=0 is the user's word: a program that imports monit_probe starts, and that is all
+    there is of it."""
     off = {b"MONIT_PROBE": b"0"}
-    assert put_in(off, AppPlaces(str(tmp_path / "apps" / "web"))) == off
+    env = put_in(off, AppPlaces(str(tmp_path / "apps" / "web")))
+
+    assert env.keys() == {b"MONIT_PROBE", b"PYTHONPATH"}
+    assert taken_out(env) == off
+
+
+def test_an_impossible_home_leaves_the_environment_alone(tmp_path: Path) -> None:
+    """A colon cannot stand in PYTHONPATH."""
     assert put_in({}, AppPlaces(str(tmp_path / "a:b" / "apps" / "web"))) == {}
 
 

@@ -208,3 +208,50 @@ def test_the_table_is_bounded_and_says_what_it_lost() -> None:
     assert len(blocks.records(0.0)) == BLOCKS
     assert blocks.lost == 5
     assert grown([(1, 2.0)], [(1, 3.0)]) == {}
+
+
+def _http(requests: int, errors: int = 0, **more: object) -> dict[str, object]:
+    return {"requests": requests, "errors": errors, **more}
+
+
+def test_requests_of_all_processes_add_up() -> None:
+    """Rates and requests in flight are sums, and a percentile is that of all requests: nine of
+    ten took 1 ms in one process, the tenth 100 ms in the other."""
+    figures = []
+    for count, bucket, longest in ((900, 7, 0.001), (100, 20, 0.1)):
+        inside = Inside()
+        inside.add(_report(1, http=_http(50, 1, hist=[[bucket, 50]])), 0.0)
+        after = _http(50 + count, 3, now=2, hist=[[bucket, 50 + count]], max=longest)
+        inside.add(_report(2, http=after), 4.0)
+        figures.append(inside.figures(4.5))
+    sample = put_into(Sample(at=1.0), figures)
+
+    assert sample.http_rps == 250.0
+    assert sample.http_errors_per_s == 1.0
+    assert sample.http_in_flight == 4
+    assert sample.http_p50_ms is not None
+    assert bounds_ms(7)[0] < sample.http_p50_ms < bounds_ms(7)[1]
+    assert sample.http_p95_ms is not None
+    assert bounds_ms(20)[0] < sample.http_p95_ms <= 100
+    assert sample.http_max_ms == 100
+
+
+def test_what_is_not_known_of_requests_is_none() -> None:
+    """Without a server nothing is known; after one report what is in flight; without a request
+    no latency, while the rate is 0; and a server that appears counts from nothing."""
+    assert _sampled(_report(1), _report(2)).http_in_flight is None
+    first = _sampled(_report(1, http=_http(7, now=3, hist=[[2, 7]])))
+    assert (first.http_rps, first.http_p50_ms, first.http_in_flight) == (None, None, 3)
+    idle = _sampled(_report(1, http=_http(7)), _report(2, http=_http(7)))
+    assert (idle.http_rps, idle.http_p99_ms, idle.http_max_ms) == (0.0, None, None)
+    late = _sampled(_report(1), _report(2, http=_http(8, hist=[[4, 8]], max=0.0003)))
+    assert (late.http_rps, late.http_max_ms) == (8.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    "words", [{"requests": -1}, {"requests": 1, "hist": [[99, 1]]}, {"requests": 1, "max": "x"}, []]
+)
+def test_nonsense_about_requests_is_refused(words: object) -> None:
+    """A report whose HTTP part is none is no report."""
+    with pytest.raises(BadReportError):
+        _report(1, http=words)

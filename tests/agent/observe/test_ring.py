@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monit_agent.observe.ring import Ring
-from monit_agent.wire.messages import Sample
+from monit_agent.observe.ring import Ring, Room
+from monit_agent.wire.messages import Metric, OwnHistory, Sample
 
 MAYBE = st.none() | st.integers(0, 2**22)
 SAMPLES = st.lists(
@@ -38,3 +38,38 @@ def test_only_samples_of_the_asked_time_come() -> None:
         ring.append(Sample(at=float(at)))
 
     assert [sample.at for sample in ring.since(47.0)] == [47.0, 48.0, 49.0]
+
+
+def _own(at: int, **values: float | None) -> Sample:
+    metrics = {name: Metric(value=value, unit="jobs") for name, value in values.items()}
+    return Sample(at=float(at), metrics=metrics)
+
+
+def test_own_metrics_have_a_past_of_their_own() -> None:
+    """Each sample's value comes back, unknown where it was not told; the samples carry none."""
+    ring = Ring(4)
+    for at in range(1, 7):
+        ring.append(_own(at, queue=at) if at != 5 else _own(at))
+    ring.append(Sample(at=7.0, metrics={"hits": Metric(value=9, kind="counter", rate=2.5)}))
+
+    past = ring.own_since(0.0)
+    assert past["queue"] == OwnHistory(unit="jobs", values=(4.0, None, 6.0, None))
+    assert past["hits"] == OwnHistory(kind="counter", values=(None, None, None, 2.5))
+    assert all(not sample.metrics for sample in ring.since(0.0))
+    assert ring.own_since(7.0).keys() == {"hits"}
+
+
+def test_own_metrics_share_the_room_and_leave_it_when_they_are_gone() -> None:
+    """What finds no room has no past; one that was not told for a minute makes room."""
+    room = Room(2)
+    first, second = Ring(200, room), Ring(200, room)
+    first.append(_own(1, a=1, b=1))
+    second.append(_own(1, c=1))
+    assert (sorted(first.own_since(0)), sorted(second.own_since(0))) == (["a", "b"], [])
+    first.append(_own(100, b=2, d=3))
+    assert sorted(first.own_since(0)) == ["b", "d"]
+    first.clear()
+    second.append(_own(101, c=5))
+
+    assert second.own_since(0)["c"].values == (None, 5.0)
+    assert room.left == 1

@@ -6,7 +6,7 @@ import pytest
 
 from monit_agent.supervise import events as e
 from monit_agent.supervise.actions import Action, Complain, Quiesce, Signal, Spawn, Tell
-from monit_agent.supervise.beside import QUIESCE_S, decide
+from monit_agent.supervise.beside import decide
 from monit_agent.supervise.spec import AppSpec, Checks, Policy
 from monit_agent.supervise.state import RESTING, Beside, Now, Role, Slot, Status, Wanted, Worker
 
@@ -97,7 +97,7 @@ def test_the_heir_takes_over_when_it_listens_and_has_lived() -> None:
     assert (slot.worker, slot.status, slot.restarts) == (NEW, Status.ONLINE, 1)
     assert Quiesce(0, 7) in done
     assert not any(isinstance(action, Signal) for action in done)
-    slot, done = play(slot, e.TimeCame(later(1.0 + QUIESCE_S)))
+    slot, done = play(slot, e.Quiesced(later(1.3), 7))
     assert Signal(0, 15, 7) in done
     slot, done = play(slot, e.TimeCame(later(1.3 + 5.0)))
     assert Signal(0, 9, 7) in done
@@ -105,13 +105,12 @@ def test_the_heir_takes_over_when_it_listens_and_has_lived() -> None:
     assert (slot.beside, slot.exits[-1].asked, slot.restart_times) == (None, True, ())
 
 
-def test_a_node_worker_says_when_it_is_done() -> None:
-    """It is told to stop at that moment, and not before its time is over."""
-    node = SPEC._replace(argv=("/usr/bin/node", "web.js"))
-    slot, _ = play(begun(), e.Listened(later(0.2), 8), e.TimeCame(later(1.0)), spec=node)
-    slot, done = play(slot, e.TimeCame(later(2.0)), spec=node)
+def test_one_that_is_never_done_is_told_to_stop_all_the_same() -> None:
+    """After as long as it would have had to stop, and not before."""
+    slot, _ = play(begun(), e.Listened(later(0.2), 8), e.TimeCame(later(1.0)))
+    slot, done = play(slot, e.TimeCame(later(5.9)))
     assert done == []
-    slot, done = play(slot, e.Quiesced(later(2.1), 7), spec=node)
+    slot, done = play(slot, e.TimeCame(later(6.0)))
     assert Signal(0, 15, 7) in done
 
 
@@ -185,7 +184,7 @@ def test_an_heir_that_listens_is_not_cut_off_when_it_is_sent_away() -> None:
     slot, done = play(begun(), e.Listened(later(0.1), 8), e.ReplaceCancelled(later(0.2)))
     assert Quiesce(0, 8) in done
     assert not any(isinstance(action, Signal) for action in done)
-    slot, done = play(slot, e.TimeCame(later(0.2 + QUIESCE_S)))
+    slot, done = play(slot, e.Quiesced(later(0.4), 8))
     assert Signal(0, 15, 8) in done
     assert slot.worker == OLD
 
@@ -214,3 +213,38 @@ def test_a_worker_that_does_not_listen_is_replaced_as_ever() -> None:
     slot, done = play(serving()._replace(listens=False), e.ReplaceAsked(later(0)))
     assert slot.status is Status.DRAINING
     assert not has_spawn(tuple(done))
+
+
+INHERITS = SPEC._replace(listen=("127.0.0.1:80",))
+
+
+def test_an_heir_that_inherits_its_sockets_must_only_live() -> None:
+    """It says no word when it accepts: after `min_uptime` it takes over."""
+    slot, _ = play(serving(), e.ReplaceAsked(later(0)), e.Spawned(later(0), NEW), spec=INHERITS)
+    slot, done = play(slot, e.TimeCame(later(0.9)), spec=INHERITS)
+    assert (slot.worker, done) == (OLD, [])
+    slot, done = play(slot, e.TimeCame(later(1.0)), spec=INHERITS)
+    assert (slot.worker, slot.listens, slot.ready) == (NEW, True, True)
+    assert Quiesce(0, 7) in done
+
+
+def test_an_heir_that_inherits_its_sockets_may_have_to_say_that_it_is_ready() -> None:
+    """Then `min_uptime` is not enough, and without the word the old one stays."""
+    spec = INHERITS._replace(wait_ready=True)
+    slot, _ = play(serving(), e.ReplaceAsked(later(0)), e.Spawned(later(0), NEW), spec=spec)
+    waiting, done = play(slot, e.TimeCame(later(2.9)), spec=spec)
+    assert (waiting.worker, done) == (OLD, [])
+    late, _ = play(waiting, e.TimeCame(later(3.0)), exited(8, 3.1), spec=spec)
+    assert (late.worker, late.beside) == (OLD, None)
+    assert late.kept is not None
+    ready, _ = play(waiting, e.BecameReady(later(2.9), 8), spec=spec)
+    assert (ready.worker, ready.listens) == (NEW, True)
+
+
+def test_a_worker_that_inherits_its_sockets_is_online_when_it_has_lived() -> None:
+    """The first one, and one that is started again: nobody waits for a word."""
+    resting = serving()._replace(status=Status.STOPPED, worker=None, listens=False, ready=False)
+    slot, _ = play(resting, e.StartAsked(later(0)), e.Spawned(later(0), NEW), spec=INHERITS)
+    assert (slot.status, slot.listens) == (Status.STARTING, True)
+    slot, _ = play(slot, e.TimeCame(later(1.0)), spec=INHERITS)
+    assert slot.status is Status.ONLINE

@@ -1,6 +1,6 @@
 """Whose readiness a check may vouch for."""
 
-from monit_agent.supervise.app import App
+from monit_agent.supervise.appstate import App
 from monit_agent.supervise.readiness import is_awaited, is_deaf
 from monit_agent.supervise.spec import AppSpec, Checks
 from monit_agent.supervise.state import Beside, Now, Role, Slot, Status, Worker

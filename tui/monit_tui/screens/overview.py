@@ -41,9 +41,9 @@ class OverviewScreen(Talking):
         self, source: Source, look: Look, clock: Clock, *,
         read_only: bool = False, targets: tuple[str, ...] = (), over_ssh: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(source)
+        super().__init__(source, look)
         self._tight = self._compositor = TightCompositor()
-        self._look, self._clock, self._read_only = look, clock, read_only
+        self._clock, self.read_only = clock, read_only
         chip = "  ".join([*(["read-only"] if read_only else []), *targets])
         self.header = HeaderBar(source.fleet, look, clock, look_at_machine, chip)
         self.footer = FooterBar(look)
@@ -143,7 +143,7 @@ class OverviewScreen(Talking):
             name = pane.pane_name
             shows = self.table if name == "processes" else self.details
             pane.title_line.show(focused=name == self.pane, info=shows.title_info(name))
-        actions = offered(self.place, read_only=self._read_only)
+        actions = offered(self.place, read_only=self.read_only)
         self._undoable = self.acting.can_undo(self.table.cursor)
         if not self._undoable:
             actions = tuple(action for action in actions if action.id != "list.undo")
@@ -170,7 +170,7 @@ class OverviewScreen(Talking):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Take away what acts when only looking is allowed."""
-        return not (self._read_only and action in {"act", "scale", "undo"})
+        return not (self.read_only and action in {"act", "scale", "undo"})
 
     # ------------------------------------------------------------ messages
 
@@ -284,7 +284,7 @@ class OverviewScreen(Talking):
 
     def action_help(self) -> None:
         """Show all keys."""
-        self.show_help(self.place, self._look, read_only=self._read_only)
+        self.show_help(self.place, self.look, read_only=self.read_only)
 
 
 def _put(widget: Widget, region: Region) -> None:

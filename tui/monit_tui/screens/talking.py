@@ -1,11 +1,12 @@
 """The overview's dialogs and toasts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from monit_agent.client.source import Source
+from monit_agent.wire.messages import Offer
 from monit_tui.acting import Acting
 from monit_tui.actions import Place
 from monit_tui.asking import Asking
@@ -17,8 +18,9 @@ from monit_tui.theme import Look
 class Talking(Screen[None]):
     """The base of the overview: how it asks and answers. Dialogs are imported when first shown."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, look: Look) -> None:
         super().__init__()
+        self.look = look
         self.acting = Acting(source, self)
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
@@ -38,6 +40,29 @@ class Talking(Screen[None]):
         self.app.push_screen(
             ScalePrompt(app, now), lambda count: None if count is None else then(count)
         )
+
+    def arguments(self, who: str, offer: Offer, then: Callable[[tuple[str, ...]], None]) -> None:
+        """Ask for the arguments of an action."""
+        from monit_tui.screens.trigger import ArgumentsPrompt  # noqa: PLC0415 - start-up time
+
+        self.app.push_screen(
+            ArgumentsPrompt(who, offer), lambda args: None if args is None else then(args)
+        )
+
+    def answers(self, title: str) -> Callable[[Sequence[str]], None]:
+        """Open a place for answers; when it is closed before they come, a line tells them."""
+        from monit_tui.screens.trigger import AnswersScreen  # noqa: PLC0415 - start-up time
+
+        screen = AnswersScreen(title, self.look)
+        self.app.push_screen(screen)
+
+        def show(lines: Sequence[str]) -> None:
+            if screen.is_attached:
+                screen.show(lines)
+            else:
+                self.say(f"{title}: {lines[0]}")
+
+        return show
 
     def show_help(self, place: Place, look: Look, *, read_only: bool) -> None:
         """Show all keys, those of ``place`` first."""

@@ -9,7 +9,7 @@ from monit_agent.client.source import Changes, Source
 from monit_agent.client.view import Identity
 from monit_tui.clock import Clock
 from monit_tui.panes import PaneName
-from monit_tui.rows import RowKey
+from monit_tui.rows import RowKey, name_of
 from monit_tui.theme import Look
 from monit_tui.widgets.blocked import BlockedPane
 from monit_tui.widgets.events import EventsPane
@@ -70,28 +70,33 @@ class Details:
             self._sampled.clear()
             self.metrics.sampled()
             self.blocked.look()
+            if self._key.pid is not None:
+                self.metadata.repaint()  # of a process it shows figures, which have no other pane
 
     def title_info(self, pane: PaneName) -> str:
         """Give what a pane's title adds to its tabs."""
         if self._shown is None or pane == "logs":  # the log pane has a line of its own
             return ""
         name = self._name()
+        if pane == "metadata" and self._key is not None and self._key.pid is not None:
+            return f"{name}, pid {self._key.pid}"
         return f"{name}, {_span(self.metrics.seconds)}" if pane == "metrics" else name
 
     def _show(self, then: Callable[[], None]) -> None:
+        before = self._shown[0] if self._shown else None
+        owner = self._key.owner if self._key else None
         self._shown = (self._key, self._who)
         self.logs.show(self._who, self._title())
-        self.metrics.show(self._key)
         self.metadata.show(self._key)
-        self.events.show(self._key)
-        self.blocked.show(self._key)
+        # these know instances only: from one process to the next of the same they stay as they are
+        if before is None or before.owner != owner or before == self._key:
+            self.metrics.show(owner)
+            self.events.show(owner)
+            self.blocked.show(owner)
         then()
 
     def _name(self) -> str:
-        key = self._key
-        if key is None:
-            return ""
-        return key.app if key.instance is None else f"{key.app}/{key.instance}"
+        return "" if self._key is None else name_of(self._key)
 
     def _title(self) -> str:
         if len(self._who) <= 1:

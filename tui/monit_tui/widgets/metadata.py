@@ -9,9 +9,8 @@ from monit_tui.format import UNKNOWN, clock, duration, moment, printable, size
 from monit_tui.rows import RowKey
 from monit_tui.theme import Look
 from monit_tui.widgets.lines import strip
+from monit_tui.widgets.process_facts import Pair, process_pairs, tree_pairs
 from monit_tui.widgets.scrolled import Scrolled
-
-Pair = tuple[str, str]
 
 COLUMN = 46
 """Cells that one column of short facts needs; a pane twice as wide shows two."""
@@ -48,6 +47,9 @@ class MetadataPane(Scrolled):
         if app.record is None:
             problem = app.problem or "waiting for its agent's first word"
             return [strip([(f" {printable(problem)}", style("muted"))], width)]
+        if view is not None and self._key.pid is not None:
+            pairs = process_pairs(view, self._key.pid, self._clock.wall())
+            return [self._pair(pair, width) for pair in pairs]
         first, short, long = _of_app(app, app.record)
         lines = [self._pair(pair, width) for pair in first]
         if view is not None:
@@ -110,6 +112,7 @@ def _of_instance(view: InstanceView, wall: float) -> list[Pair]:
         ("crashes", "{} in 1 min, {} in 5, {} in 60".format(*crashes)),
         ("wanted", f"{record.wanted}{', ready' if record.ready else ''}"),
         ("id", str(record.id)),
+        *tree_pairs(view),
     ]
     if record.reason:
         pairs.insert(0, ("reason", record.reason))

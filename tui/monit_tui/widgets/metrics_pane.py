@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
@@ -13,6 +14,7 @@ from monit_agent.client.view import Identity, InstanceView
 from monit_agent.wire.messages import Answer, MetricsPart, MetricsRange
 from monit_tui.bindings import bindings
 from monit_tui.format import UNKNOWN, printable
+from monit_tui.own import details, said_text
 from monit_tui.rows import RowKey, identities
 from monit_tui.series import DETAILS, KINDS, SPANS, Kind, Series, current, kinds_of, listed, probed
 from monit_tui.theme import Look
@@ -93,13 +95,19 @@ class MetricsPane(Lines, can_focus=True):
         absent = self._absent(views)
         if absent:
             lines.append(strip([(f"  {absent}", self._look.style("muted"))], width))
-        if height <= len(lines):
-            row = kinds.index(chosen) // columns
-            first = max(0, min(row - height // 2, len(lines) - height))
-            return lines[first : first + height]
-        lines.append(self._help(chosen, views, width))
+        fits = max(height - PLOT_LEAST - 1, (height + 1) // 2) if height > PLOT_LEAST else height
+        hidden = len(lines) > fits
+        if hidden:
+            row = kinds.index(chosen) % -(-len(kinds) // columns)
+            first = max(0, min(row - fits // 2, len(lines) - fits))
+            lines = lines[first : first + fits]
+        if len(lines) < height:
+            place = f"{kinds.index(chosen) + 1} of {len(kinds)}  " if hidden else ""
+            lines.append(self._help(chosen, views, place, width))
         room = height - len(lines)
-        return lines + (self._plot(chosen, series, width, room) if room > 1 else [])
+        if room < 2 or (chosen.own is not None and chosen.own.kind == "text"):
+            return lines
+        return lines + self._plot(chosen, series, width, room)
 
     # ------------------------------------------------------------ parts
 
@@ -107,23 +115,29 @@ class MetricsPane(Lines, can_focus=True):
         self, kinds: tuple[Kind, ...], chosen: Kind, series: Series, columns: int, width: int
     ) -> list[Strip]:
         one = width // columns
-        cells = [self._line(kind, kind is chosen, series, one) for kind in kinds]
+        longest = max(len(kind.label) for kind in kinds) + 1
+        label = max(LABEL, min(longest, one // 3))
+        cells = [self._line(kind, kind is chosen, series, (one, label)) for kind in kinds]
         rows = -(-len(cells) // columns)
         cells += [strip([], one)] * (rows * columns - len(cells))
         return [Strip.join(cells[row::rows]) for row in range(rows)]
 
-    def _line(self, kind: Kind, chosen: bool, series: Series, width: int) -> Strip:
-        look = self._look
-        values = series.values(kind)
-        value = kind.text(current(kind, self._views()))
+    def _line(self, kind: Kind, chosen: bool, series: Series, size: tuple[int, int]) -> Strip:
+        look, (width, room) = self._look, size
         mark = look.glyphs.folded if chosen else " "
-        label = printable(kind.label)[: LABEL - 1]
-        spark = width - LABEL - VALUE - 4
+        label = set_cell_size(printable(kind.label), room - 1) + " "
         parts = [
             (f"{mark} ", look.style("accent")),
-            (f"{label:<{LABEL}}", look.style("strong" if chosen else "plain")),
-            (f"{value:>{VALUE}} ", look.style("muted" if value == UNKNOWN else "plain")),
+            (label, look.style("strong" if chosen else "plain")),
         ]
+        said = said_text(kind.own, self._views()) if kind.own else None
+        if said is not None:
+            said = set_cell_size(said, max(0, width - room - 4))
+            return strip([*parts, (said, look.style("plain"))], width)
+        values = series.values(kind)
+        value = kind.text(current(kind, self._views()))
+        spark = width - room - VALUE - 4
+        parts.append((f"{value:>{VALUE}} ", look.style("muted" if value == UNKNOWN else "plain")))
         if spark > 4:
             high = max(kind.least, plot.ceiling(values))
             parts.append((plot.bars(values, spark, high, look.glyphs), look.style("key")))
@@ -135,15 +149,19 @@ class MetricsPane(Lines, can_focus=True):
             return NOT_RUNNING
         return "" if probed(views) else NO_PROBE
 
-    def _help(self, kind: Kind, views: list[InstanceView], width: int) -> Strip:
+    def _help(self, kind: Kind, views: list[InstanceView], place: str, width: int) -> Strip:
         style = self._look.style
         kinds = {one.name: one for one in KINDS}
-        numbers = " ".join(
-            f"{word} {kinds[name].text(current(kinds[name], views))}"
-            for word, name in DETAILS.get(kind.name, ())
+        numbers = (
+            details(kind.own, views)
+            if kind.own
+            else " ".join(
+                f"{word} {kinds[name].text(current(kinds[name], views))}"
+                for word, name in DETAILS.get(kind.name, ())
+            )
         )
         head = [(f"  {numbers}", style("plain"))] if numbers else []
-        return strip([*head, (f"  {kind.help}", style("muted"))], width)
+        return strip([*head, (f"  {place}{kind.help}", style("muted"))], width)
 
     def _plot(self, kind: Kind, series: Series, width: int, height: int) -> list[Strip]:
         look = self._look
@@ -191,7 +209,7 @@ class MetricsPane(Lines, can_focus=True):
     def _remember(self, view: InstanceView) -> Callable[[Answer], None]:
         def then(answer: Answer) -> None:
             if isinstance(answer, MetricsPart):  # a refusal leaves a short history
-                merge_history(view, answer.samples)
+                merge_history(view, answer)
                 self._count_anew()
                 self.repaint()
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from rich.style import Style
 
 from monit_tui.condition import Condition
-from monit_tui.format import UNKNOWN, count, milliseconds, percent, printable, size, span
+from monit_tui.format import UNKNOWN, count, milliseconds, percent, printable, rate, size, span
 from monit_tui.rows import Facts, SortColumn
 from monit_tui.theme import Look, Tone
 
@@ -71,10 +71,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("up", 6, 6, _text("uptime_s", span), _plain, "uptime"),
     Column("heap", 5, 7, _text("heap_percent", percent), _plain),
     Column("pid", 7, 8, _text("pid", _pid), _muted),
-    Column("thr", 4, 9, _text("threads", count), _muted),
-    Column("fds", 4, 10, _text("fds", count), _muted),
+    Column("http", 6, 9, _text("http_rps", rate), _plain),
+    Column("thr", 4, 10, _text("threads", count), _muted),
+    Column("fds", 4, 11, _text("fds", count), _muted),
 )
-"""After name and state, which always stand there."""
+"""After name and state, which always stand there; ``http`` only where somebody answers any."""
 
 NAME_LEAST, NAME_MOST = 9, 24
 NOTE_LEAST = 16
@@ -91,12 +92,14 @@ class Layout(NamedTuple):
     note: int
 
 
-def layout(width: int, longest_name: int) -> Layout:
+def layout(width: int, longest_name: int, *, http: bool = False) -> Layout:
     """Choose the columns for a pane of ``width`` cells; the least important go first."""
     state = STATE_WIDTH if width >= 36 else 1
     room = width - (NAME_LEAST + 3) - (state + 1)
     chosen: set[str] = set()
     for column in sorted(COLUMNS, key=lambda one: one.rank):
+        if column.title == "http" and not http:
+            continue
         if room < column.width + 1:
             break
         room -= column.width + 1
@@ -129,17 +132,18 @@ def header(plan: Layout, look: Look, sort: SortColumn, *, reverse: bool) -> Part
 
 
 def row(facts: Facts, plan: Layout, look: Look, mark: str) -> Parts:
-    """Give one row; ``mark`` is the two cells before the name."""
-    indent = "  " * facts.depth
+    """Give one row; ``mark`` has two glyphs: whether it is selected, and whether it is folded."""
+    room = plan.name + (plan.state + 1 if facts.stateless else 0)
+    indent = "  " * min(facts.depth, room // 4)
     old = facts.condition.glyph == "unknown"  # nobody vouches for these numbers now
-    name = fit(indent + printable(facts.name), plan.name, look)
+    name = fit(printable(facts.name), room - len(indent), look)
     title: Tone = "plain" if facts.depth else "strong"
     parts: Parts = [
-        (mark, look.style("accent")),
-        (name, look.style(title)),
-        (" ", look.style("plain")),
+        (f"{mark[0]}{indent}{mark[1]} ", look.style("accent")),
+        (name, look.style("muted" if facts.stateless else title)),
     ]
-    parts.append(_state(facts.condition, plan.state, look))
+    if not facts.stateless:
+        parts += [(" ", look.style("plain")), _state(facts.condition, plan.state, look)]
     for column in plan.columns:
         text = column.text(facts)
         tone: Tone = "muted" if old or text == UNKNOWN else column.tone(facts)

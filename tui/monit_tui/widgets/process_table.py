@@ -13,6 +13,7 @@ from textual.strip import Strip
 from monit_agent.client.view import Fleet, Identity
 from monit_tui.bindings import bindings
 from monit_tui.clock import Clock
+from monit_tui.folding import fold, has_tree, unfold
 from monit_tui.panes import PaneName
 from monit_tui.rows import (
     SORT_COLUMNS,
@@ -23,6 +24,7 @@ from monit_tui.rows import (
     arrange,
     facts,
     identities,
+    serves_http,
 )
 from monit_tui.theme import Look
 from monit_tui.widgets import process_columns
@@ -66,7 +68,9 @@ class ProcessTable(Lines, can_focus=True):
         before, place = self.cursor, self._place()
         self.rows = arrange(self._fleet, self.how, self._clock.now())
         self.picked &= frozenset(self.rows)
-        if before not in self.rows:
+        if before is not None and before not in self.rows and before.owner in self.rows:
+            self.cursor = before.owner  # the process ended: its worker is what is left of it
+        elif before not in self.rows:
             nearest = min(place, len(self.rows) - 1)
             self.cursor = self.rows[nearest] if self.rows else None
         offset = place - self._top
@@ -115,7 +119,9 @@ class ProcessTable(Lines, can_focus=True):
         """Give the title line and the visible rows."""
         self._scroll_to_cursor(height - 1)
         plan = process_columns.layout(
-            width, max((len(key.app) + 4 for key in self._shown(height)), default=8)
+            width,
+            max((len(key.app) + 4 for key in self._shown(height)), default=8),
+            http=serves_http(self._fleet),
         )
         how, look = self.how, self._look
         lines = [strip(process_columns.header(plan, look, how.sort, reverse=how.reverse), width)]
@@ -140,10 +146,14 @@ class ProcessTable(Lines, can_focus=True):
     def _mark(self, key: RowKey) -> str:
         glyphs = self._look.glyphs
         picked = glyphs.picked if key in self.picked else " "
-        app = self._fleet.apps.get(key.app)
-        if key.instance is not None or app is None or not app.instances:
-            return f"{picked}  "
-        return f"{picked}{glyphs.folded if key.app in self.how.folded else glyphs.opened} "
+        if key.instance is not None:
+            folded, below = key not in self.how.opened, has_tree(self._fleet, key)
+        else:
+            app = self._fleet.apps.get(key.app)
+            folded, below = key.app in self.how.folded, bool(app and app.instances)
+        if not below:
+            return f"{picked} "
+        return f"{picked}{glyphs.folded if folded else glyphs.opened}"
 
     def _facts(self, key: RowKey) -> Facts | None:
         if self._frozen is not None and key in self._frozen:
@@ -184,16 +194,16 @@ class ProcessTable(Lines, can_focus=True):
             self.stand_on(0 if where == "first" else len(self.rows) - 1)
 
     def action_pick(self) -> None:
-        """Select or unselect the row, and go to the next."""
+        """Select or unselect the row, or the instance that it is a process of; go to the next."""
         if self.cursor is not None:
-            self.picked ^= {self.cursor}
+            self.picked ^= {self.cursor.owner}
             self.stand_on(self._place() + 1)
             self.repaint()
             self.post_message(self.Rearranged())
 
     def action_pick_all(self) -> None:
         """Select all instances on the list, or none when all are selected."""
-        every = frozenset(key for key in self.rows if key.instance is not None)
+        every = frozenset(key.owner for key in self.rows if key.instance is not None)
         self.picked = frozenset() if self.picked >= every else every
         self.repaint()
         self.post_message(self.Rearranged())
@@ -210,20 +220,24 @@ class ProcessTable(Lines, can_focus=True):
         for distance in range(1, count):
             key = self.rows[(place + step * distance) % count]
             row = self._facts(key)
-            if key.instance is not None and row is not None and row.condition.severity > 1:
+            if key.instance is None or row is None or row.stateless:
+                continue
+            if row.condition.severity > 1:
                 self.stand_on(self.rows.index(key))
                 return
 
     def action_fold(self, folded: bool) -> None:
-        """Hide or show the instances of the app that the cursor is in."""
-        if self.cursor is None or self.how.flat:
+        """Hide or show what is below the row: processes of an instance, instances of an app."""
+        if self.cursor is None:
             return
-        name = self.cursor.app
-        apps = self.how.folded | {name} if folded else self.how.folded - {name}
-        if folded and len(self._fleet.apps[name].instances) > 1:
-            self.cursor = RowKey(name)
-            self.post_message(self.Moved(self.cursor))
-        self.change(self.how._replace(folded=apps))
+        if not folded:
+            self.change(unfold(self._fleet, self.how, self.cursor))
+            return
+        how, cursor = fold(self._fleet, self.how, self.cursor)
+        if cursor != self.cursor:
+            self.cursor = cursor
+            self.post_message(self.Moved(cursor))
+        self.change(how)
 
     def action_flat(self) -> None:
         """Group by app, or list all instances alike."""

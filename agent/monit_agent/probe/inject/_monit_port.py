@@ -1,7 +1,9 @@
 """Lets several copies of a Python program serve one port, unchanged: `socket.bind` asks the keeper.
 
-The keeper has bound the port and listens on it; what the program gets is that very socket. For any
-other port, and whenever anything is not as expected, the program binds for itself as ever. Never
+The keeper has bound the port and listens on it; what the program gets is that very socket. The same
+for the path of a Unix socket that `monit start --listen` named: there the program's wish to remove
+what lies at the path, before it binds or when it ends, is not granted either. For any other port
+and path, and whenever anything is not as expected, the program does it by itself as ever. Never
 raises anything of its own into the program, never prints. Runs on CPython 3.8 and newer and imports
 nothing that the program would not have. The words spoken are described in ``keep/share.py``.
 """
@@ -34,6 +36,8 @@ def install(path):
     """Wait for the program to import `socket`; ``path`` is where the keeper is asked."""
     _state["path"] = path
     _signal.signal(_SIGNAL, _quiesce)
+    if "LISTEN_FDS" in os.environ:
+        _patch_unlink()
     if "socket" in sys.modules:
         _patch(sys.modules["socket"])
     else:
@@ -77,8 +81,7 @@ def _patch(module):
 
     def monit_listen(self, *backlog):
         listen(self, *backlog)
-        if _state["patched"]:
-            _tell_listening(self)
+        _tell_listening(self)
 
     kind.bind, kind.listen = monit_bind, monit_listen
 
@@ -111,7 +114,11 @@ def _take(kind, sock, address):
 @_quiet
 def _ask_for(sock, address):
     family = sock.family
-    if sock.type != _socket.SOCK_STREAM or family not in (_socket.AF_INET, _socket.AF_INET6):
+    if sock.type != _socket.SOCK_STREAM:
+        return 0, -1
+    if family == _socket.AF_UNIX:
+        return _ask_to_bind(family, 0, 0, _absolute(address))
+    if family not in (_socket.AF_INET, _socket.AF_INET6):
         return 0, -1
     host, port = address[:2]
     if not port:
@@ -122,8 +129,20 @@ def _ask_for(sock, address):
     found = _socket.getaddrinfo(
         host or None, port, family, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
     )
-    line = "bind %d %d %d %s\n" % (family, bool(only6), port, found[0][4][0])
-    answer, fd = _ask(line.encode("ascii"))
+    return _ask_to_bind(family, bool(only6), port, found[0][4][0])
+
+
+def _absolute(path):
+    path = os.path.abspath(os.fsdecode(path))
+    if "\0" in path or "\n" in path:
+        raise ValueError("not a path that the keeper can be told")
+    return path
+
+
+def _ask_to_bind(family, only6, port, address):
+    """Give (0, descriptor) of the keeper's socket, (0, -1) without one, or (errno, -1)."""
+    line = "bind %d %d %d %s\n" % (family, only6, port, address)
+    answer, fd = _ask(os.fsencode(line))
     if answer[:1] == b"!":
         return int(answer[1:]), -1
     return 0, fd if answer[:1] == b"+" else -1
@@ -166,12 +185,34 @@ def _patch_accept(kind):
     kind.accept = monit_accept
 
 
+def _patch_unlink():
+    """Leave shared sockets where they are: whoever binds a path removes what lies there before."""
+    unlink = os.unlink
+
+    def monit_unlink(path, *, dir_fd=None):
+        if dir_fd is None and _is_held(path):
+            return
+        unlink(path, dir_fd=dir_fd)
+
+    os.unlink = os.remove = monit_unlink
+
+
+@_quiet
+def _is_held(path):
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        return False
+    return _ask(os.fsencode("holds %s\n" % _absolute(path)))[0] == b"+"
+
+
 # ------------------------------------------------------------------- readiness
 
 
 @_quiet
 def _tell_listening(sock):
-    if not _state["told"] and os.fstat(sock.fileno()).st_ino in _shared():
+    """Asked also by a process that did not bind: a parent may have, for all its children."""
+    if _state["told"] or sock.type != _socket.SOCK_STREAM:
+        return
+    if os.fstat(sock.fileno()).st_ino in _shared():
         _say_listening()
 
 
@@ -201,6 +242,7 @@ def _shared():
 @_quiet
 def _quiesce(_number, _frame):
     """Take no new connections: put a socket to which nobody comes over the shared ones."""
+    _leave_the_end_to_the_parent()
     inodes = _shared()
     dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     dummy.bind("")
@@ -214,3 +256,23 @@ def _quiesce(_number, _frame):
         if stat.S_ISSOCK(found.st_mode) and found.st_ino in inodes:
             os.dup2(dummy.fileno(), int(name), inheritable=False)
     dummy.close()
+
+
+@_quiet
+def _leave_the_end_to_the_parent():
+    """Survive the SIGTERM that the whole group will get, once.
+
+    A child that would die of it drops what it has in hand, although its parent, the worker,
+    handles the signal and would let it finish (hypercorn). The next SIGTERM is the parent's own.
+    """
+    worker = int(os.environ.get("MONIT_PID", "0"))
+    if worker in (0, os.getpid()) or _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL:
+        return
+    with open("/proc/%d/status" % worker) as file:
+        caught = next(line for line in file if line.startswith("SigCgt:"))
+    if int(caught[7:], 16) >> (_signal.SIGTERM - 1) & 1:
+        _signal.signal(_signal.SIGTERM, _terminated)
+
+
+def _terminated(_number, _frame):
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)

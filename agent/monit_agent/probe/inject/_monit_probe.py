@@ -10,6 +10,8 @@ Reading order: `install`, `_Probe` (the thread and its reports), `_Loop` (one ev
 are called ``at`` (wall clock). The report's fields are described in ``probe/README.md``.
 """
 
+import _frozen_importlib
+import _frozen_importlib_external
 import _json
 import _signal
 import _socket
@@ -37,10 +39,11 @@ REPORT_S = 1.0
 FIRST_S = 0.4
 """When the first full report is made: after the imports of most programs, and not in those that
 end at once, for which reading the heap (and importing ctypes) would only be a cost."""
-WAKE_S, WAKE_IDLE_S, WAKE_ALONE_S = 0.05, 0.1, 0.2
+WAKE_BUSY_S, WAKE_S, WAKE_IDLE_S, WAKE_ALONE_S = 0.01, 0.05, 0.1, 0.2
 """The thread's period with a running event loop, with one that is used for less than 2 % of the
 time (then a block is sure to be caught in the act only from 200 ms on), and without any. Waking is
-what the probe costs an idle program: 0.1 to 0.2 ms of CPU each time, cold caches included."""
+what the probe costs an idle program: 0.1 to 0.2 ms of CPU each time, cold caches included. The
+first is for a second at most, while the answer of an action is awaited."""
 BEAT_S, BEAT_IDLE_S = 0.02, 0.045
 """The beat in loops whose waiting cannot be seen from Python (uvloop); the slower one while less
 than 2 % of the time is used, when it would be most of what the program does."""
@@ -51,6 +54,9 @@ FRAMES, STACKS, PENDING = 30, 5, 50
 LOOPS = 16
 TEXT = 200
 HOGS = 64
+METRICS = 100
+ACTIONS = (("gc", "Collect garbage."), ("stacks", "Show what every thread is doing."))
+"""What every program can be asked."""
 _TICK = 0.0001
 _OWN_FILE = (lambda: 0).__code__.co_filename
 _MACHINERY = (
@@ -112,7 +118,13 @@ def _encode(value):
         return "{%s}" % ",".join(_quote(k) + ":" + _encode(v) for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return "[%s]" % ",".join([_encode(each) for each in value])
-    return repr(round(value, 6)) if isinstance(value, float) else str(value)
+    return _encode_float(value) if isinstance(value, float) else str(value)
+
+
+def _encode_float(value):
+    if value - value != 0.0:
+        return "null"  # JSON has no word for infinity, nor for what is no number
+    return repr(round(value, 6)) if abs(value) >= 0.001 else "%.6g" % value
 
 
 # ------------------------------------------------------------------------ lag
@@ -708,6 +720,118 @@ def _number(text, label):
     return int(text[start : text.index(b"\n", start)].replace(b",", b""))
 
 
+# ------------------------------------------------------- files that few programs need
+
+REST = ("monit_probe", "_monit_ask", "_monit_prometheus", "_monit_http")
+
+
+def _path(name):
+    return os.path.join(os.path.dirname(_OWN_FILE), name + ".py")
+
+
+def _beside(name):
+    """Give another file of the probe as a module; our folder is on no path any more."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    spec = _frozen_importlib_external.spec_from_file_location(name, _path(name))
+    module = _frozen_importlib.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return sys.modules.setdefault(name, module)
+
+
+@_quiet
+def compile_rest():
+    """Have what is loaded later compiled at a time when its bytecode may be kept."""
+    for name in (*REST, *HTTP_SERVERS):
+        path = _path(name)
+        if not _is_there(_frozen_importlib_external.cache_from_source(path)):
+            _frozen_importlib_external.SourceFileLoader(name, path).get_code(name)
+
+
+# ----------------------------------------------------- what is the program's own
+
+
+class _Own:
+    """Metrics and actions of the program's own, and those that are asked of every program."""
+
+    def __init__(self, folder, loops):
+        self.folder, self.loops = folder, loops
+        self.walker = None
+        self.told = 0
+        self.begin()
+
+    def begin(self):
+        """Start from nothing, in a new process."""
+        self.path = "%s/%d" % (self.folder, os.getpid()) if self.folder else None
+        self.desk = None
+        self.main = _get_ident()  # at the start, and in the only thread of a process just forked
+
+    def api(self):
+        """Give `monit_probe` if the program has imported it; not another module of that name."""
+        module = sys.modules.get("monit_probe")
+        ours = getattr(module, "__file__", None) == _path("monit_probe")
+        return module if ours and not _is_loading(module) else None
+
+    def gather(self, now):
+        """Give the own part of a report."""
+        api = self.api()
+        metrics = _quiet(self.prometheus)(now) or {}
+        if api is not None:
+            metrics = dict(metrics, **(_quiet(api._metrics_now)(now) or {}))
+            _Faults.count += api._Faults.count - self.told
+            if api._Faults.count != self.told:
+                self.told, _Faults.last = api._Faults.count, api._Faults.last
+        return {
+            "metrics": dict(list(metrics.items())[-METRICS:]),
+            "actions": [{"name": name, "help": text} for name, text in self.offered(api)],
+        }
+
+    def prometheus(self, now):
+        """Give what prometheus_client counts, in a program that uses it."""
+        module = sys.modules.get("prometheus_client.metrics")
+        if module is None or _is_loading(module):
+            return {}
+        if self.walker is None:
+            self.walker = _beside("_monit_prometheus").Walker()
+        return self.walker.read(now)
+
+    def offered(self, api):
+        """Give (name, help) of what can be triggered."""
+        names = dict(ACTIONS) if self.folder else {}
+        own = list(api._actions.items()) if api is not None and self.folder else ()
+        names.update((name, action.help) for name, action in own)
+        return list(names.items())[-50:]
+
+    def actions(self):
+        """Give the program's actions by name."""
+        api = self.api()
+        return dict(api._actions) if api is not None else {}
+
+    def look(self):
+        """See whether something was asked, and begin it."""
+        if self.path is None or not _is_there(self.path):
+            return
+        if self.desk is None:
+            self.desk = _beside("_monit_ask").Desk(self.actions, self.loops, self.main, _OWN_FILE)
+        self.desk.take(self.path)
+
+    def answer(self, say):
+        """Have ``say`` send what came of actions, each in a report of its own; what nobody takes
+        is kept."""
+        answers = self.desk.answers if self.desk is not None else ()
+        while answers and say({"answers": [answers[0]]}):
+            answers.popleft()
+
+    def busy(self):
+        """Say whether an answer is likely to come soon."""
+        return self.desk is not None and self.desk.busy()
+
+
+def _is_loading(module):
+    return getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
 # --------------------------------------------------------------- the thread
 
 
@@ -716,8 +840,9 @@ class _Probe:
 
     block_s = BLOCK_S
 
-    def __init__(self, path):
+    def __init__(self, path, ask=None):
         self.path = path
+        self.own = _Own(ask, self.every_loop)
         self.gc = _Gc()
         gc.callbacks.append(self.gc.callback)
         self.begin()
@@ -735,6 +860,7 @@ class _Probe:
         self.delays = _Delays()
         self.watch = _Watch()
         self.unsent = {}
+        self.own.begin()
         self.lock = None
         self.tid = 0
 
@@ -788,6 +914,8 @@ class _Probe:
             wake(now, max(0.0, now - due))
 
     def _period(self):
+        if self.own.busy():
+            return WAKE_BUSY_S
         running = [loop for loop in self.every_loop() if loop.running]
         if not running:
             return WAKE_ALONE_S
@@ -799,6 +927,8 @@ class _Probe:
 
     def _wake(self, now, late):
         self.delays.add(late)
+        _quiet(self.own.look)()
+        self.own.answer(self._say)
         held = late > self.block_s
         for loop in self.every_loop():
             self.watch.look(loop, now, late)
@@ -830,6 +960,8 @@ class _Probe:
             "sched_max": longest,
             "blocked": events,
             "lost": self.watch.lost,
+            "http": _state["http"].report() if "http" in _state else None,
+            **(_quiet(self.own.gather)(now) or {}),
         }
 
     def _blocks(self, now):
@@ -855,13 +987,15 @@ class _Probe:
     def _send(self, report):
         """Send one report; what must not be lost with it is kept for the next one."""
         report = _merged(self.unsent, report)
+        self.unsent = {} if self._say(report) else _keep(report)
+
+    def _say(self, report):
         self.seq += 1
         report.update(
             v=1, rt="python", pid=self.pid, born=self.born, seq=self.seq, mono=_clock(),
             faults=_Faults.count, fault=_Faults.last,
         )  # fmt: skip
-        sent = _datagram(self.path, _encode(report).encode("ascii"))
-        self.unsent = {} if sent else _keep(report)
+        return _datagram(self.path, _encode(report).encode("ascii"))
 
     # -- loops come and go
 
@@ -886,6 +1020,7 @@ class _Probe:
         """Send what is known at the end."""
         if os.getpid() == self.pid:
             self.stop(0.02)
+            self.own.answer(self._say)
             report = self._gather(_clock()) if self.heap.last else {}
             report["bye"] = True
             self._send(report)
@@ -921,6 +1056,8 @@ class _Forks:
                 loop.selector.__dict__.pop("select", None)
         probe.begin()
         probe.gc.reset()
+        if "http" in _state:
+            _state["http"].reset()
         probe.start()
 
     def around(self, original):
@@ -990,7 +1127,8 @@ def _datagram(path, data):
 
 def _keep(report):
     """Give what of an unsent report the next one must carry: all else is cumulative."""
-    kept = {key: report[key] for key in ("hello", "sched_max", "gc", "loops") if key in report}
+    names = ("hello", "sched_max", "gc", "loops", "http")
+    kept = {key: report[key] for key in names if key in report}
     kept["blocked"] = [each for each in report.get("blocked", []) if each["count"]][:PENDING]
     return kept
 
@@ -1008,6 +1146,8 @@ def _merged(kept, report):
     longest = {each["id"]: each["max"] for each in kept.get("loops", ())}
     for each in report["loops"]:
         each["max"] = max(each["max"], longest.get(each["id"], 0.0))
+    if report["http"] and kept.get("http"):
+        report["http"]["max"] = max(report["http"]["max"], kept["http"]["max"])
     report["blocked"] = (kept.get("blocked", []) + report["blocked"])[: 2 * PENDING]
     return report
 
@@ -1073,9 +1213,12 @@ def _hook_late():
     finder = _state["finder"]
     for name in list(finder.hooks):
         module = sys.modules.get(name)
-        loading = getattr(getattr(module, "__spec__", None), "_initializing", False)
-        if module is not None and not loading:
+        if module is not None and not _is_loading(module):
             finder.ran(name, module)
+    main = sys.modules.get("__main__")
+    if getattr(getattr(main, "__spec__", None), "name", None) == "http.server":
+        # python -m http.server: the module runs under another name
+        finder.ran("http.server", main)
 
 
 def _hook_asyncio(events):
@@ -1136,6 +1279,32 @@ class _Instrument:
         self.after_run = lambda: end(loop.ident)
 
 
+HTTP_SERVERS = {
+    "_monit_http_loops": (
+        "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
+        "hypercorn.protocol.http_stream", "gunicorn.asgi.protocol",
+        "aiohttp.web_protocol", "tornado.web",
+    ),
+    "_monit_http_threads": (
+        "gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.base_async",
+        "http.server", "wsgiref.simple_server", "werkzeug.serving", "waitress.task",
+        "waitress.channel",
+    ),
+}  # fmt: skip
+"""Which file has hooks for which modules; it is loaded with the first of these."""
+
+
+def _hook_http(file, name):
+    """Give the hook of one of `HTTP_SERVERS`."""
+
+    def hook_http(module):
+        _state["http"] = _beside("_monit_http")
+        _beside(file).HOOKS[name](module)
+
+    return hook_http
+
+
 def _is_main_interpreter():
     # ending a subinterpreter that has a raw thread aborts the whole process on 3.12
     for name in ("_interpreters", "_xxsubinterpreters"):
@@ -1158,8 +1327,13 @@ def install():
         _Probe.block_s = max(0.02, float(os.environ["MONIT_PROBE_BLOCK_MS"]) / 1000.0)
     except (KeyError, ValueError):
         _Probe.block_s = BLOCK_S
-    probe = _state["probe"] = _Probe(os.environ["MONIT_PROBE_SOCK"])
+    probe = _state["probe"] = _Probe(
+        os.environ["MONIT_PROBE_SOCK"], os.environ.get("MONIT_PROBE_ASK")
+    )
     finder = _Finder({"asyncio.events": _hook_asyncio, "trio._core._run": _hook_trio})
+    if os.environ.get("MONIT_PROBE_HTTP") != "0":
+        for file, names in HTTP_SERVERS.items():
+            finder.hooks.update((name, _hook_http(file, name)) for name in names)
     _state["finder"] = finder
     sys.meta_path.insert(0, finder)
     _hook_late()

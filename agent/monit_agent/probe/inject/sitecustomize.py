@@ -8,6 +8,21 @@ import os
 import sys
 
 
+class _Door(object):
+    """Last of sys.meta_path: gives `monit_probe`, unless the program has a module of that name."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def find_spec(self, name, path=None, target=None):
+        """Give our file's spec for our name, None for all others."""
+        if name != "monit_probe":
+            return None
+        from importlib.util import spec_from_file_location
+
+        return spec_from_file_location(name, self.file)
+
+
 def _same(path, here):
     return os.path.abspath(path or os.curdir) == here
 
@@ -29,6 +44,8 @@ def _begin(here):
             import _monit_port
         if probed:
             import _monit_probe
+
+            _monit_probe.compile_rest()
     finally:
         sys.path.remove(here)
         sys.dont_write_bytecode, sys.pycache_prefix = before
@@ -46,6 +63,8 @@ def _leave(here):
 try:
     _here = os.path.dirname(os.path.abspath(__file__))
     _leave(_here)
+    if sys.version_info >= (3, 6):
+        sys.meta_path.append(_Door(os.path.join(_here, "monit_probe.py")))
     _begin(_here)
 except Exception:
     pass

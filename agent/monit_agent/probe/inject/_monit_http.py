@@ -1,0 +1,149 @@
+"""HTTP requests of this process: how many, how many failed, how long they took, how many are open.
+
+Loaded by `_monit_probe` when a program imports a server that is known; what is done in the servers
+stands in `_monit_http_loops` and `_monit_http_threads`. It must show nowhere, above all not in the
+program's tracebacks: no frame of ours may be on the stack while something of the program, or
+something that can fail, runs. Three ways to be told without one:
+
+* `Told`: an attribute that says when it is looked up. The server looks up ``self.finish``, we hear
+  of it and give what was there before, and the server calls that.
+* `replace`: a plain function in place of a coroutine function, which gives the original's
+  coroutine; it is over before the coroutine begins.
+* `Open`: a weak reference to a coroutine, which tells when that is over, in whatever way.
+
+Counting takes no lock (a signal handler or a finaliser may come in between): each number is an
+`itertools.count`, whose ``next`` nothing can divide.
+"""
+
+import sys
+from _weakref import ref
+from itertools import count
+
+from _monit_probe import _TICK, BUCKETS, _clock, _quiet
+
+_LAST = BUCKETS - 1
+_SCALE = 1.0 / _TICK**2
+clock = _clock
+
+
+class _Tally:
+    """The numbers, each a count of which ``next`` is called."""
+
+    __slots__ = ("_counts", "_numbers", "begin", "drop", "ends", "fail", "longest", "seen")
+
+    def __init__(self):
+        self.seen = False
+        self.reset()
+
+    def reset(self):
+        """Count from nothing."""
+        self._numbers = (count(), count(), count())
+        # begun, failed, and dropped because they were none
+        self.begin, self.fail, self.drop = (each.__next__ for each in self._numbers)
+        self._counts = [count() for _ in range(BUCKETS)]
+        self.ends = [each.__next__ for each in self._counts]
+        self.longest = 0.0
+
+    def report(self):
+        """Give the report's part; None where no server and no request was seen."""
+        numbers = [[bucket, _value(each)] for bucket, each in enumerate(self._counts)]
+        begun, failed, dropped = (_value(each) for each in self._numbers)
+        if not (self.seen or begun):
+            return None
+        done = sum(number for _, number in numbers)
+        longest, self.longest = self.longest, 0.0
+        return {
+            "requests": done, "errors": failed, "now": max(0, begun - done - dropped),
+            "hist": [each for each in numbers if each[1]], "max": longest,
+        }  # fmt: skip
+
+
+def _value(counter):
+    # repr is the one way to read it without counting that all versions have
+    return int(repr(counter)[6:-1])
+
+
+tally = _Tally()
+report = tally.report
+
+
+def reset():
+    """Forget what the parent of this process did."""
+    tally.reset()
+    still_open.clear()
+
+
+def end(since, bad):
+    """Count a request that began at ``since``; ``bad``: the program failed it."""
+    took = _clock() - since
+    tally.ends[int(took * took * _SCALE).bit_length() if took < 60.0 else _LAST]()
+    if bad:
+        tally.fail()
+    if took > tally.longest:
+        tally.longest = took
+
+
+def close(carrier, bad):
+    """Count the open request of ``carrier``, if it has one."""
+    since = carrier._monit_since
+    if since:
+        carrier._monit_since = 0.0
+        end(since, bad)
+
+
+def is_bad(status):
+    """Tell whether a status, which may be anything, says that the program failed."""
+    return isinstance(status, int) and status >= 500
+
+
+class Told:
+    """In place of a method: has ``tell(instance)`` called before it is called itself."""
+
+    def __init__(self, cls, name, tell):
+        self.cls, self.name, self.tell = cls, name, _quiet(tell)
+        self.own = cls.__dict__.get(name)
+        if self.own is None and not hasattr(cls, name):
+            raise LookupError("no %s.%s" % (cls.__name__, name))
+        setattr(cls, name, self)
+
+    def __get__(self, instance, owner=None):
+        """Tell, and give the method as if this did not exist."""
+        if instance is not None:
+            self.tell(instance)
+        if self.own is None:
+            # inherited: by whom depends on the order of the subclass's bases
+            above = super(self.cls, owner if instance is None else instance)
+            return getattr(above, self.name)
+        return self.own.__get__(instance, owner)
+
+
+class Open(ref):
+    """An open request, and a weak reference to the coroutine that answers it."""
+
+    __slots__ = ("bad", "key", "protocol", "since")
+
+
+still_open = {}
+"""Each `Open` by its key; the coroutine's end takes it out, if nothing did before."""
+
+
+def coroutine_function(cls, name):
+    """Give a method that is one; `LookupError` if this version of the server has none."""
+    function = cls.__dict__.get(name)
+    if not getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80:
+        raise LookupError("no coroutine function %s.%s" % (cls.__name__, name))
+    return function
+
+
+def replace(cls, name, new, original):
+    """Put ``new`` in the place of the coroutine function ``original``, and have it look alike."""
+    new.__name__, new.__qualname__ = original.__name__, original.__qualname__
+    new.__module__, new.__doc__ = original.__module__, original.__doc__
+    new.__wrapped__ = original
+    # how inspect and asyncio tell a coroutine function that does not look like one
+    marks = (("inspect", "_is_coroutine_mark"), ("asyncio.coroutines", "_is_coroutine"))
+    for module, mark in marks:
+        value = getattr(sys.modules.get(module), mark, None)
+        if value is not None:
+            new.__dict__[mark] = value
+    setattr(cls, name, new)

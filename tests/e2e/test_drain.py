@@ -1,0 +1,48 @@
+"""A reload waits for what the old workers have in hand, whatever server they are."""
+
+from pathlib import Path
+
+import pytest
+
+import serving
+from loading import Load
+from running import free_port, monit, rows
+from waiting import wait_until
+
+DIE_AT_SIGTERM = ["http.server", "http.server 1.1", "flask", "tornado"]
+FINISH_AT_SIGTERM = ["uvicorn asyncio", "gunicorn sync", "aiohttp"]
+
+
+def started(home: Path, kind: str, instances: int = 2) -> int:
+    """Start a server; give its port."""
+    reason = serving.why_not(kind)
+    if reason is not None:
+        pytest.skip(reason)
+    folder = home / "site"
+    folder.mkdir()
+    serving.write(kind, folder)
+    port = free_port()
+    monit("start", *serving.start_words(kind, folder, port, instances))
+    return port
+
+
+def pids() -> set[int]:
+    return {each["pid"] for each in rows("web")}
+
+
+def more(load: Load, answers: int) -> None:
+    until = load.answered + answers
+    wait_until(lambda: load.answered >= until, what=f"{answers} more answers", deadline_s=60)
+
+
+@pytest.mark.parametrize("kind", [*DIE_AT_SIGTERM, *FINISH_AT_SIGTERM])
+def test_a_reload_waits_for_slow_requests(kind: str, home: Path) -> None:
+    """Requests that take a second are answered by who began them, and then it goes."""
+    port = started(home, kind)
+    before = pids()
+    with Load(port, clients=6, path="/slow") as load:
+        more(load, 6)
+        monit("reload", "web")
+        more(load, 6)
+    assert load.failures == []
+    assert not pids() & before

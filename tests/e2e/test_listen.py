@@ -1,0 +1,183 @@
+"""`monit start --listen`: workers inherit their listening sockets, whatever they are written in."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from loading import Load
+from monit_agent.wire.places import app_places
+from running import free_port, is_listening, logs, monit, monit_error, rows
+from waiting import wait_until
+
+TELLS = """
+import json, os, socket, threading
+mine = os.environ["LISTEN_PID"] == str(os.getpid())
+socks = [socket.socket(fileno=n) for n in range(3, 3 + int(os.environ["LISTEN_FDS"]))]
+told = [[s.family.name, s.getsockname(), os.get_blocking(s.fileno())] for s in socks]
+print(json.dumps([mine, os.environ["LISTEN_FDNAMES"], told]), flush=True)
+threading.Event().wait()
+"""
+
+PERL = r"""
+use Socket;
+open(my $listener, "+<&=", 3) or die;
+my $end = 0;
+$SIG{TERM} = sub { $end = 1 };
+until ($end) {
+    accept(my $client, $listener) or next;
+    1 until defined(sysread($client, my $asked, 4096));
+    my $body = $$;
+    syswrite($client, "HTTP/1.0 200 OK\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    close($client);
+}
+"""
+
+NODE = """
+require('http').createServer((_, response) => {
+  response.end(String(process.pid));
+}).listen({ fd: 3 });
+"""
+
+PROGRAMS = {"perl": ("perl", "web.pl", PERL), "node": ("node", "web.js", NODE)}
+
+
+def start_program(kind: str, home: Path, *options: str) -> None:
+    """Start a program that serves at descriptor 3."""
+    program, name, code = PROGRAMS[kind]
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed here")
+    (home / name).write_text(code)
+    words = ("--name", "web", *options, "--", program, str(home / name))
+    monit("start", "-i", "2", "--kill-timeout", "3s", *words)
+
+
+def pids() -> set[int]:
+    return {each["pid"] for each in rows("web")}
+
+
+def more(load: Load, answers: int = 50) -> None:
+    until = load.answered + answers
+    wait_until(lambda: load.answered >= until, what=f"{answers} more answers", deadline_s=40)
+
+
+def test_a_worker_finds_what_systemd_would_give_it(home: Path) -> None:
+    """Sockets from descriptor 3 on, blocking, in order; their number, its own pid, their names."""
+    port, port6, path = free_port(), free_port(), home / "web.sock"
+    (home / "tells.py").write_text(TELLS)
+    listen = (f"127.0.0.1:{port}", f"[::1]:{port6}", "unix:web.sock")
+    options = [word for where in listen for word in ("--listen", where)]
+    words = ("--name", "web", "--cwd", str(home), *options)
+    monit("start", *words, "--", sys.executable, "-S", "tells.py")
+    (line,) = (line for line in logs("web").splitlines() if "[true" in line)
+    assert json.loads(line[line.index("[true") :]) == [
+        True,
+        f"{port}:{port6}:web.sock",
+        [
+            ["AF_INET", ["127.0.0.1", port], True],
+            ["AF_INET6", ["::1", port6, 0, 0], True],
+            ["AF_UNIX", str(path), True],
+        ],
+    ]
+    assert path.stat().st_mode & 0o777 == 0o666
+    assert {each["mode"] for each in rows("web")} == {"cluster"}
+    monit("stop", "web")
+    assert not path.exists()
+    assert not is_listening(port)
+    monit("start", "web")
+    assert is_listening(port)
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> None:
+    """One that knows how to end loses nothing, also when the next keeper does it."""
+    port = free_port()
+    start_program(kind, home, "--listen", f"127.0.0.1:{port}")
+    places = app_places(str(home), "web")
+    before = pids()
+    with Load(port) as load:
+        more(load)
+        monit("reload", "web")
+        more(load)
+        second = pids()
+        old = int(Path(places.lock).read_text())
+        os.kill(old, signal.SIGKILL)
+        wait_until(
+            lambda: (
+                Path(places.lock).read_text() != f"{old}\n"
+                and all(not each["stale"] and each["status"] == "online" for each in rows("web"))
+            ),
+            what="another keeper",
+            deadline_s=30,
+        )
+        assert pids() == second
+        monit("reload", "web")
+        more(load)
+    assert load.failures == []
+    assert not before & second
+    assert not second & pids()
+
+
+def test_every_address_is_listened_on_by_a_port_alone(home: Path) -> None:
+    """IPv4 and IPv6 by one socket, as systemd and Node have it."""
+    port = free_port()
+    start_program("perl", home, "--listen", str(port))
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.socket(family) as client:
+            client.settimeout(20)
+            client.connect((host, port))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.0 200")
+
+
+def test_a_unix_socket_is_served_through_a_reload(home: Path) -> None:
+    """At its path, where a stale socket of nobody lay before."""
+    path = home / "web.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    start_program("perl", home, "--listen", f"unix:{path}")
+    before = pids()
+    with Load(0, host=str(path)) as load:
+        more(load)
+        monit("reload", "web")
+        more(load)
+    assert load.failures == []
+    assert not before & pids()
+
+
+def test_what_is_taken_is_said_before_anything_starts(home: Path) -> None:
+    """With pid and command of the owner, for ports and for paths; nothing is left of it."""
+    path = home / "web.sock"
+    (home / "tells.py").write_text(TELLS)
+    run = ("--", sys.executable, "-S", str(home / "tells.py"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = monit_error("start", "--name", "web", "--listen", where, *run)
+        assert f"cannot listen on {where}: taken by pid {os.getpid()} (" in said
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(path))
+        live.listen()
+        said = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
+        assert f"cannot listen on unix:{path}: taken by pid {os.getpid()} (" in said
+    path.unlink()
+    path.write_text("not a socket")
+    said = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
+    assert f"cannot listen on unix:{path}" in said
+    assert path.read_text() == "not a socket"
+    missing = home / "no" / "web.sock"
+    said = monit_error("start", "--name", "web", "--listen", f"unix:{missing}", *run)
+    assert "No such file" in said
+    assert rows() == []
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("where", ["1.2.3.4", "::1:80", "a b:80", "0", "127.0.0.1:99999", "unix:"])
+def test_nonsense_is_refused_with_examples(where: str) -> None:
+    """As wrong usage."""
+    said = monit_error("start", "--listen", where, "--", "sleep", "9", code=2)
+    assert "write" in said

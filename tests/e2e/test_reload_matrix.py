@@ -1,0 +1,50 @@
+"""Every server that we know, reloaded under load, unchanged: no client loses a request.
+
+`benchmarks/reload.py` does more of them, with more clients.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import serving
+from loading import Load
+from running import free_port, is_listening, monit, rows
+from waiting import wait_until
+
+CLIENTS = 4
+INSTANCES = 2
+
+
+@pytest.mark.parametrize("kind", serving.SERVERS)
+def test_a_reload_loses_no_request(kind: str, home: Path) -> None:
+    """With a connection for each request nothing fails. Of kept connections each is closed at
+    most once by each worker that goes, in which case clients ask again; nothing else fails."""
+    reason = serving.why_not(kind)
+    if reason is not None:
+        pytest.skip(reason)
+    folder = home / "site"
+    folder.mkdir()
+    serving.write(kind, folder)
+    port = free_port()
+    options = ("--min-uptime", "300ms", "--kill-timeout", "5s")
+    monit("start", *options, *serving.start_words(kind, folder, port, INSTANCES))
+    wait_until(lambda: is_listening(port), what=f"{kind} listens", deadline_s=40)
+    before = {each["pid"] for each in rows("web")}
+    with Load(port, CLIENTS) as fresh, Load(port, CLIENTS, keep_alive=True) as kept:
+        for load in (fresh, kept):
+            wait_until(lambda load=load: load.answered >= 20, what="answers", deadline_s=40)
+        monit("reload", "web")
+        for load in (fresh, kept):
+            until = load.answered + 20
+            wait_until(
+                lambda load=load, until=until: load.answered >= until,
+                what="answers of the new workers",
+                deadline_s=40,
+            )
+    assert fresh.failures == []
+    assert kept.failures == []
+    assert kept.closed <= CLIENTS * INSTANCES
+    listed = rows("web")
+    assert {each["status"] for each in listed} == {"online"}
+    assert not before & {each["pid"] for each in listed}
