@@ -1,0 +1,166 @@
+"""Reloads as somebody sees them who typed the command: at once, called off, failed, interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loading import Load
+from monit_agent.wire.places import app_places
+from running import free_port, monit, monit_error, rows
+from waiting import wait_until
+
+WAITS = """
+import http.server, os, sys, time
+print("this is", os.getpid(), flush=True)
+while os.path.exists("gate"):
+    time.sleep(0.01)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"%d" % os.getpid()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+"""A web server that does not listen while there is a file called ``gate``."""
+
+
+class Site:
+    """The app ``web``, and its gate."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        self.script = home / "web.py"
+        self.gate = home / "gate"
+        self.script.write_text(WAITS)
+        self.places = app_places(str(home), "web")
+
+    def start(self, instances: int) -> set[int]:
+        by = ("--interpreter", sys.executable, "--cwd", str(self.script.parent))
+        options = ("--name", "web", "-i", str(instances), *by)
+        monit("start", str(self.script), *options, "--", str(self.port))
+        return self.pids()
+
+    def keeper(self) -> int:
+        return int(Path(self.places.lock).read_text())
+
+    def pids(self) -> set[int]:
+        return {each["pid"] for each in rows("web")}
+
+    def processes(self) -> set[int]:
+        """Give the pids of all workers there are, of whatever release."""
+        found = psutil.Process(self.keeper()).children()
+        return {each.pid for each in found if str(self.script) in each.cmdline()}
+
+    def wait_for(self, number: int) -> None:
+        """Wait until there are so many workers."""
+        wait_until(lambda: len(self.processes()) == number, what=f"{number} workers")
+
+
+@pytest.fixture(name="site")
+def _site(home: Path) -> Site:
+    return Site(home)
+
+
+@pytest.fixture(name="begin")
+def _begin() -> Generator[Callable[..., "subprocess.Popen[str]"], None, None]:
+    """Give what types a command and does not wait for its end."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-P", "-m", "monit_agent", *words]
+        out = subprocess.PIPE
+        begun.append(subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_so_many_at_a_time(site, begin):
+    """With --parallel 2 two new workers start beside the old ones, and then the next two."""
+    before = site.start(4)
+    site.gate.touch()
+    command = begin("reload", "web", "--parallel", "2")
+    site.wait_for(6)
+    assert site.pids() == before
+    site.gate.unlink()
+    said, _ = command.communicate(timeout=60)
+    assert command.returncode == 0, said
+    assert not before & site.pids()
+    site.wait_for(4)
+
+
+def test_a_reload_that_is_called_off(site, begin):
+    """The new worker that is not ready goes, the old ones stay, both commands say so."""
+    before = site.start(2)
+    site.gate.touch()
+    with Load(site.port, clients=2) as load:
+        command = begin("reload", "web")
+        site.wait_for(3)
+        assert "the reload was cancelled by" in monit_error("reload", "web", "--cancel", code=0)
+        said, _ = command.communicate(timeout=60)
+        assert command.returncode == 1, said
+        assert "cancelled" in said
+        site.wait_for(2)
+        until = load.answered + 20
+        wait_until(lambda: load.answered >= until, what="answers")
+    assert load.failures == []
+    assert site.pids() == site.processes() == before
+    assert {each["status"] for each in rows("web")} == {"online"}
+    site.gate.unlink()
+    monit("reload", "web")
+    assert not before & site.pids()
+
+
+def test_nothing_to_call_off(site):
+    """It is said, and changes nothing."""
+    before = site.start(2)
+    assert "no reload under way" in monit_error("reload", "web", "--cancel")
+    assert site.pids() == before
+
+
+def test_a_failed_reload_tells_what_the_new_worker_said(site):
+    """Its last lines stand under the reason, so that nobody needs to look for them."""
+    before = site.start(2)
+    site.script.write_text("print('reading the recipe')\nraise SystemExit('no flour left')")
+    said = monit_error("reload", "web")
+    assert "the old one stays" in said
+    assert "no flour left" in said
+    assert site.pids() == before
+
+
+@pytest.mark.parametrize("parallel", ["1", "2"])
+def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
+    """Killed while new workers start: no request is lost, and all are replaced in the end."""
+    before = site.start(3)
+    site.gate.touch()
+    with Load(site.port, clients=2) as load:
+        begin("reload", "web", "--parallel", parallel)
+        site.wait_for(3 + int(parallel))
+        lock = Path(site.places.lock)
+        old = lock.read_text()
+        os.kill(int(old), signal.SIGKILL)
+        wait_until(lambda: lock.read_text() not in ("", old), what="another keeper", deadline_s=30)
+        site.gate.unlink()
+        wait_until(lambda: not before & site.pids(), what="all are replaced", deadline_s=60)
+        wait_until(lambda: site.pids() == alive(site), what="and the old ones are gone")
+    assert load.failures == []
+    assert {each["status"] for each in rows("web")} == {"online"}
+
+
+def alive(site: Site) -> set[int]:
+    """Give the workers that live; some are no children of this keeper."""
+    found = psutil.process_iter(["cmdline"])
+    return {each.pid for each in found if str(site.script) in (each.info["cmdline"] or ())}
