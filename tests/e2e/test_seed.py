@@ -1,8 +1,10 @@
 """The Node scripts of the notes that this project began with, unchanged, under monit."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from monit_agent.wire.messages import AppSnapshot, Snapshot
 from monit_agent.wire.places import app_places
 from observing import Client
 from running import free_port, is_listening, measured, monit, printed, row, rows
+from serving import NODE_MODULES
 from waiting import wait_until
 
 SEED = Path(__file__).parent.parent / "seed"
+LOADTEST = NODE_MODULES / "loadtest" / "bin" / "loadtest.js"
 PORT = 3000
 """Written in the scripts."""
 
@@ -113,3 +117,34 @@ def test_three_instances_of_a_script_that_knows_of_none():
     assert not before & {each["pid"] for each in rows("process-pool")}
     monit("stop", "process-pool")
     assert not is_listening(PORT)
+
+
+@pytest.mark.usefixtures("home")
+def test_the_load_test_of_the_notes():
+    """`loadtest -n 400` against three instances ends without an error, also during a reload."""
+    if is_listening(PORT):
+        pytest.skip(f"port {PORT}, which is written in the script, is taken on this machine")
+    if not LOADTEST.exists():
+        pytest.skip("loadtest is not installed: there is no npm here")
+    monit("start", str(SEED / "process-pool.js"), "-i", "3")
+    printed("process-pool", "Started at port 3000")
+    assert errors_of_400() == (400, 0)
+    command = [sys.executable, "-P", "-m", "monit_agent", "reload", "process-pool"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as reloading:
+        rounds = [errors_of_400()]
+        while reloading.poll() is None:
+            rounds.append(errors_of_400())
+    assert reloading.returncode == 0
+    assert set(rounds) == {(400, 0)}
+
+
+def errors_of_400() -> tuple[int, int]:
+    """Give how many requests of 400 were made, and how many of them failed."""
+    command = ["node", str(LOADTEST), "-n", "400", f"http://localhost:{PORT}/"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    found = [
+        re.search(rf"{what}:\s+(\d+)", said) for what in ("Completed requests", "Total errors")
+    ]
+    assert all(found), said
+    made, failed = (int(each[1]) for each in found if each)
+    return made, failed
