@@ -1,16 +1,29 @@
-"""A Node script on one port with three instances: under both managers, loaded by wrk."""
+"""Servers with several workers on one port, under both managers or none, loaded by wrk."""
 
 import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Generator, Sequence
 
-from common import PROGRAMS, BenchmarkError, Manager, both, wait_for
+from common import (
+    DEADLINE_S,
+    PROGRAMS,
+    STRAIGHT,
+    BenchmarkError,
+    Manager,
+    both,
+    clean_environment,
+    monit,
+    wait_for,
+)
 
 CLOSE = ("-H", "Connection: close")
+CLIENTS = 32
 
 
 def wrk() -> str:
@@ -23,7 +36,7 @@ def wrk() -> str:
 
 @contextlib.contextmanager
 def pools() -> Generator[dict[str, tuple[Manager, int]], None, None]:
-    """Give the managers that serve the script, each with its port."""
+    """Give the managers that serve a Node script with three instances, each with its port."""
     with both() as managers:
         served: dict[str, tuple[Manager, int]] = {}
         for manager in managers:
@@ -36,10 +49,38 @@ def pools() -> Generator[dict[str, tuple[Manager, int]], None, None]:
         yield served
 
 
-def load(port: int, seconds: float, headers: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """Start wrk with 32 connections."""
-    command = [wrk(), "-t1", "-c32", f"-d{seconds:.0f}s", *headers, f"http://127.0.0.1:{port}/"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@contextlib.contextmanager
+def uvicorns(workers: int) -> Generator[dict[str, int], None, None]:
+    """Give the ports of uvicorn with so many instances under monit, and of one that has its own
+    workers and nobody above it."""
+    app = (sys.executable, "-m", "uvicorn", "hello_asgi:app", "--app-dir", PROGRAMS)
+    quiet = ("--log-level", "warning", "--no-access-log")
+    ours, theirs = free_port(), free_port()
+    with monit() as manager:
+        options = ("--name", "web", "-i", str(workers), "--no-probe")
+        manager.run("start", *options, "--", *app, *quiet, "--port", str(ours))
+        own = (*app, *quiet, "--port", str(theirs), "--workers", str(workers))
+        process = subprocess.Popen(own, env=clean_environment(), stdin=subprocess.DEVNULL)
+        try:
+            for port in (ours, theirs):
+                wait_for(lambda port=port: answers(port), f"uvicorn serves at {port}")
+            yield {"monit": ours, STRAIGHT: theirs}
+        finally:
+            process.terminate()
+            process.wait(DEADLINE_S)
+
+
+def load(port: int, seconds: float, more: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """Start wrk with 32 connections; ``more`` are options of its own."""
+    command = [wrk(), "-t1", f"-c{CLIENTS}", f"-d{seconds:.0f}s", *more]
+    where = f"http://127.0.0.1:{port}/"
+    return subprocess.Popen([*command, where], stdout=subprocess.PIPE, text=True)
+
+
+def end(loading: "subprocess.Popen[str]") -> str:
+    """End a load before its time; give what wrk says of it."""
+    loading.send_signal(signal.SIGINT)
+    return loading.communicate(timeout=DEADLINE_S)[0]
 
 
 def requests(said: str) -> int:

@@ -21,6 +21,8 @@ PROGRAMS = os.path.join(ROOT, "benchmarks", "programs")
 CACHE = os.path.join(ROOT, "benchmarks", ".cache")
 PM2_VERSION = "7.0.4"
 DEADLINE_S = 60.0
+STRAIGHT = "straight"
+"""Who is measured where nobody manages the program."""
 
 
 class Figure(NamedTuple):
@@ -36,13 +38,15 @@ class Figure(NamedTuple):
         values = self.samples.get(who)
         return statistics.median(values) if values else None
 
-    def ratio(self, ours: str = "monit", theirs: str = "pm2") -> float | None:
-        """Give the median of the ratios round by round, else the ratio of the medians.
+    def ratio(self) -> float | None:
+        """Give monit's share of what pm2 took, where that was not measured of what it took
+        straight: the median of the ratios round by round, else the ratio of the medians.
 
         Samples of one round were taken side by side, so what slowed the machine down
         then slowed both.
         """
-        left, right = self.samples.get(ours), self.samples.get(theirs)
+        left = self.samples.get("monit")
+        right = self.samples.get("pm2") or self.samples.get(STRAIGHT)
         if not left or not right or not all(right):
             return None
         if len(left) == len(right):

@@ -14,6 +14,7 @@ from functools import partial
 
 from common import (
     PROGRAMS,
+    STRAIGHT,
     BenchmarkError,
     Figure,
     Manager,
@@ -111,9 +112,9 @@ def measure(quick: bool) -> list[Figure]:
         what = f"printing {LINES:,} lines, {words}"
         figures.append(Figure(what, "s", seconds))
         slower = {
-            who: [a / b for a, b in zip(values, seconds["> file"], strict=True)]
+            who: [a / b for a, b in zip(values, seconds[STRAIGHT], strict=True)]
             for who, values in seconds.items()
-            if who != "> file"
+            if who != STRAIGHT
         }
         figures.append(Figure(f"{what}: slow-down against > file", "times", slower, NOTE))
     return figures
@@ -122,7 +123,7 @@ def measure(quick: bool) -> list[Figure]:
 def _flood_side_by_side(mode: str, rounds: int) -> dict[str, list[float]]:
     with contextlib.ExitStack() as stack:
         flooders: dict[str, Callable[[], float]] = {
-            "> file": stack.enter_context(straight(LINES, mode)).flood
+            STRAIGHT: stack.enter_context(straight(LINES, mode)).flood
         }
         for manager in stack.enter_context(both()):
             flooder = stack.enter_context(managed(manager, LINES, mode))

@@ -19,13 +19,22 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
-from common import DEADLINE_S, PROGRAMS, ROOT, BenchmarkError, Figure, clean_environment, wait_for
+from common import (
+    DEADLINE_S,
+    PROGRAMS,
+    ROOT,
+    STRAIGHT,
+    BenchmarkError,
+    Figure,
+    clean_environment,
+    wait_for,
+)
 
 INJECT = os.path.join(ROOT, "agent", "monit_agent", "probe", "inject")
 PRELOAD = os.path.join(ROOT, "agent", "monit_agent", "probe", "node", "monit_probe.cjs")
 SETTLE_S = 2.0
 """After this a server's start, and the probe's late imports, are over."""
-PLAIN, PROBED = "> file", "monit"
+PLAIN, PROBED = STRAIGHT, "monit"
 """The table's columns for without and with; pm2 has nothing like it for Python."""
 NO_HTTP = "monit --no-http"
 """Measured beside them, so that the cost of counting requests can be told."""
