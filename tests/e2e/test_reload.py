@@ -1,6 +1,7 @@
 """Reloads as somebody sees them who typed the command: at once, called off, failed, interrupted."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,10 @@ class Site:
         """Give the pids of all workers there are, of whatever release."""
         found = psutil.Process(self.keeper()).children()
         return {each.pid for each in found if str(self.script) in each.cmdline()}
+
+    def is_written_down(self, pid: int) -> bool:
+        """Tell whether the next keeper would know of a worker."""
+        return re.search(rf"\b{pid}\b", Path(self.places.state).read_text()) is not None
 
     def wait_for(self, number: int) -> None:
         """Wait until there are so many workers."""
@@ -149,6 +154,7 @@ def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
     with Load(site.port, clients=2) as load:
         begin("reload", "web", "--parallel", parallel)
         site.wait_for(3 + int(parallel))
+        wait_until(lambda: all(map(site.is_written_down, site.processes())), what="a saved state")
         lock = Path(site.places.lock)
         old = lock.read_text()
         os.kill(int(old), signal.SIGKILL)
