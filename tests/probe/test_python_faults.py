@@ -14,7 +14,16 @@ from typing import NamedTuple
 
 import pytest
 
-from probing import DEADLINE_S, INJECT, VERSIONS, environment, listening, python
+from probing import (
+    DEADLINE_S,
+    INJECT,
+    VERSIONS,
+    environment,
+    listening,
+    python,
+    run,
+    two_reports,
+)
 
 WORK = """
 import asyncio, threading, time
@@ -264,3 +273,32 @@ def test_a_users_own_customizing_happens_as_ever(version: str, tmp_path: Path) -
 
     assert os.path.join(tmp_path, "sitecustomize.py") in said["without"].out
     _assert_alike(said)
+
+
+@each_version
+def test_threads_that_fork_at_once_leave_one_thread_of_ours(version: str) -> None:
+    """Each fork ends the probe's thread and begins it again; six at once begin but one."""
+    program = """
+        import os, sys, threading
+        sys.setswitchinterval(1e-7)
+        def work():
+            for _ in range(60):
+                pid = os.fork()
+                if not pid:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        [each.start() for each in threads]
+        [each.join() for each in threads]
+        while not passed("reports"):
+            threading.Event().wait(0.01)
+        print(len(os.listdir("/proc/self/task")) - 1)
+    """
+    ran = run(
+        program,
+        interpreter=python(version),
+        options=("-W", "ignore"),
+        gates={"reports": two_reports},
+    )
+
+    assert (ran.out, ran.err) == ("1\n", "")

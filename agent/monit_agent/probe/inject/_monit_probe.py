@@ -870,14 +870,16 @@ class _Probe:
         """Start the thread, with all signals blocked: one meant for the program's ``sigwait``
         must not be taken, and end the process, here."""
         self.tid = 0
-        self.lock = _allocate_lock()
-        self.lock.acquire()
+        lock = _allocate_lock()
+        lock.acquire()
+        self.lock = lock
         asynchronous = _signal.valid_signals() - {
             _signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL, _signal.SIGABRT
         }  # fmt: skip
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, asynchronous)
         try:
-            _start_thread(self._run, (self.lock,))
+            # not `self.lock`: another thread of the program that forks may have called `stop`
+            _start_thread(self._run, (lock,))
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
@@ -1033,6 +1035,7 @@ class _Forks:
     def __init__(self, probe):
         self.probe = probe
         self.under_way = []
+        self.starting = _allocate_lock()
 
     def before(self):
         """End the thread."""
@@ -1044,12 +1047,20 @@ class _Forks:
         """Go on, when no other thread of the program forks at this moment."""
         if self.under_way:
             self.under_way.pop()
-        if not self.under_way and self.probe.lock is None:
-            self.probe.start()
+        # again and again, because what one thread does here another may undo
+        while not self.under_way and self.probe.lock is None and self.starting.acquire(False):
+            try:
+                if self.probe.lock is None:
+                    self.probe.start()
+                if self.under_way:
+                    self.probe.stop(1.0)  # another has begun since, and found no thread to end
+            finally:
+                self.starting.release()
 
     def in_child(self):
         """Begin anew."""
         del self.under_way[:]
+        self.starting = _allocate_lock()
         probe = self.probe
         for loop in probe.every_loop():
             if loop.selector is not None:
