@@ -80,7 +80,7 @@ def test_restart_can_bring_another_environment(app: Keeping) -> None:
     """What came with the restart holds for all workers from then on."""
     show = "import os,time; print(os.environ.get('COLOUR'), flush=True); time.sleep(1000)"
     app.start(*python(show))
-    app.wait_for("online")
+    wait_until(lambda: app.log() == b"None\n", what="it is there")
     app.ask("restart", env={"COLOUR": "blue"})
     wait_until(lambda: app.log() == b"None\nblue\n", what="the new value is seen")
 

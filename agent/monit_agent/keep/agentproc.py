@@ -1,12 +1,12 @@
 """The agent process: started, watched, started again."""
 
-import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
 
 from monit_agent.keep import procfs
+from monit_agent.keep.lenient import suppress
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.spawn import Order, read_trouble, spawn
 from monit_agent.keep.zygote import Zygote
@@ -101,7 +101,7 @@ class AgentProcess:
         self._send(signal.SIGKILL)
 
     def _send(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):  # its end is on the way to us
+        with suppress(ProcessLookupError):  # its end is on the way to us
             if self._pidfd >= 0:
                 signal.pidfd_send_signal(self._pidfd, number)
             elif self.pid is not None:

@@ -1,12 +1,12 @@
 """The sockets that the workers of an app share: bound once, held as long as anybody needs them."""
 
 import _socket as socket
-import contextlib
 import errno
 import os
 import stat
 import struct
 
+from monit_agent.keep.lenient import suppress
 from monit_agent.supervise.typed import NamedTuple
 
 _INT = struct.Struct("i")
@@ -86,7 +86,7 @@ class Listeners:
             del self._by_key[listener.key]
             listener.sock.close()
             if listener.place.family == socket.AF_UNIX:
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     os.unlink(listener.place.address)
         return bool(unused)
 
@@ -100,7 +100,7 @@ def hand_over(sock: socket.socket, data: bytes, fd: int) -> int:
 def _bind_first(places: tuple[Place, ...]) -> tuple[Place, socket.socket]:
     *others, last = places
     for place in others:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return place, _bind(place)
     return last, _bind(last)
 

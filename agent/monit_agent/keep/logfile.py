@@ -5,10 +5,10 @@ for appending, and so a file that somebody else cut short is noticed instead of
 filled with zeros.
 """
 
-import contextlib
 import errno
 import os
 
+from monit_agent.keep.lenient import suppress
 from monit_agent.wire import timeindex
 
 _READ_BYTES = 65536
@@ -117,7 +117,7 @@ class LogFile:
     def _date(self, offset: int, wall_ns: int) -> None:
         # a clock that was set back must not make the times of a file decrease
         at = max(wall_ns, self._last_ns)
-        with contextlib.suppress(OSError):  # a full disk: the bytes' own trouble is told
+        with suppress(OSError):  # a full disk: the bytes' own trouble is told
             os.pwrite(self._index_fd, timeindex.pack_record(offset, at), self._index_end)
             self._index_end += timeindex.RECORD.size
             self._last_ns = at

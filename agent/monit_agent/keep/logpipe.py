@@ -1,11 +1,11 @@
 """One stream of one instance: the named pipe that its workers print into, and its file."""
 
-import contextlib
 import errno
 import fcntl
 import os
 import stat as modes
 
+from monit_agent.keep.lenient import suppress
 from monit_agent.keep.logfile import LogFile
 
 PIPE_BYTES = 1 << 20
@@ -38,12 +38,12 @@ class LogPipe:
         """Make the pipe if need be and open both ends and the file. OSError when there can be
         no pipe; a file that cannot be opened is a `trouble`, not an error."""
         if not _is_fifo(self.fifo):
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(self.fifo)
             os.mkfifo(self.fifo, 0o600)
         # both ends: so that neither a worker without us nor we without a worker get an end
         self.fd = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        with contextlib.suppress(OSError):  # a user's share of pipe memory may be used up
+        with suppress(OSError):  # a user's share of pipe memory may be used up
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.capacity = fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ)
         try:

@@ -1,13 +1,13 @@
 """What the keeper does about ports that the workers of an app share."""
 
 import _socket as socket
-import contextlib
 import os
 from collections.abc import Callable
 
 from monit_agent.keep import inherit, native, procfs, taken
 from monit_agent.keep.drain import Drains
 from monit_agent.keep.journal import note
+from monit_agent.keep.lenient import suppress
 from monit_agent.keep.listeners import Listener, Listeners, Place
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.nodes import Nodes
@@ -199,7 +199,7 @@ class Ports:
     def _take_listener(self, one: dict[str, Any], pid: int, pidfd: int, number: int) -> None:
         listener = self.listeners.find(one["key"])
         if listener is None:
-            with contextlib.suppress(KeyError, TypeError, ValueError):
+            with suppress(KeyError, TypeError, ValueError):
                 place = Place(*one["place"])
                 listener = self.listeners.take(one["key"], place, native.take_fd(pidfd, number))
         if listener is not None:

@@ -1,6 +1,5 @@
 """From a command line to a running keeper: lock, handshake, detachment."""
 
-import contextlib
 import fcntl
 import os
 import signal
@@ -10,6 +9,7 @@ from monit_agent.keep import adopt, environment, jsonline, native, procfs, state
 from monit_agent.keep.clock import now
 from monit_agent.keep.journal import LOG_BYTES, note
 from monit_agent.keep.keeper import Keeper
+from monit_agent.keep.lenient import suppress
 from monit_agent.keep.spawn import raise_descriptor_limit
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
@@ -224,12 +224,12 @@ def _detach(places: AppPlaces) -> None:
 
 def _forget(places: AppPlaces) -> None:
     """Remove the app's files; `state.json` first, for with it the app exists."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.unlink(places.state)
     for name in os.listdir(places.folder):
         if name not in KEPT:
             _remove(os.path.join(places.folder, name))
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.rmdir(places.folder)  # without logs nothing is left of it
 
 
@@ -247,7 +247,7 @@ def _remove(path: str) -> None:
 
 def _say(answer: dict[str, Any]) -> None:
     """Answer the caller, who may be gone."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.write(1, jsonline.dump(answer) + b"\n")
 
 

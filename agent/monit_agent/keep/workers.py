@@ -1,11 +1,11 @@
 """The worker processes: started, signalled, mourned. No decisions."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable
 
 from monit_agent.keep import family, procfs
+from monit_agent.keep.lenient import suppress
 from monit_agent.keep.loop import Loop
 from monit_agent.keep.spawn import Order, read_trouble, spawn
 from monit_agent.supervise.state import Now, Worker
@@ -150,7 +150,7 @@ class Workers:
         if left and not process.told:
             # as long as the zombie lies there nobody else can have its number or its group
             if not process.adopted:
-                with contextlib.suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             for pid in left:
                 family.send(pid, signal.SIGKILL)
