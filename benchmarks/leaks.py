@@ -33,7 +33,9 @@ def measure(quick: bool) -> list[Figure]:
 def _grown(manager: Manager, reloads: int) -> tuple[float, float, float]:
     port = free_port()
     manager.environment = {**manager.environment, "BENCH_PORT": str(port)}
-    manager.run("start", os.path.join(PROGRAMS, "pool.js"), "-i", "2", "--name", "pool")
+    brief = ("--min-uptime", "100ms") if manager.name == "monit" else ()
+    script = os.path.join(PROGRAMS, "pool.js")
+    manager.run("start", script, "-i", "2", "--name", "pool", *brief)
     wait_for(lambda: answers(port), f"{manager.name} serves")
     for _ in range(WARM):
         manager.run("reload", "pool")

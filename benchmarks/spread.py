@@ -19,7 +19,7 @@ COUNT = ("--latency", "-s", os.path.join(PROGRAMS, "spread.lua"))
 def measure(quick: bool) -> list[Figure]:
     """Give the 99th percentile of the latency, and the share of the busiest worker, with kept
     connections and with new ones."""
-    rounds, seconds = (2, 3.0) if quick else (7, 6.0)
+    rounds, seconds = (2, 2.0) if quick else (10, 2.0)
     say(f"  {rounds} times {seconds:.0f} s of wrk each, four times")
     figures: list[Figure] = []
     with pools() as served:
