@@ -59,7 +59,7 @@ def _field(name: str, factor: float = 1.0) -> Callable[[Sample], float | None]:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("cpu", "CPU", "of one core; near 100% for long, it cannot keep up",
+    Kind("cpu", "CPU", "of one core; near 100% for long, it is too slow",
          _field("cpu_percent"), say.percent, least=5.0),
     Kind("memory", "memory", "resident, all its processes; a steady climb is a leak",
          _field("rss_bytes"), _size, least=1024.0**2),

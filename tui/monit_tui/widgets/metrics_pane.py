@@ -102,7 +102,7 @@ class MetricsPane(Lines, can_focus=True):
             first = max(0, min(row - fits // 2, len(lines) - fits))
             lines = lines[first : first + fits]
         if len(lines) < height:
-            place = f"{kinds.index(chosen) + 1} of {len(kinds)}  " if hidden else ""
+            place = f"{kinds.index(chosen) + 1}/{len(kinds)}  " if hidden else ""
             lines.append(self._help(chosen, views, place, width))
         room = height - len(lines)
         if room < 2 or (chosen.own is not None and chosen.own.kind == "text"):
