@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from monit_agent.client.replay import ReplaySource
@@ -63,6 +64,15 @@ class Shown:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
+
+    async def search_palette(self, text: str) -> None:
+        """Open the palette and type, when it is there to be typed into."""
+        await self.press("colon")
+        await self.until(
+            lambda: isinstance(self.app.screen, CommandPalette) and self.app.focused is not None,
+            "the palette is open",
+        )
+        await self.press(*(key.replace(" ", "space") for key in text))
 
     async def pass_time(self, seconds: float) -> None:
         """Let the scene go on, and the screen take it in."""

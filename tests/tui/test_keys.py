@@ -442,8 +442,7 @@ def test_the_palette_does_what_a_key_does() -> None:
     """: finds an action by its name and runs it in its place."""
 
     async def play(shown: Shown) -> None:
-        await shown.press("colon")
-        await shown.press(*"freeze")
+        await shown.search_palette("freeze")
         await shown.until(lambda: "Hold the display" in shown.text(), "the hit is listed")
         await shown.press("enter")
         await shown.until(lambda: shown.app.feed.frozen, "the display is frozen")

@@ -140,8 +140,7 @@ def test_own_metrics_come_after_the_common_ones_and_can_be_plotted(size: tuple[i
 async def _choose(shown: Shown, action: str) -> None:
     """Find an action of the app in the palette, and choose it."""
     title = f"trigger {action}"
-    await shown.press("colon")
-    await shown.press(*(key.replace(" ", "space") for key in title))
+    await shown.search_palette(title)
     await shown.until(lambda: f"{title}  (" in shown.text(), "it is listed")
     await shown.press("enter")
     await _asked_for_words(shown)
@@ -219,8 +218,7 @@ def test_read_only_offers_no_actions() -> None:
 
     async def play(shown: Shown) -> None:
         await shown.stand_on("web")
-        await shown.press("colon")
-        await shown.press(*"trigger")
+        await shown.search_palette("trigger")
         await shown.until(lambda: "No matches found" in shown.text(), "the search is over")
         assert not [one for _, one in shown.recorder.asked if isinstance(one, Actions)]
 
