@@ -47,7 +47,7 @@ class Figure(NamedTuple):
         """
         left = self.samples.get("monit")
         right = self.samples.get("pm2") or self.samples.get(STRAIGHT)
-        if not left or not right or not all(right):
+        if not left or not right or min(right) <= 0:
             return None
         if len(left) == len(right):
             return statistics.median(a / b for a, b in zip(left, right, strict=True))
