@@ -39,6 +39,8 @@ PLAIN, PROBED = STRAIGHT, "monit"
 NO_HTTP = "monit --no-http"
 """Measured beside them, so that the cost of counting requests can be told."""
 CONTROL = "without, again"
+SERVERS, LOAD = slice(0, 1), slice(1, None)
+"""The cores of the servers, together, and of what asks them: moving about costs CPU too."""
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -87,7 +89,7 @@ def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise BenchmarkError("probe_cost needs wrk to make load")
-    rounds, seconds = (2, 3) if quick else (7, 6)
+    rounds, seconds = (2, 3) if quick else (12, 4)
     with ExitStack() as stack:
         servers = {
             PLAIN: stack.enter_context(_server(loop, {})),
@@ -135,7 +137,7 @@ def _server(loop: str, more: dict[str, str]) -> Generator[tuple[int, int], None,
         "--no-access-log", "--log-level", "warning", "--app-dir", PROGRAMS,
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, env=clean_environment(**more), stdin=subprocess.DEVNULL
+        [*_on(SERVERS), *command], env=clean_environment(**more), stdin=subprocess.DEVNULL
     )  # its complaints are ours to see
     try:
         wait_for(lambda: _listens(port) or process.poll() is not None, "uvicorn listens")
@@ -180,13 +182,20 @@ def _per_request(wrk: str, pid: int, port: int, seconds: int) -> float:
     """Give the microseconds of CPU that one request costs."""
     before = _cpu_s(pid)
     said = subprocess.run(
-        [wrk, "-t1", "-c8", f"-d{seconds}", f"http://127.0.0.1:{port}/"],
+        [*_on(LOAD), wrk, "-t1", "-c8", f"-d{seconds}", f"http://127.0.0.1:{port}/"],
         capture_output=True, text=True, check=True, timeout=DEADLINE_S,
     ).stdout  # fmt: skip
     requests = re.search(r"(\d+) requests in", said)
     if requests is None or "Non-2xx" in said:
         raise BenchmarkError(f"wrk said: {said}")
     return 1e6 * (_cpu_s(pid) - before) / int(requests[1])
+
+
+def _on(cores: slice) -> list[str]:
+    """Give what keeps a program on some of the cores."""
+    ours = sorted(os.sched_getaffinity(0))
+    chosen = ours[cores] or ours
+    return ["taskset", "-c", ",".join(map(str, chosen))]
 
 
 def _cpu_s(pid: int) -> float:
