@@ -23,6 +23,13 @@ import serving
 INSTANCES = 2
 RELOADS = 5
 SETTLE_S = 0.5
+LEFT_OUT = ("http.server 1.1",)
+"""Ends a connection as it was asked to, but without the header that says so, which wrk takes for an
+error each time, reload or not."""
+NOTE = """\
+Reloads, keep-alive: a server that goes closes its kept connections, each worker each of them once.
+wrk counts that as failed where the server did not announce it with its last answer, though nothing
+that was asked is lost; clients ask again. Node under monit announces it."""
 LONG_S = 600.0
 """Longer than it takes: the load is ended by us."""
 
@@ -30,7 +37,8 @@ LONG_S = 600.0
 def measure(quick: bool) -> list[Figure]:
     """Give the failed requests of five reloads, with new connections and with kept ones."""
     figures: list[Figure] = []
-    for kind in ("http.server", "node") if quick else serving.SERVERS:
+    kinds = ("http.server", "node") if quick else serving.SERVERS
+    for kind in (kind for kind in kinds if kind not in LEFT_OUT):
         reason = serving.why_not(kind)
         say(f"  {kind}: {reason or f'{RELOADS} reloads, twice'}")
         if reason is None:
@@ -50,7 +58,7 @@ def _of(kind: str) -> list[Figure]:
             what = f"{kind}, -i {INSTANCES}, {RELOADS} reloads under wrk -c32, {how}"
             samples = alternate(1, turns)
             of = ", ".join(f"{who} of {number:,}" for who, number in made.items())
-            figures.append(Figure(f"{what}: failed requests ({of})", "", samples))
+            figures.append(Figure(f"{what}: failed requests ({of})", "", samples, NOTE))
     return figures
 
 
