@@ -143,3 +143,28 @@ threading.Event().wait()
     assert row("web")["status"] == "online"
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(os.fspath(path))
+
+
+@pytest.mark.parametrize("how", ["bound", "inherited"])
+def test_answers_in_pieces_are_sent_at_once(how: str, home: Path) -> None:
+    """What is accepted has TCP_NODELAY, which servers set on sockets that are then replaced."""
+    port = free_port()
+    bound = "socket.create_server(('127.0.0.1', PORT))".replace("PORT", str(port))
+    listener = bound if how == "bound" else "socket.socket(fileno=3)"
+    code = f"""
+import socket
+listener = {listener}
+print("listens", flush=True)
+while True:
+    try:
+        client = listener.accept()[0]
+    except BlockingIOError:
+        continue
+    print("at once:", client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), flush=True)
+"""
+    (home / "web.py").write_text(code)
+    by = ("--interpreter", sys.executable, "--name", "web")
+    where = ("-i", "2") if how == "bound" else ("--listen", f"127.0.0.1:{port}")
+    monit("start", str(home / "web.py"), *by, *where)
+    with socket.create_connection(("127.0.0.1", port)):
+        printed("web", "at once: 1")

@@ -116,6 +116,10 @@ def _bind(place: Place) -> socket.socket:
         else:
             if place.kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                # inherited by what is accepted. Servers set it before they bind, which is lost when
+                # they get this socket, or take an inherited one for a Unix socket (uvicorn --fd):
+                # then each answer in two writes would wait 40 ms for the client's kernel
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if place.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place.v6only)
             sock.bind((place.address, place.port))
