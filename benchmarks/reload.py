@@ -28,8 +28,9 @@ LEFT_OUT = ("http.server 1.1",)
 error each time, reload or not."""
 NOTE = """\
 Reloads, keep-alive: a server that goes closes its kept connections, each worker each of them once.
-wrk counts that as failed where the server did not announce it with its last answer, though nothing
-that was asked is lost; clients ask again. Node under monit announces it."""
+wrk counts that as failed where the server did not announce it with the answer before; at worst the
+next question was on its way, and clients of kept connections ask again. Node under monit
+announces it. Timeouts count too: answers that took more than two seconds."""
 LONG_S = 600.0
 """Longer than it takes: the load is ended by us."""
 
