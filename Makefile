@@ -12,7 +12,7 @@ demo: $(READY)
 	@$(BIN)/monit demo
 
 test: $(READY) $(NODE)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff format --check .

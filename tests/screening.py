@@ -36,6 +36,10 @@ class Recorder:
         return [(app, one) for app, one in self.asked if type(one).__name__ in acting]
 
 
+PATIENCE_S = 60
+"""A palette that searches anew at each key takes seconds on a machine that is busy."""
+
+
 class Shown:
     """The running screen."""
 
@@ -82,10 +86,10 @@ class Shown:
 
     async def until(self, predicate: Callable[[], object], what: str) -> None:
         """Wait for what comes by timers or through the source."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE_S
         while not predicate():
             if time.monotonic() > end:
-                raise AssertionError(f"not within 15 s: {what}\n{self.text()}")
+                raise AssertionError(f"not within {PATIENCE_S} s: {what}\n{self.text()}")
             self.app.feed.flush()
             await self.pilot.pause()
 

@@ -58,8 +58,10 @@ def test_counters_live_on_and_an_adopted_worker_is_kept_as_any_other(app: Keepin
     show = "import os,time; print(os.environ['COLOUR'], flush=True); time.sleep(1000)"
     app.start(*python(show), env={"COLOUR": "red", "PATH": os.environ["PATH"]})
     first = app.wait_for("online")
+    wait_until(lambda: app.log() == b"red\n", what="the first one has printed")
     os.kill(first["pid"], signal.SIGKILL)
     wait_until(lambda: app.slot()["restarts"] == 1, what="a restart")
+    wait_until(lambda: app.log() == b"red\n" * 2, what="the second one has printed")
     second = app.wait_for("online")
     app.kill_keeper()
     app.revive()
