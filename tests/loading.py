@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from waiting import wait_until
+
 TIMEOUT_S = 20
 """A request that takes so long counts as lost; a slow machine must not make it so."""
 
@@ -57,6 +59,11 @@ class Load:
         self._end.set()
         for thread in self._threads:
             thread.join()
+
+    def more(self, answers: int) -> None:
+        """Wait for so many more answers."""
+        until = self.answered + answers
+        wait_until(lambda: self.answered >= until, what=f"{answers} more answers", deadline_s=60)
 
     def _run(self) -> None:
         kept: http.client.HTTPConnection | None = None

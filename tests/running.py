@@ -55,6 +55,11 @@ def row(app: str, instance: int = 0) -> dict[str, Any]:
     return found
 
 
+def pids(app: str) -> set[int]:
+    """Give the pids of the workers that `monit list --json` has of an app."""
+    return {each["pid"] for each in rows(app)}
+
+
 def logs(app: str) -> str:
     """Give what `monit logs` has of an app."""
     return monit("logs", app, "--no-follow", "-n", "200")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loading import Load
-from running import free_port, monit, printed, row, rows
+from running import free_port, monit, pids, printed, row
 from serving import ASGI, BIN
 from waiting import wait_until
 
@@ -50,7 +50,7 @@ needs_ipv6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason=
 def is_reloaded(*where: tuple[int, str]) -> None:
     """See that both instances answer at each place, that two others do after a reload, and that
     no request is lost."""
-    before = {each["pid"] for each in rows("web")}
+    before = pids("web")
     with contextlib.ExitStack() as stack:
         loads = [stack.enter_context(Load(port, host=host)) for port, host in where]
         for load in loads:
@@ -59,8 +59,7 @@ def is_reloaded(*where: tuple[int, str]) -> None:
         for load in loads:
             answered_by(load, 4)
     assert [load.failures for load in loads] == [[] for _ in loads]
-    after = {each["pid"] for each in rows("web")}
-    assert len(before | after) == 4
+    assert len(before | pids("web")) == 4
 
 
 def answered_by(load: Load, workers: int) -> None:

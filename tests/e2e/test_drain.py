@@ -6,8 +6,7 @@ import pytest
 
 import serving
 from loading import Load
-from running import free_port, monit, rows
-from waiting import wait_until
+from running import free_port, monit, pids
 
 DIE_AT_SIGTERM = ["http.server", "http.server 1.1", "flask", "tornado"]
 FINISH_AT_SIGTERM = ["uvicorn asyncio", "gunicorn sync", "aiohttp"]
@@ -26,23 +25,14 @@ def started(home: Path, kind: str, instances: int = 2) -> int:
     return port
 
 
-def pids() -> set[int]:
-    return {each["pid"] for each in rows("web")}
-
-
-def more(load: Load, answers: int) -> None:
-    until = load.answered + answers
-    wait_until(lambda: load.answered >= until, what=f"{answers} more answers", deadline_s=60)
-
-
 @pytest.mark.parametrize("kind", [*DIE_AT_SIGTERM, *FINISH_AT_SIGTERM])
 def test_a_reload_waits_for_slow_requests(kind: str, home: Path) -> None:
     """Requests that take a second are answered by who began them, and then it goes."""
     port = started(home, kind)
-    before = pids()
+    before = pids("web")
     with Load(port, clients=6, path="/slow") as load:
-        more(load, 6)
+        load.more(6)
         monit("reload", "web")
-        more(load, 6)
+        load.more(6)
     assert load.failures == []
-    assert not pids() & before
+    assert not pids("web") & before

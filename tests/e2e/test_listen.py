@@ -12,7 +12,7 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, is_listening, logs, monit, monit_error, rows
+from running import free_port, is_listening, logs, monit, monit_error, pids, rows
 from waiting import wait_until
 
 TELLS = """
@@ -57,15 +57,6 @@ def start_program(kind: str, home: Path, *options: str) -> None:
     monit("start", "-i", "2", "--kill-timeout", "3s", *words)
 
 
-def pids() -> set[int]:
-    return {each["pid"] for each in rows("web")}
-
-
-def more(load: Load, answers: int = 50) -> None:
-    until = load.answered + answers
-    wait_until(lambda: load.answered >= until, what=f"{answers} more answers", deadline_s=40)
-
-
 def test_a_worker_finds_what_systemd_would_give_it(home: Path) -> None:
     """Sockets from descriptor 3 on, blocking, in order; their number, its own pid, their names."""
     port, port6, path = free_port(), free_port(), home / "web.sock"
@@ -99,12 +90,12 @@ def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> No
     port = free_port()
     start_program(kind, home, "--listen", f"127.0.0.1:{port}")
     places = app_places(str(home), "web")
-    before = pids()
+    before = pids("web")
     with Load(port) as load:
-        more(load)
+        load.more(50)
         monit("reload", "web")
-        more(load)
-        second = pids()
+        load.more(50)
+        second = pids("web")
         old = int(Path(places.lock).read_text())
         os.kill(old, signal.SIGKILL)
         wait_until(
@@ -115,12 +106,12 @@ def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> No
             what="another keeper",
             deadline_s=30,
         )
-        assert pids() == second
+        assert pids("web") == second
         monit("reload", "web")
-        more(load)
+        load.more(50)
     assert load.failures == []
     assert not before & second
-    assert not second & pids()
+    assert not second & pids("web")
 
 
 def test_every_address_is_listened_on_by_a_port_alone(home: Path) -> None:
@@ -141,13 +132,13 @@ def test_a_unix_socket_is_served_through_a_reload(home: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
     start_program("perl", home, "--listen", f"unix:{path}")
-    before = pids()
+    before = pids("web")
     with Load(0, host=str(path)) as load:
-        more(load)
+        load.more(50)
         monit("reload", "web")
-        more(load)
+        load.more(50)
     assert load.failures == []
-    assert not before & pids()
+    assert not before & pids("web")
 
 
 def test_what_is_taken_is_said_before_anything_starts(home: Path) -> None:

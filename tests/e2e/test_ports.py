@@ -15,7 +15,8 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, is_listening, monit, monit_error, row, rows
+from running import free_port, is_listening, monit, monit_error, pids, row, rows
+from serving import ASGI, HTTP_SERVER
 from waiting import wait_until
 
 NODE = """
@@ -23,30 +24,6 @@ const { createServer } = require('http');
 createServer((_, res) => {
   res.end(String(process.pid));
 }).listen(Number(process.env.TEST_PORT), () => console.log('listening'));
-"""
-
-PYTHON = """
-import http.server, os
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = b"%d" % os.getpid()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_):
-        pass
-at = ("127.0.0.1", int(os.environ["TEST_PORT"]))
-http.server.ThreadingHTTPServer(at, Handler).serve_forever()
-"""
-
-UVICORN = """
-import os
-async def app(scope, receive, send):
-    if scope["type"] == "http":
-        headers = [(b"content-type", b"text/plain")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
 """
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
@@ -62,7 +39,7 @@ class Site:
         self.folder = home / "site"
         self.folder.mkdir()
         self.places = app_places(str(home), "web")
-        codes = {"node": NODE, "python": PYTHON, "uvicorn": UVICORN}
+        codes = {"node": NODE, "python": HTTP_SERVER, "uvicorn": ASGI}
         name, self.code = "web.js" if kind == "node" else "web.py", codes[kind]
         self.script = self.folder / name
         self.write(self.code)
@@ -87,14 +64,6 @@ class Site:
         told, *_ = json.loads(monit("describe", "web", "--json"))
         return told["agent_pid"]
 
-    def pids(self) -> set[int]:
-        return {each["pid"] for each in rows("web")}
-
-    def seen(self, load: Load, more: int = 200) -> None:
-        """Wait for so many more answers."""
-        until = load.answered + more
-        wait_until(lambda: load.answered >= until, what=f"{more} more answers", deadline_s=40)
-
 
 @pytest.fixture(name="site")
 def _site(home: Path) -> Callable[[str], Site]:
@@ -110,7 +79,7 @@ def test_instances_share_a_port_and_a_reload_loses_no_request(kind, site):
     """The program knows of nothing; all its instances answer, before and after two reloads."""
     web = site(kind)
     web.start(3)
-    before = web.pids()
+    before = pids("web")
     assert len(before) == 3
     assert {each["mode"] for each in rows("web")} == {"cluster"}
     with Load(web.port) as load:
@@ -118,10 +87,10 @@ def test_instances_share_a_port_and_a_reload_loses_no_request(kind, site):
         assert served_by(load) == before
         for _ in range(2):
             monit("reload", "web")
-            web.seen(load)
-        wait_until(lambda: web.pids() <= served_by(load), what="the new ones answer", deadline_s=40)
+            load.more(200)
+        wait_until(lambda: pids("web") <= served_by(load), what="all new ones", deadline_s=40)
     assert load.failures == []
-    assert not web.pids() & before
+    assert not pids("web") & before
     assert {each["restarts"] for each in rows("web")} == {2}
     monit("stop", "web")
     assert not is_listening(web.port)
@@ -151,19 +120,19 @@ def test_a_broken_release_replaces_nobody(kind, what, site):
     web = site(kind)
     web.start(2)
     shorten_patience(web)
-    before = web.pids()
+    before = pids("web")
     with Load(web.port, clients=2) as load:
-        web.seen(load, 50)
+        load.more(50)
         web.write(BROKEN[what][kind])
         said = monit_error("reload", "web")
-        web.seen(load, 50)
+        load.more(50)
     assert load.failures == []
-    assert web.pids() == before
+    assert pids("web") == before
     assert "the old one stays" in said
     assert {each["status"] for each in rows("web")} == {"online"}
     web.write(web.code)
     monit("reload", "web")
-    assert not web.pids() & before
+    assert not pids("web") & before
 
 
 def shorten_patience(web: Site) -> None:
@@ -201,18 +170,18 @@ def test_the_keeper_may_die(kind, site):
     """Requests go on when it is killed, and the next keeper can reload without losing one."""
     web = site(kind)
     web.start(2)
-    before = web.pids()
+    before = pids("web")
     old = web.keeper_pid()
     with Load(web.port) as load:
-        web.seen(load)
+        load.more(200)
         os.kill(old, signal.SIGKILL)
         wait_for_keeper(web, old)
-        web.seen(load)
-        assert web.pids() == before
+        load.more(200)
+        assert pids("web") == before
         monit("reload", "web")
-        web.seen(load)
+        load.more(200)
     assert load.failures == []
-    assert not web.pids() & before
+    assert not pids("web") & before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -261,9 +230,9 @@ def test_one_instance_with_a_port_is_replaced_without_a_gap(site):
     monit("start", str(web.script), *by, *env)
     first = row("web")["pid"]
     with Load(web.port, clients=2) as load:
-        web.seen(load, 50)
+        load.more(50)
         monit("reload", "web")
-        web.seen(load, 50)
+        load.more(50)
     assert load.failures == []
     assert row("web")["pid"] != first
 
@@ -273,6 +242,6 @@ def test_programs_without_a_port_are_as_they_were(site):
     web = site("python")
     web.write("import threading; print('up', flush=True); threading.Event().wait()")
     web.start(2)
-    before = web.pids()
+    before = pids("web")
     monit("reload", "web")
-    assert not web.pids() & before
+    assert not pids("web") & before

@@ -13,25 +13,17 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, monit, monit_error, rows
+from running import free_port, monit, monit_error, pids, rows
+from serving import HTTP_SERVER
 from waiting import wait_until
 
 WAITS = """
-import http.server, os, sys, time
+import os, time
 print("this is", os.getpid(), flush=True)
 while os.path.exists("gate"):
     time.sleep(0.01)
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = b"%d" % os.getpid()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+WAITS += HTTP_SERVER
 """A web server that does not listen while there is a file called ``gate``."""
 
 
@@ -48,14 +40,11 @@ class Site:
     def start(self, instances: int) -> set[int]:
         by = ("--interpreter", sys.executable, "--cwd", str(self.script.parent))
         options = ("--name", "web", "-i", str(instances), *by)
-        monit("start", str(self.script), *options, "--", str(self.port))
-        return self.pids()
+        monit("start", str(self.script), *options, "--env", f"TEST_PORT={self.port}")
+        return pids("web")
 
     def keeper(self) -> int:
         return int(Path(self.places.lock).read_text())
-
-    def pids(self) -> set[int]:
-        return {each["pid"] for each in rows("web")}
 
     def processes(self) -> set[int]:
         """Give the pids of all workers there are, of whatever release."""
@@ -99,11 +88,11 @@ def test_so_many_at_a_time(site, begin):
     site.gate.touch()
     command = begin("reload", "web", "--parallel", "2")
     site.wait_for(6)
-    assert site.pids() == before
+    assert pids("web") == before
     site.gate.unlink()
     said, _ = command.communicate(timeout=60)
     assert command.returncode == 0, said
-    assert not before & site.pids()
+    assert not before & pids("web")
     site.wait_for(4)
 
 
@@ -119,21 +108,20 @@ def test_a_reload_that_is_called_off(site, begin):
         assert command.returncode == 1, said
         assert "cancelled" in said
         site.wait_for(2)
-        until = load.answered + 20
-        wait_until(lambda: load.answered >= until, what="answers")
+        load.more(20)
     assert load.failures == []
-    assert site.pids() == site.processes() == before
+    assert pids("web") == site.processes() == before
     assert {each["status"] for each in rows("web")} == {"online"}
     site.gate.unlink()
     monit("reload", "web")
-    assert not before & site.pids()
+    assert not before & pids("web")
 
 
 def test_nothing_to_call_off(site):
     """It is said, and changes nothing."""
     before = site.start(2)
     assert "no reload under way" in monit_error("reload", "web", "--cancel")
-    assert site.pids() == before
+    assert pids("web") == before
 
 
 def test_a_failed_reload_tells_what_the_new_worker_said(site):
@@ -143,7 +131,7 @@ def test_a_failed_reload_tells_what_the_new_worker_said(site):
     said = monit_error("reload", "web")
     assert "the old one stays" in said
     assert "no flour left" in said
-    assert site.pids() == before
+    assert pids("web") == before
 
 
 @pytest.mark.parametrize("parallel", ["1", "2"])
@@ -160,8 +148,8 @@ def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
         os.kill(int(old), signal.SIGKILL)
         wait_until(lambda: lock.read_text() not in ("", old), what="another keeper", deadline_s=30)
         site.gate.unlink()
-        wait_until(lambda: not before & site.pids(), what="all are replaced", deadline_s=60)
-        wait_until(lambda: site.pids() == alive(site), what="and the old ones are gone")
+        wait_until(lambda: not before & pids("web"), what="all are replaced", deadline_s=60)
+        wait_until(lambda: pids("web") == alive(site), what="and the old ones are gone")
     assert load.failures == []
     assert {each["status"] for each in rows("web")} == {"online"}
 

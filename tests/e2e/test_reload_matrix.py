@@ -9,7 +9,7 @@ import pytest
 
 import serving
 from loading import Load
-from running import free_port, is_listening, monit, rows
+from running import free_port, is_listening, monit, pids, rows
 from waiting import wait_until
 
 CLIENTS = 4
@@ -30,21 +30,15 @@ def test_a_reload_loses_no_request(kind: str, home: Path) -> None:
     options = ("--min-uptime", "300ms", "--kill-timeout", "5s")
     monit("start", *options, *serving.start_words(kind, folder, port, INSTANCES))
     wait_until(lambda: is_listening(port), what=f"{kind} listens", deadline_s=40)
-    before = {each["pid"] for each in rows("web")}
+    before = pids("web")
     with Load(port, CLIENTS) as fresh, Load(port, CLIENTS, keep_alive=True) as kept:
         for load in (fresh, kept):
-            wait_until(lambda load=load: load.answered >= 20, what="answers", deadline_s=40)
+            load.more(20)
         monit("reload", "web")
         for load in (fresh, kept):
-            until = load.answered + 20
-            wait_until(
-                lambda load=load, until=until: load.answered >= until,
-                what="answers of the new workers",
-                deadline_s=40,
-            )
+            load.more(20)
     assert fresh.failures == []
     assert kept.failures == []
     assert kept.closed <= CLIENTS * INSTANCES
-    listed = rows("web")
-    assert {each["status"] for each in listed} == {"online"}
-    assert not before & {each["pid"] for each in listed}
+    assert {each["status"] for each in rows("web")} == {"online"}
+    assert not before & pids("web")

@@ -42,27 +42,25 @@ def _loop(sample: Sample) -> str:
         waited = words.lag(sample.sched_delay_p95_ms)
         return f"none seen; a thread that can run waits {waited} (p95)"
     use = None if sample.loop_utilization is None else 100.0 * sample.loop_utilization
-    lags = ", ".join(
-        f"{name} {words.lag(value)}"
-        for name, value in (
-            ("p50", sample.loop_lag_p50_ms),
-            ("p95", sample.loop_lag_p95_ms),
-            ("p99", sample.loop_lag_p99_ms),
-            ("max", sample.loop_lag_max_ms),
-        )
+    lags = _spread(
+        sample.loop_lag_p50_ms,
+        sample.loop_lag_p95_ms,
+        sample.loop_lag_p99_ms,
+        sample.loop_lag_max_ms,
     )
     return f"{sample.loop_type}, busy {words.percent(use)}, lag {lags}"
 
 
+def _spread(*milliseconds: float | None) -> str:
+    """Say median, two percentiles and the worst."""
+    names = ("p50", "p95", "p99", "max")
+    pairs = zip(names, milliseconds, strict=True)
+    return ", ".join(f"{name} {words.lag(value)}" for name, value in pairs)
+
+
 def _http(sample: Sample) -> str:
-    latencies = ", ".join(
-        f"{name} {words.lag(value)}"
-        for name, value in (
-            ("p50", sample.http_p50_ms),
-            ("p95", sample.http_p95_ms),
-            ("p99", sample.http_p99_ms),
-            ("max", sample.http_max_ms),
-        )
+    latencies = _spread(
+        sample.http_p50_ms, sample.http_p95_ms, sample.http_p99_ms, sample.http_max_ms
     )
     return (
         f"{words.rate(sample.http_rps)}, errors {words.rate(sample.http_errors_per_s)}, "
