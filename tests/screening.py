@@ -36,8 +36,8 @@ class Recorder:
         return [(app, one) for app, one in self.asked if type(one).__name__ in acting]
 
 
-PATIENCE_S = 60
-"""A palette that searches anew at each key takes seconds on a machine that is busy."""
+PATIENCE_S = 30
+"""What takes a moment takes seconds on a machine that is busy."""
 
 
 class Shown:

@@ -178,6 +178,19 @@ def test_an_action_is_triggered_from_the_palette(size: tuple[int, int]) -> None:
     show(play, scenes.healthy(), size=size)
 
 
+def test_who_types_before_the_agent_has_answered_finds_all_the_same() -> None:
+    """The palette searches again with each key, and needs no other key when the answer comes."""
+
+    async def play(shown: Shown) -> None:
+        await shown.stand_on("web")
+        shown.source.stage["web"].silent = True
+        await shown.search_palette("trigger clear")
+        shown.source.stage["web"].silent = False
+        await shown.until(lambda: "trigger clear  (" in shown.text(), "it is listed")
+
+    show(play, scenes.healthy())
+
+
 def test_an_instances_action_is_of_this_instance() -> None:
     """On the row of web/2 the palette means web/2, and Esc runs nothing."""
 

@@ -18,25 +18,28 @@ class TriggerCommands(Provider):
     _offers: tuple[Offer, ...] = ()
 
     async def startup(self) -> None:
-        """Find out; nothing is offered where only looking is allowed."""
+        """Ask; nothing is offered where only looking is allowed."""
+        self._answered = asyncio.Event()
         screen = self.screen
-        if not isinstance(screen, OverviewScreen) or screen.read_only:
-            return
-        self._key = screen.table.cursor
-        if self._key is None:
-            return
-        answered = asyncio.Event()
+        if isinstance(screen, OverviewScreen) and not screen.read_only:
+            self._key = screen.table.cursor
+        if isinstance(screen, OverviewScreen) and self._key is not None:
+            screen.acting.offers(self._key, self._take)
+        else:
+            self._answered.set()
 
-        def take(offers: tuple[Offer, ...]) -> None:
-            self._offers = offers
-            answered.set()
+    def _take(self, offers: tuple[Offer, ...]) -> None:
+        self._offers = offers
+        self._answered.set()
 
-        screen.acting.offers(self._key, take)
-        await answered.wait()  # the source gives every question an answer, in time
+    async def _all(self) -> tuple[Offer, ...]:
+        # not in startup(): a key typed meanwhile would cancel it, and the palette stay empty
+        await self._answered.wait()  # the source gives every question an answer, in time
+        return self._offers
 
     async def discover(self) -> Hits:
         """List them all."""
-        for offer in self._offers:
+        for offer in await self._all():
             title = self._title(offer)
             yield DiscoveryHit(
                 _with_help(Content(title), offer), lambda offer=offer: self._run(offer), title
@@ -45,7 +48,7 @@ class TriggerCommands(Provider):
     async def search(self, query: str) -> Hits:
         """Find them by their names."""
         matcher = self.matcher(query)
-        for offer in self._offers:
+        for offer in await self._all():
             title = self._title(offer)
             score = matcher.match(title)
             if score > 0:
