@@ -148,3 +148,21 @@ def test_workers_of_threads_are_left_out_and_the_switch_works(sock: socket.socke
     assert off.communicate(timeout=20) == ("", "")
     with pytest.raises(TimeoutError):
         sock.accept()
+
+
+AFTER_A_LONG_LOOK = """
+const { Budget } = require(process.argv[1]);
+const budget = new Budget();
+budget.spent(400, 1000);
+const allowed = (at) => budget.begins(at) && budget.worth(250, at);
+console.log(allowed(3000), allowed(12000));
+"""
+
+
+def test_one_look_that_took_long_is_not_the_last() -> None:
+    """A machine that was busy once does not end the watch over blocks shorter than the look."""
+    budget = PROBE / "node" / "monit_budget.cjs"
+    told = subprocess.run(
+        [NODE, "-e", AFTER_A_LONG_LOOK, str(budget)], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["false", "true"]

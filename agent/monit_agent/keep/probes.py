@@ -20,7 +20,7 @@ _FILES = (
     "inject/monit_probe.py", "inject/_monit_ask.py", "inject/_monit_prometheus.py",
     "node/monit_probe.cjs", "node/monit_port.cjs", "node/monit_http.cjs", "node/monit_metrics.cjs",
     "node/monit_pm2.cjs", "node/monit_prometheus.cjs", "node/monit_blocks.cjs",
-    "node/monit_watch.cjs",
+    "node/monit_watch.cjs", "node/monit_budget.cjs",
 )  # fmt: skip
 _MARK = b"/cache/probe-"
 _REQUIRE = b" --require="

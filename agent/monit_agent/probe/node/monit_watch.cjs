@@ -10,13 +10,12 @@ const { workerData } = require("worker_threads");
 const { Session, url } = require("inspector");
 const fs = require("fs");
 const net = require("net");
+const { Budget } = require("./monit_budget.cjs");
 
 const LOOK_MS = 30;
 const SUSPECT_MS = 60; // a block is looked at before it is one: at 100 ms it may be over
 const GOING_ON_MS = 1000;
 const REPORT_MS = 1000;
-const SHARE = 100; // of the time at most 1/100 is spent in looking, and a block is not made longer
-const STRETCH = 5; // by more than 1/5 of what it lasts already
 const FRAMES = 30;
 const TEXT = 200;
 const PLACES = 64;
@@ -36,8 +35,7 @@ let known = cells[BLOCKS];
 let block = null; // the one under way: when the last beat was, and the stacks seen in it
 let ended = null; // the last one, whose garbage collections are being counted still
 let session = null;
-let cost = 0; // of one look at the stack, ms
-let notBefore = 0;
+const budget = new Budget();
 let toldAt = 0;
 
 function look() {
@@ -52,8 +50,8 @@ function look() {
   if (age > SUSPECT_MS && !block) {
     block = { beat: cells[BEAT], gc: cells[GC], waited: waited(), stacks: [], due: SUSPECT_MS };
   }
-  if (block && !session && age > Math.max(block.due, STRETCH * cost)) {
-    if (block.stacks.length || at > notBefore) capture(block, age);
+  if (block && !session && age > block.due && budget.worth(age, at)) {
+    if (block.stacks.length || budget.begins(at)) capture(block, age);
   }
   if (at - toldAt > REPORT_MS && (places.size || (block && age > GOING_ON_MS))) tell(at, age);
 }
@@ -88,8 +86,8 @@ function capture(of, age) {
     session.post("Debugger.disable");
     session.disconnect();
     session = null;
-    cost = now() - (begun || now());
-    notBefore = now() + SHARE * cost;
+    const at = now();
+    budget.spent(at - (begun || at), at);
     const stack = params.callFrames.map((frame) => framed(frame, files));
     if (!late && blames(stack)) of.stacks.push(stack.slice(0, FRAMES));
   });
