@@ -1,10 +1,10 @@
-"""Prints LINES lines flat out whenever told to: ``flood.py FOLDER LINES print|buffered|each``.
+"""Prints LINES lines flat out whenever told to: ``flood.py FOLDER LINES MODE``.
 
 Waits for ``FOLDER/go.N`` (N = 0, 1, …), prints, and writes to ``FOLDER/done.N`` how many seconds
-its own printing took. ``print`` prints as any script does, so that ``PYTHONUNBUFFERED``, if the
-manager sets it, has its effect. The others do the same whatever the environment: ``buffered``
-writes through 8 KiB as Python does into a pipe or a file, ``each`` makes one write a line as
-loggers do.
+its own printing took. ``print`` and ``unbuffered`` print as any script does, so that
+``PYTHONUNBUFFERED``, if it is set, has its effect. The others do the same whatever the
+environment: ``buffered`` writes through 8 KiB as Python does into a pipe or a file, ``each`` makes
+one write a line as loggers do.
 """
 
 import itertools
@@ -21,7 +21,7 @@ def line(number: int, index: int) -> str:
 def flood(number: int, lines: int, mode: str) -> float:
     """Print everything; give the seconds that it took."""
     began = time.perf_counter()
-    if mode == "print":
+    if mode in ("print", "unbuffered"):
         for index in range(lines):
             print(line(number, index), end="")
         sys.stdout.flush()

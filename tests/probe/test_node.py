@@ -150,6 +150,27 @@ def test_workers_of_threads_are_left_out_and_the_switch_works(sock: socket.socke
         sock.accept()
 
 
+def test_a_watch_that_could_not_begin_is_tried_again(sock: socket.socket) -> None:
+    """Where no thread could be started at one block, the next ones are watched all the same."""
+    program = """
+        const threads = require("worker_threads");
+        const { Worker } = threads;
+        threads.Worker = class { constructor() { throw new Error("no threads left"); } };
+        function held() { const end = Date.now() + 300; while (Date.now() < end); }
+        setInterval(held, 700);
+        setTimeout(() => { threads.Worker = Worker; }, 4000);
+    """
+    with _start(program, sock.getsockname()) as process:
+        main, _ = sock.accept()
+        watch, _ = sock.accept()
+        with main, watch, watch.makefile() as lines:
+            watch.settimeout(20)
+            blocked = json.loads(lines.readline())["blocked"]
+        process.kill()
+
+    assert "held" in [name for _, _, name in blocked[0]["stack"]]
+
+
 AFTER_A_LONG_LOOK = """
 const { Budget } = require(process.argv[1]);
 const budget = new Budget();

@@ -39,14 +39,16 @@ function beat(period) {
 function begin({ path, born, gc }) {
   if (broken || env.MONIT_PROBE_BLOCKS === "0" || process.execArgv.some((each) => /^--inspect/.test(each))) return;
   const { Worker } = require("worker_threads");
-  cells = new Float64Array(new SharedArrayBuffer(8 * CELLS));
-  beat(0);
-  // without the program's own preloads, environment and output
+  const shared = new Float64Array(new SharedArrayBuffer(8 * CELLS));
+  // without the program's own preloads, environment and output; where none can be started now,
+  // the next block tries again
   worker = new Worker(require.resolve("./monit_watch.cjs"), {
-    workerData: { path, process: { pid, born }, ours: `${__dirname}/`, cells: cells.buffer },
+    workerData: { path, process: { pid, born }, ours: `${__dirname}/`, cells: shared.buffer },
     execArgv: [], env: {}, stdin: false, stdout: true, stderr: true, trackUnmanagedFds: false,
     resourceLimits: { maxOldGenerationSizeMb: 32 },
   });
+  cells = shared;
+  beat(0);
   worker.unref();
   worker.on("error", () => { broken = true; }).on("exit", () => { cells = worker = null; });
   watchedGc = gc;
