@@ -1,5 +1,6 @@
 """The Node preload: what it reports, and that the program does not notice it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -42,6 +43,16 @@ def _start(program: str, path: str, **more: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _running(program: str, path: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Have it run, and killed in the end, whatever comes."""
+    with _start(program, path, **more) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def _reports(listener: socket.socket, count: int) -> list[dict]:
     connection, _ = listener.accept()
     with connection, connection.makefile() as lines:
@@ -58,9 +69,8 @@ def test_heap_and_a_blocked_loop_are_reported(sock: socket.socket) -> None:
     program = """
         setInterval(() => { const end = Date.now() + 300; while (Date.now() < end); }, 1000);
     """
-    with _start(program, sock.getsockname()) as process:
+    with _running(program, sock.getsockname()):
         reports = _reports(sock, 4)
-        process.kill()
 
     assert [report["seq"] for report in reports] == [1, 2, 3, 4]
     assert 0.27 < max(loop["max"] for loop in _loops(reports)) < 0.6
@@ -75,9 +85,8 @@ def test_heap_and_a_blocked_loop_are_reported(sock: socket.socket) -> None:
 
 def test_an_idle_loop_reads_as_idle(sock: socket.socket) -> None:
     """Nothing to do is no delay: nearly all of the time counts as a wait of nothing."""
-    with _start("setInterval(() => {}, 100)", sock.getsockname()) as process:
+    with _running("setInterval(() => {}, 100)", sock.getsockname()):
         reports = _reports(sock, 3)
-        process.kill()
 
     loop = reports[-1]["loops"][0]
     assert loop["idle"] > 0.5 * sum(mass for _, mass in loop["lag"])
@@ -87,9 +96,8 @@ def test_an_idle_loop_reads_as_idle(sock: socket.socket) -> None:
 def test_the_collector_is_watched_when_asked_for(sock: socket.socket) -> None:
     """MONIT_PROBE_GC=1: collections are counted, which costs a few percent under load."""
     program = "setInterval(() => { global.x = Array(1e5).fill().map(() => ({})); }, 10)"
-    with _start(program, sock.getsockname(), MONIT_PROBE_GC="1") as process:
+    with _running(program, sock.getsockname(), MONIT_PROBE_GC="1"):
         reports = _reports(sock, 3)
-        process.kill()
 
     assert reports[-1]["gc"][0][0] > 0
 
@@ -122,10 +130,9 @@ def test_a_program_ends_by_itself_and_says_nothing_of_us(
 
 def test_it_connects_again_when_the_agent_comes_back(sock: socket.socket) -> None:
     """An agent that went and came back hears the program again, from the same count."""
-    with _start("setInterval(() => {}, 100)", sock.getsockname()) as process:
+    with _running("setInterval(() => {}, 100)", sock.getsockname()):
         before = _reports(sock, 1)
         after = _reports(sock, 2)
-        process.kill()
 
     assert after[0]["seq"] > before[0]["seq"]
     assert after[0]["born"] == before[0]["born"]
@@ -137,7 +144,7 @@ def test_workers_of_threads_are_left_out_and_the_switch_works(sock: socket.socke
         const { Worker } = require('worker_threads');
         new Worker('setTimeout(() => {}, 1500)', { eval: true });
     """
-    with _start(program, sock.getsockname()) as process:
+    with _running(program, sock.getsockname()) as process:
         connection, _ = sock.accept()
         with connection:  # one that was closed would be made again
             process.wait(20)
@@ -160,13 +167,12 @@ def test_a_watch_that_could_not_begin_is_tried_again(sock: socket.socket) -> Non
         setInterval(held, 700);
         setTimeout(() => { threads.Worker = Worker; }, 4000);
     """
-    with _start(program, sock.getsockname()) as process:
+    with _running(program, sock.getsockname()):
         main, _ = sock.accept()
         watch, _ = sock.accept()
         with main, watch, watch.makefile() as lines:
             watch.settimeout(20)
             blocked = json.loads(lines.readline())["blocked"]
-        process.kill()
 
     assert "held" in [name for _, _, name in blocked[0]["stack"]]
 
