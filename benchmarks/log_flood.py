@@ -106,7 +106,7 @@ def managed(manager: Manager, lines: int, mode: str) -> Generator[Flooder, None,
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the seconds and the slow-downs, for buffered output and for a write a line."""
+    """Give the seconds and the slow-downs of each way to print."""
     rounds = 3 if quick else 7
     figures: list[Figure] = []
     for mode, words in MODES.items():

@@ -21,12 +21,12 @@ class TriggerCommands(Provider):
         """Ask; nothing is offered where only looking is allowed."""
         self._answered = asyncio.Event()
         screen = self.screen
-        if isinstance(screen, OverviewScreen) and not screen.read_only:
-            self._key = screen.table.cursor
-        if isinstance(screen, OverviewScreen) and self._key is not None:
-            screen.acting.offers(self._key, self._take)
-        else:
-            self._answered.set()
+        if not isinstance(screen, OverviewScreen) or screen.read_only:
+            return self._take(())
+        self._key = screen.table.cursor
+        if self._key is None:
+            return self._take(())
+        return screen.acting.offers(self._key, self._take)
 
     def _take(self, offers: tuple[Offer, ...]) -> None:
         self._offers = offers

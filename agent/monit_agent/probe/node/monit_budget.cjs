@@ -4,10 +4,10 @@
 // One look that took long, as the first one does or any on a busy machine, must not be the last:
 // what is remembered of it fades.
 
-const SHARE = 100; // of the time at most 1/100 is spent in looking, and a block is not made longer
-const STRETCH = 5; // by more than 1/5 of what it lasts already
-const HALF_LIFE_MS = 2000;
-const MOST_MS = 10000; // that is waited for the next look
+const SHARE = 100; // of the time at most 1/100 is spent in looking, while a look takes 100 ms at most:
+const MOST_MS = 10000; // no longer than that is the next one waited for
+const STRETCH = 5; // a block is not made longer by more than 1/5 of what it lasts already
+const HALF_LIFE_MS = 2000; // of what is remembered for that
 
 class Budget {
   constructor() {
