@@ -2,9 +2,11 @@
 
 Requests per second are worthless for this on a shared machine (the same program twice differs by
 a third), so the CPU that each server used is divided by the requests that it answered, with a
-plain server and one with the probe under load at the same time. A second plain server beside them
-tells by how much two equal ones differ: what the probe costs cannot be known better than that. A
-fourth one, with a probe that counts no HTTP requests, tells what that part of it costs.
+plain server and one with the probe under load at the same time, in turns on the same core. Both
+are started anew several times, because where a process has its things in memory is worth a
+percent or two. A second plain server in the place of the probed one tells by how much two equal
+ones differ: what the probe costs cannot be known better than that. One with a probe that counts
+no HTTP requests tells what that part of it costs.
 """
 
 import os
@@ -41,16 +43,22 @@ NO_HTTP = "monit --no-http"
 CONTROL = "without, again"
 SERVERS, LOAD = slice(0, 1), slice(1, None)
 """The cores of the servers, together, and of what asks them: moving about costs CPU too."""
+KINDS = {
+    "asyncio, h11": ("--loop", "asyncio", "--http", "h11"),
+    "uvloop, h11": ("--loop", "uvloop", "--http", "h11"),
+    "uvloop, httptools": ("--loop", "uvloop", "--http", "httptools"),
+}
+"""uvicorn as `pip install uvicorn` has it, with a loop in C, and with its parser in C too."""
 
 
 def measure(quick: bool) -> list[Figure]:
     """Give the figures of CPU per request, idle CPU and start-up, without and with the probe."""
-    figures: list[Figure] = []
     with _agent() as environment:
-        for loop in ("asyncio", "uvloop"):
-            figures += _under_load(loop, environment, quick)
-        figures.append(_start_up(environment, 10 if quick else 40))
-    return figures
+        return [
+            *[_under_load(kind, environment, quick) for kind in KINDS],
+            *[_idle(kind, environment, 3 if quick else 20) for kind in list(KINDS)[:2]],
+            _start_up(environment, 10 if quick else 40),
+        ]
 
 
 @contextmanager
@@ -85,55 +93,61 @@ def _drain(sock: socket.socket, over: threading.Event) -> None:
 # ------------------------------------------------------------ under load and idle
 
 
-def _under_load(loop: str, probe: dict[str, str], quick: bool) -> list[Figure]:
+def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise BenchmarkError("probe_cost needs wrk to make load")
-    rounds, seconds = (2, 3) if quick else (12, 4)
-    with ExitStack() as stack:
-        servers = {
-            PLAIN: stack.enter_context(_server(loop, {})),
-            PROBED: stack.enter_context(_server(loop, probe)),
-            NO_HTTP: stack.enter_context(_server(loop, {**probe, "MONIT_PROBE_HTTP": "0"})),
-            CONTROL: stack.enter_context(_server(loop, {})),
-        }
-        idle = _both(servers, lambda pid, _port: _idle(pid, 3 if quick else 20))
-        costs: dict[str, list[float]] = {who: [] for who in servers}
-        _both(servers, lambda pid, port: _per_request(wrk, pid, port, 1))
-        for _ in range(rounds):
-            for who, cost in _both(
-                servers, lambda pid, port: _per_request(wrk, pid, port, seconds)
-            ).items():
-                costs[who].append(cost)
+    starts, rounds, seconds = (1, 2, 2) if quick else (6, 3, 2)
+    others = {PROBED: probe, NO_HTTP: {**probe, "MONIT_PROBE_HTTP": "0"}, CONTROL: {}}
+    costs: dict[str, list[float]] = {PLAIN: [], PROBED: []}
+    more: dict[str, list[float]] = {other: [] for other in others}
+    for start in range(starts):
+        for other, environment in others.items():
+            # equal hashes, so that dictionaries do not differ by chance
+            seed = {"PYTHONHASHSEED": str(start + 1)}
+            begins = [(PLAIN, {}), (other, environment)]
+            if start % 2:
+                begins.reverse()  # whoever is started second costs up to a percent more
+            with ExitStack() as stack:
+                pair = {
+                    who: stack.enter_context(_server(kind, {**seed, **variables}))
+                    for who, variables in begins
+                }
+                measured = [
+                    _both(pair, lambda pid, port: _per_request(wrk, pid, port, seconds))
+                    for _ in range(rounds + 1)
+                ][1:]  # the first one warms up
+            more[other] += [100.0 * (cost[other] / cost[PLAIN] - 1.0) for cost in measured]
+            if other == PROBED:
+                for who, samples in costs.items():
+                    samples += [cost[who] for cost in measured]
     note = (
-        f"uvicorn ({loop}), CPU per request against the plain one in the same round: with the "
-        f"probe {_more(costs, PROBED)}, of which without HTTP {_more(costs, NO_HTTP)}; a second "
-        f"plain one {_more(costs, CONTROL)}"
+        f"uvicorn ({kind}), CPU per request against the plain one beside it: with the probe "
+        f"{_spread(more[PROBED])}, without HTTP figures {_spread(more[NO_HTTP])}; a second plain "
+        f"one {_spread(more[CONTROL])}"
     )
-    for beside in (NO_HTTP, CONTROL):
-        costs.pop(beside)
-        idle.pop(beside)
-    return [
-        Figure(f"probe: uvicorn ({loop}), CPU per request", "µs", costs, note),
-        Figure(
-            f"probe: uvicorn ({loop}), CPU when idle", "% core", {k: [v] for k, v in idle.items()}
-        ),
-    ]
+    return Figure(f"probe: uvicorn ({kind}), CPU per request", "µs", costs, note)
 
 
-def _more(costs: dict[str, list[float]], who: str) -> str:
-    """Give by how much more ``who`` costs than the plain server: median, least and most."""
-    more = [100.0 * (b / a - 1.0) for a, b in zip(costs[PLAIN], costs[who], strict=True)]
-    return f"{statistics.median(more):+.1f} % ({min(more):+.1f} to {max(more):+.1f})"
+def _spread(percent: list[float]) -> str:
+    return f"{statistics.median(percent):+.1f} % ({min(percent):+.1f} to {max(percent):+.1f})"
+
+
+def _idle(kind: str, probe: dict[str, str], seconds: float) -> Figure:
+    with _server(kind, {}) as plain, _server(kind, probe) as probed:
+        shares = _both({PLAIN: plain, PROBED: probed}, lambda pid, _port: _share(pid, seconds))
+    return Figure(
+        f"probe: uvicorn ({kind}), CPU when idle", "% core", {k: [v] for k, v in shares.items()}
+    )
 
 
 @contextmanager
-def _server(loop: str, more: dict[str, str]) -> Generator[tuple[int, int], None, None]:
+def _server(kind: str, more: dict[str, str]) -> Generator[tuple[int, int], None, None]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        sys.executable, "-m", "uvicorn", "hello_asgi:app", "--loop", loop, "--port", str(port),
+        sys.executable, "-m", "uvicorn", "hello_asgi:app", *KINDS[kind], "--port", str(port),
         "--no-access-log", "--log-level", "warning", "--app-dir", PROGRAMS,
     ]  # fmt: skip
     process = subprocess.Popen(
@@ -142,7 +156,7 @@ def _server(loop: str, more: dict[str, str]) -> Generator[tuple[int, int], None,
     try:
         wait_for(lambda: _listens(port) or process.poll() is not None, "uvicorn listens")
         if process.poll() is not None:
-            raise BenchmarkError(f"uvicorn with {loop} does not start")
+            raise BenchmarkError(f"uvicorn ({kind}) does not start")
         yield process.pid, port
     finally:
         process.terminate()
@@ -171,7 +185,8 @@ def _both(servers, measured) -> dict[str, float]:
     return found
 
 
-def _idle(pid: int, seconds: float) -> float:
+def _share(pid: int, seconds: float) -> float:
+    """Give the percentage of a core that an idle process uses."""
     time.sleep(SETTLE_S)
     before, begun = _cpu_s(pid), time.monotonic()
     time.sleep(seconds)

@@ -167,6 +167,27 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
+LATE = """
+import asyncio, importlib, sys, uvicorn
+name = "uvicorn.protocols.http." + sys.argv[2] + "_impl"
+sys.meta_path[:] = [each for each in sys.meta_path if not hasattr(each, "hooks")]
+hidden = importlib.import_module(name)
+del sys.modules[name]
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    if name not in sys.modules:
+        sys.modules[name] = hidden
+        while not isinstance(hidden.RequestResponseCycle.__dict__.get("on_response"), property):
+            await asyncio.sleep(0.01)
+    if scope["path"] == "/503":
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+protocol = {"h11": "H11Protocol", "httptools": "HttpToolsProtocol"}[sys.argv[2]]
+uvicorn.run(app, port=int(sys.argv[1]), http=getattr(hidden, protocol), access_log=False)
+"""
 UVICORN = "-m uvicorn app:app --no-access-log --port {port}"
 # all gunicorns of a user have one and the same control socket
 GUNICORN = "-m gunicorn app:app --no-control-socket -b 127.0.0.1:{port} "
@@ -189,6 +210,11 @@ SERVERS = {
     "aiohttp": (AIOHTTP, "app.py {port}"),
     "tornado": (TORNADO, "app.py {port}"),
 }
+ODD = {
+    "uvicorn late h11": (LATE, "app.py {port} h11"),
+    "uvicorn late httptools": (LATE, "app.py {port} httptools"),
+}
+"""Servers for one test each."""
 SOCKETS = ("uvicorn h11", "hypercorn", "gunicorn asgi", "aiohttp", "tornado")
 """Servers that are asked for a WebSocket."""
 
@@ -233,7 +259,7 @@ def _serving(
             pytest.importorskip(package)
     if server not in {"http.server", "wsgiref"}:
         pytest.importorskip(server.split(maxsplit=1)[0])
-    source, words = SERVERS[server]
+    source, words = (SERVERS | ODD)[server]
     (folder / "app.py").write_text(source)
     served = Served(free_port(), {}, [0.0], set())
     with listening() as (sock, name), (folder / "said").open("wb") as said:
@@ -377,6 +403,22 @@ def test_a_server_answers_and_complains_as_without_us(server: str, tmp_path: Pat
         assert _said(probed) == _said(bare)
         assert server == "waitress" or _said(probed).count("in fails") >= 2
         assert "_monit" not in _said(probed)
+
+
+@pytest.mark.parametrize("path", ["/", "/503"])
+@pytest.mark.parametrize("parser", ["h11", "httptools"])
+def test_a_request_that_was_open_before_we_came_is_answered(
+    parser: str, path: str, tmp_path: Path
+) -> None:
+    """A program that threw the import hook away has its server found later, in the middle of a
+    request: that one goes on as if nothing were, and those after it are counted."""
+    with _serving(tmp_path, f"uvicorn late {parser}") as (served, until):
+        first, second = served.ask(path), served.ask(path)
+        until("the second is counted", lambda: served.counted()["requests"] == 1)
+
+    assert (first[0], first[2]) == (second[0], second[2]) == ({"/": 200}.get(path, 503), b"ok")
+    assert served.counted() == {"requests": 1, "errors": int(path == "/503"), "now": 0}
+    assert served.faults == {""}
 
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:

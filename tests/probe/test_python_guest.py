@@ -237,6 +237,7 @@ def test_an_agent_that_is_gone_stalled_or_comes_back_is_not_noticed() -> None:
         async def main():
             await asyncio.sleep(1)
             time.sleep(0.4)
+            await asyncio.sleep(0)  # the loop has gone round: it knows how long that was
             print("blocked", flush=True)
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         asyncio.run(main())

@@ -106,6 +106,29 @@ def test_trio_is_read_too() -> None:
     assert any(report["tasks"] for report in ran.full)
 
 
+def test_blocks_just_over_the_threshold_are_caught_in_the_act() -> None:
+    """Each of those that an idle loop meets has its culprit named, however it falls between the
+    probe's looks; one of eight may be missed by a probe that a busy machine wakes too late."""
+    ran = run(
+        """
+        import asyncio, time
+        def blocker():
+            time.sleep(0.16)
+        async def main():
+            await asyncio.sleep(1.5)
+            for number in range(8):
+                blocker()
+                await asyncio.sleep(0.11 + number / 80)
+            await asyncio.sleep(1.1)
+        asyncio.run(main())
+        """
+    )
+
+    assert ran.last["loops"][0]["stuck"] == 8
+    named = [block for block in _blocked(ran) if block["stack"][0][2].endswith("blocker")]
+    assert sum(block["count"] for block in named) >= 7
+
+
 def test_many_short_callbacks_are_not_blamed_on_one() -> None:
     """400 callbacks of 1 ms in one go hold the loop up; none of them is the culprit."""
     ran = run("""

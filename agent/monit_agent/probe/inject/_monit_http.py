@@ -12,49 +12,73 @@ something that can fail, runs. Three ways to be told without one:
 * `Open`: a weak reference to a coroutine, which tells when that is over, in whatever way.
 
 Counting takes no lock (a signal handler or a finaliser may come in between): each number is an
-`itertools.count`, whose ``next`` nothing can divide.
+`itertools.count`, whose ``next`` nothing can divide. What a request costs is most of all the
+Python functions that are called for it, because their code has left the caches by then: there are
+as few as can be, and how long each took is sorted later, many at once, by the probe's thread.
 """
 
 import sys
+from _bisect import bisect_left
+from _collections import deque
+from _functools import partial
 from _weakref import ref
-from itertools import count
+from itertools import count, islice
 
-from _monit_probe import _TICK, BUCKETS, _clock, _quiet
+from _monit_probe import _TICK, BUCKETS, _bounds, _clock, _quiet
 
+PENDING = 1 << 16
+"""So many may end before the probe's thread comes to sort them, ten times a second."""
 _LAST = BUCKETS - 1
 _SCALE = 1.0 / _TICK**2
 clock = _clock
 
 
 class _Tally:
-    """The numbers, each a count of which ``next`` is called."""
-
-    __slots__ = ("_counts", "_numbers", "begin", "drop", "ends", "fail", "longest", "seen")
+    """The numbers, each a count of which ``next`` is called, and how long each request took."""
 
     def __init__(self):
+        self._numbers = count(), count(), count()
+        # begun, failed, and dropped because they were none
+        self.begin, self.fail, self.drop = (partial(next, each) for each in self._numbers)
+        self._ended = deque(maxlen=PENDING)
+        self.done = self._ended.append
         self.seen = False
         self.reset()
 
     def reset(self):
         """Count from nothing."""
-        self._numbers = (count(), count(), count())
-        # begun, failed, and dropped because they were none
-        self.begin, self.fail, self.drop = (each.__next__ for each in self._numbers)
-        self._counts = [count() for _ in range(BUCKETS)]
-        self.ends = [each.__next__ for each in self._counts]
-        self.longest = 0.0
+        self._before = [_value(each) for each in self._numbers]
+        self._ended.clear()
+        self._hist = [0] * BUCKETS
+        self._longest = 0.0
+
+    def sort(self):
+        """Count what has ended since the last time."""
+        took = sorted(islice(iter(self._ended.popleft, None), len(self._ended)))
+        done = 0
+        while done < len(took):
+            first = took[done]
+            bucket = int(first * first * _SCALE).bit_length() if first < 60.0 else _LAST
+            above = bisect_left(took, _bounds(bucket)[1], done + 1) if bucket < _LAST else len(took)
+            self._hist[bucket] += above - done
+            done = above
+        if took:
+            self._longest = max(self._longest, took[-1])
 
     def report(self):
         """Give the report's part; None where no server and no request was seen."""
-        numbers = [[bucket, _value(each)] for bucket, each in enumerate(self._counts)]
-        begun, failed, dropped = (_value(each) for each in self._numbers)
+        self.sort()
+        begun, failed, dropped = (
+            _value(each) - before for each, before in zip(self._numbers, self._before)
+        )
         if not (self.seen or begun):
             return None
-        done = sum(number for _, number in numbers)
-        longest, self.longest = self.longest, 0.0
+        done = sum(self._hist)
+        longest, self._longest = self._longest, 0.0
         return {
             "requests": done, "errors": failed, "now": max(0, begun - done - dropped),
-            "hist": [each for each in numbers if each[1]], "max": longest,
+            "hist": [[bucket, number] for bucket, number in enumerate(self._hist) if number],
+            "max": longest,
         }  # fmt: skip
 
 
@@ -65,6 +89,7 @@ def _value(counter):
 
 tally = _Tally()
 report = tally.report
+sort = tally.sort
 
 
 def reset():
@@ -75,12 +100,9 @@ def reset():
 
 def end(since, bad):
     """Count a request that began at ``since``; ``bad``: the program failed it."""
-    took = _clock() - since
-    tally.ends[int(took * took * _SCALE).bit_length() if took < 60.0 else _LAST]()
+    tally.done(_clock() - since)
     if bad:
         tally.fail()
-    if took > tally.longest:
-        tally.longest = took
 
 
 def close(carrier, bad):

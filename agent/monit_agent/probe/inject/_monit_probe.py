@@ -39,9 +39,8 @@ REPORT_S = 1.0
 FIRST_S = 0.4
 """When the first full report is made: after the imports of most programs, and not in those that
 end at once, for which reading the heap (and importing ctypes) would only be a cost."""
-WAKE_BUSY_S, WAKE_S, WAKE_IDLE_S, WAKE_ALONE_S = 0.01, 0.05, 0.1, 0.2
-"""The thread's period with a running event loop, with one that is used for less than 2 % of the
-time (then a block is sure to be caught in the act only from 200 ms on), and without any. Waking is
+WAKE_BUSY_S, WAKE_S, WAKE_ALONE_S = 0.01, 0.1, 0.2
+"""The thread's period with a running event loop and without any; see `_Probe._period`. Waking is
 what the probe costs an idle program: 0.1 to 0.2 ms of CPU each time, cold caches included. The
 first is for a second at most, while the answer of an action is awaited."""
 BEAT_S, BEAT_IDLE_S = 0.02, 0.045
@@ -205,9 +204,8 @@ class _Loop:
     """
 
     __slots__ = (
-        "block", "busy", "busy_since", "clock_id", "cpu_before", "depth", "drowsy", "due",
-        "handle",
-        "ident", "idle_since", "kind", "lag", "loop", "number", "paced", "period", "running",
+        "block", "busy", "busy_since", "clock_id", "cpu_before", "depth", "due", "handle", "ident",
+        "idle_since", "kind", "lag", "loop", "number", "paced", "period", "running",
         "selector", "since", "tid", "wall", "way",
     )  # fmt: skip
 
@@ -224,7 +222,7 @@ class _Loop:
         self.busy_since = self.idle_since = self.due = self.since = 0.0
         self.busy = self.wall = 0.0
         self.cpu_before = 0.0
-        self.period, self.paced, self.drowsy = BEAT_S, (0.0, 0.0), False
+        self.period, self.paced = BEAT_S, (0.0, 0.0)
         self.kind, self.way = "", ""
         self.depth = 0
 
@@ -328,8 +326,8 @@ class _Loop:
 
     def _pace(self, busy, wall):
         """Choose how often to look from the use since the last report."""
-        self.drowsy = busy - self.paced[0] < 0.02 * (wall - self.paced[1])
-        self.period = BEAT_IDLE_S if self.drowsy else BEAT_S
+        drowsy = busy - self.paced[0] < 0.02 * (wall - self.paced[1])
+        self.period = BEAT_IDLE_S if drowsy else BEAT_S
         self.paced = busy, wall
 
     # -- trio
@@ -377,7 +375,7 @@ class _Loop:
         return {
             "id": self.number, "type": self.kind, "running": self.running, "busy": busy,
             "wall": wall, "idle": idle, "lag": self.lag.masses(), "max": longest,
-            "now": now - stuck if stuck and now - stuck > WAKE_S else 0.0,
+            "now": now - stuck if stuck and now - stuck > _Probe.block_s / 2 else 0.0,
             "stuck": self.lag.stuck,
         }  # fmt: skip
 
@@ -908,20 +906,25 @@ class _Probe:
                 _quiet(self._report)(now)
                 self.report_at = max(self.report_at + REPORT_S, now)
                 now = _clock()
-            period = self._period()
+            period = self._period(now)
             due = now + period
             if lock.acquire(True, period):
                 return
             now = _clock()
             wake(now, max(0.0, now - due))
 
-    def _period(self):
+    def _period(self, now):
+        """Give how long to sleep: a loop that is busy is looked at again when that has become a
+        block, so that each one is caught in the act, however short it is beyond the threshold."""
         if self.own.busy():
             return WAKE_BUSY_S
-        running = [loop for loop in self.every_loop() if loop.running]
-        if not running:
-            return WAKE_ALONE_S
-        return WAKE_IDLE_S if all(loop.drowsy for loop in running) else WAKE_S
+        period = WAKE_ALONE_S
+        for loop in self.every_loop():
+            if loop.running:
+                since = loop.stuck_since(now) if loop.block is None else 0.0
+                due = since + self.block_s - now + 0.001 if since else WAKE_S
+                period = min(period, WAKE_S, max(due, WAKE_BUSY_S))
+        return period
 
     def every_loop(self):
         """Give the loops that were ever seen, in a list of the caller's own."""
@@ -929,6 +932,8 @@ class _Probe:
 
     def _wake(self, now, late):
         self.delays.add(late)
+        if "http" in _state:
+            _state["http"].sort()
         _quiet(self.own.look)()
         self.own.answer(self._say)
         held = late > self.block_s
