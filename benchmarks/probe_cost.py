@@ -107,7 +107,7 @@ def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
             seed = {"PYTHONHASHSEED": str(start + 1)}
             begins = [(PLAIN, {}), (other, environment)]
             if start % 2:
-                begins.reverse()  # whoever is started second costs up to a percent more
+                begins.reverse()  # being started first or second may tell
             with ExitStack() as stack:
                 pair = {
                     who: stack.enter_context(_server(kind, {**seed, **variables}))

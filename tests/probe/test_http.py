@@ -180,10 +180,8 @@ async def app(scope, receive, send):
         sys.modules[name] = hidden
         while not isinstance(hidden.RequestResponseCycle.__dict__.get("on_response"), property):
             await asyncio.sleep(0.01)
-    if scope["path"] == "/503":
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-    else:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+    status = 503 if scope["path"] == "/503" else 200
+    await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
 protocol = {"h11": "H11Protocol", "httptools": "HttpToolsProtocol"}[sys.argv[2]]
 uvicorn.run(app, port=int(sys.argv[1]), http=getattr(hidden, protocol), access_log=False)
@@ -405,10 +403,10 @@ def test_a_server_answers_and_complains_as_without_us(server: str, tmp_path: Pat
         assert "_monit" not in _said(probed)
 
 
-@pytest.mark.parametrize("path", ["/", "/503"])
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/503", 503)])
 @pytest.mark.parametrize("parser", ["h11", "httptools"])
 def test_a_request_that_was_open_before_we_came_is_answered(
-    parser: str, path: str, tmp_path: Path
+    parser: str, path: str, status: int, tmp_path: Path
 ) -> None:
     """A program that threw the import hook away has its server found later, in the middle of a
     request: that one goes on as if nothing were, and those after it are counted."""
@@ -416,8 +414,8 @@ def test_a_request_that_was_open_before_we_came_is_answered(
         first, second = served.ask(path), served.ask(path)
         until("the second is counted", lambda: served.counted()["requests"] == 1)
 
-    assert (first[0], first[2]) == (second[0], second[2]) == ({"/": 200}.get(path, 503), b"ok")
-    assert served.counted() == {"requests": 1, "errors": int(path == "/503"), "now": 0}
+    assert (first[0], first[2]) == (second[0], second[2]) == (status, b"ok")
+    assert served.counted() == {"requests": 1, "errors": int(status == 503), "now": 0}
     assert served.faults == {""}
 
 

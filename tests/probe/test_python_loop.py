@@ -106,22 +106,27 @@ def test_trio_is_read_too() -> None:
     assert any(report["tasks"] for report in ran.full)
 
 
-def test_blocks_just_over_the_threshold_are_caught_in_the_act() -> None:
+@pytest.mark.parametrize(("threshold_ms", "block_ms"), [(100, 160), (30, 80)])
+def test_blocks_just_over_the_threshold_are_caught_in_the_act(
+    threshold_ms: int, block_ms: int
+) -> None:
     """Each of those that an idle loop meets has its culprit named, however it falls between the
     probe's looks; one of eight may be missed by a probe that a busy machine wakes too late."""
     ran = run(
         """
-        import asyncio, time
+        import asyncio, sys, time
         def blocker():
-            time.sleep(0.16)
+            time.sleep(int(sys.argv[1]) / 1000)
         async def main():
             await asyncio.sleep(1.5)
             for number in range(8):
                 blocker()
-                await asyncio.sleep(0.11 + number / 80)
+                await asyncio.sleep(0.15 + number / 400)
             await asyncio.sleep(1.1)
         asyncio.run(main())
-        """
+        """,
+        str(block_ms),
+        env={"MONIT_PROBE_BLOCK_MS": str(threshold_ms)},
     )
 
     assert ran.last["loops"][0]["stuck"] == 8

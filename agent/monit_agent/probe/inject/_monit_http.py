@@ -3,10 +3,11 @@
 Loaded by `_monit_probe` when a program imports a server that is known; what is done in the servers
 stands in `_monit_http_loops` and `_monit_http_threads`. It must show nowhere, above all not in the
 program's tracebacks: no frame of ours may be on the stack while something of the program, or
-something that can fail, runs. Three ways to be told without one:
+something that can fail, runs. Ways to be told without one:
 
 * `Told`: an attribute that says when it is looked up. The server looks up ``self.finish``, we hear
   of it and give what was there before, and the server calls that.
+* A property in place of an attribute that the server sets and looks up at the right moments.
 * `replace`: a plain function in place of a coroutine function, which gives the original's
   coroutine; it is over before the coroutine begins.
 * `Open`: a weak reference to a coroutine, which tells when that is over, in whatever way.

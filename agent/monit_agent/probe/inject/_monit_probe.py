@@ -921,9 +921,11 @@ class _Probe:
         period = WAKE_ALONE_S
         for loop in self.every_loop():
             if loop.running:
+                period = min(period, WAKE_S, self.block_s)
                 since = loop.stuck_since(now) if loop.block is None else 0.0
-                due = since + self.block_s - now + 0.001 if since else WAKE_S
-                period = min(period, WAKE_S, max(due, WAKE_BUSY_S))
+                if since:
+                    due = since + self.block_s - now + 0.001
+                    period = min(period, max(due, WAKE_BUSY_S))
         return period
 
     def every_loop(self):
