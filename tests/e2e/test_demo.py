@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -63,21 +64,27 @@ def test_without_a_terminal_it_shows_the_list_and_the_logs_and_ends():
 @contextmanager
 def demo_without_terminal() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run a long demo without a terminal; give it and its home when its apps serve."""
-    demo = subprocess.Popen(
-        [*DEMO, "--seconds", "300"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        home = wait_until(lambda: home_of(demo.pid), what="the demo's home")
-        assert home is not None
-        wait_until(lambda: named(home, "bakery.py") == 3, deadline_s=30, what="three bakeries")
-        yield demo, home
-    finally:
-        demo.kill()
-        demo.wait()
+    with tempfile.TemporaryFile() as said:
+        demo = subprocess.Popen(
+            [*DEMO, "--seconds", "300"],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+        def serves(home: str) -> bool:
+            assert demo.poll() is None, os.pread(said.fileno(), 4096, 0).decode()
+            return named(home, "bakery.py") == 3
+
+        try:
+            home = wait_until(lambda: home_of(demo.pid), what="the demo's home")
+            assert home is not None
+            wait_until(lambda: serves(home), deadline_s=30, what="three bakeries")
+            yield demo, home
+        finally:
+            demo.kill()
+            demo.wait()
 
 
 def named(home: str, word: str) -> int:

@@ -24,6 +24,9 @@ from monit_agent.wire.places import (
 ANSWER_WITHIN_S = 20.0
 """A keeper says that it is up within some hundredths of a second; a busy machine gets more."""
 
+FOLDER_TRIES = 5
+"""How often a folder is made anew that another command, which failed, takes away meanwhile."""
+
 _LINE_MAX_BYTES = 64 * 1024
 
 
@@ -40,10 +43,10 @@ def launch_app(home: str, launch: Launch) -> Started:
     """
     places = app_places(home, launch.spec.name)
     _check_length(places)
-    made = _make_folders(home, places)
+    made = make_folders(home, places)
     message = json.dumps({"spec": to_json(launch.spec), "env": launch.env}).encode()
     with contextlib.ExitStack() as undo:
-        undo.callback(_undo, made, places)
+        undo.callback(unmake_folders, made, places)
         started = _run_keeper(places, message)
         undo.pop_all()
     return started
@@ -64,24 +67,20 @@ def _check_length(places: AppPlaces) -> None:
         )
 
 
-def _make_folders(home: str, places: AppPlaces) -> list[str]:
-    """Make what is missing of the folders, 0700; give those that were made, outermost first."""
+def make_folders(home: str, places: AppPlaces) -> list[str]:
+    """Make what is missing of the folders, 0700; give those that were made, outermost first.
+
+    Others may do the same for their apps at this moment, or take away what they made.
+    """
     made: list[str] = []
-    parents = home
-    missing: list[str] = []
-    while not os.path.isdir(parents) and parents != os.path.dirname(parents):
-        missing.insert(0, parents)
-        parents = os.path.dirname(parents)
     try:
-        for folder in (*missing, apps_folder(home), places.folder):
-            if not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)
-                made.append(folder)
+        for folder in (home, apps_folder(home), places.folder):
+            _make_folder(folder, made)
         os.chmod(home, 0o700)
         if not os.access(places.folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "you may not write there", places.folder)
     except OSError as error:
-        _undo(made, places)
+        unmake_folders(made, places)
         raise CommandError(
             Exit.FAILED,
             f"cannot keep anything in {error.filename or home}: {error.strerror or error}; "
@@ -90,7 +89,27 @@ def _make_folders(home: str, places: AppPlaces) -> list[str]:
     return made
 
 
-def _undo(made: list[str], places: AppPlaces) -> None:
+def _make_folder(folder: str, made: list[str]) -> None:
+    """Make a folder and those above it, 0700, as far as they are missing; add those to ``made``."""
+    for tries_left in reversed(range(FOLDER_TRIES)):
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            if os.path.isdir(folder):
+                return
+            if not tries_left or os.path.lexists(folder):
+                raise
+        except FileNotFoundError:
+            above = os.path.dirname(folder)
+            if not tries_left or above == folder:
+                raise
+            _make_folder(above, made)
+        else:
+            made.append(folder)
+            return
+
+
+def unmake_folders(made: list[str], places: AppPlaces) -> None:
     """Remove the folders that this command made, unless somebody else uses them by now."""
     if places.folder in made and not _locked(places):
         shutil.rmtree(places.folder, ignore_errors=True)
