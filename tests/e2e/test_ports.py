@@ -1,5 +1,6 @@
 """Several instances on one port, and replaced without a request lost: what clients notice."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, is_listening, monit, monit_error, pids, row, rows
+from running import free_port, is_listening, logs, monit, monit_error, pids, row, rows
 from serving import ASGI, HTTP_SERVER
 from waiting import wait_until
 
@@ -27,6 +28,15 @@ createServer((_, res) => {
 """
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can listen at ``::1``."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
 KINDS = [pytest.param("node", marks=needs_node), "python", "uvicorn"]
 
 
@@ -245,3 +255,29 @@ def test_programs_without_a_port_are_as_they_were(site):
     before = pids("web")
     monit("reload", "web")
     assert not pids("web") & before
+
+
+SHORT_QUEUE = """
+import os, socket, threading
+for address, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+    place = address, int(os.environ["TEST_PORT"])
+    # kept open, and nobody ever accepts
+    globals()[address] = socket.create_server(place, family=family, backlog=1)
+print("two queues", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_callers_wait_although_the_program_keeps_a_short_queue(address, site):
+    """The queue is one for all instances: a program's own wish, made for one of it, would have
+    the kernel turn callers away, who try again a second later."""
+    web = site("python")
+    web.write(SHORT_QUEUE)
+    web.start(2)
+    wait_until(lambda: logs("web").count("two queues") == 2, what="both listen")
+    with contextlib.ExitStack() as waiting:
+        for _ in range(20):
+            caller = socket.create_connection((address, web.port), timeout=0.9)
+            waiting.enter_context(caller)

@@ -65,6 +65,14 @@ class Listeners:
         """Give all there are."""
         return list(self._by_key.values())
 
+    def listen_again(self) -> None:
+        """Have all wait in queues of `BACKLOG` again, after a worker may have shortened one: it is
+        the queue of all workers, and whom it has no room for tries again only a second later."""
+        for listener in self._by_key.values():
+            if listener.place.kind == socket.SOCK_STREAM:
+                with suppress(OSError):  # then it is as long as the program wished
+                    listener.sock.listen(BACKLOG)
+
     def take(self, key: str, place: Place, fd: int) -> Listener:
         """Hold a socket that was bound by a keeper before us."""
         found = self._by_key[key] = Listener(key, place, socket.socket(fileno=fd))

@@ -112,8 +112,8 @@ class Share:
         elif verb == "holds":
             sock.send(b"+" if self._listeners.find(_key_at(rest)) else b"-")
         elif verb == "listen":
+            self._listens_now(found[1])
             sock.send(b"+")
-            self._listens(found[1])
         elif verb == "shared":
             inodes = " ".join(str(listener.inode) for listener in self._listeners.all())
             sock.send(b"+" + inodes.encode())
@@ -139,7 +139,11 @@ class Share:
             listener.users.add(worker)
             self._changed()
             until = time.monotonic() + SILENT_S
-            self._loop.alarm(f"bound {worker}", until, lambda: self._listens(worker))
+            self._loop.alarm(f"bound {worker}", until, lambda: self._listens_now(worker))
+
+    def _listens_now(self, worker: int) -> None:
+        self._listeners.listen_again()
+        self._listens(worker)
 
     def _is_shared(self, place: Place, key: str) -> bool:
         """Tell whether this is the app's port: the one that it was given, else the first. A path

@@ -112,8 +112,8 @@ def _hold_lock(places: AppPlaces) -> None:
         while not _is_file(fd, places.lock):  # a keeper that was deleting the app removed it
             os.close(fd)
             fd = _lock(places.lock)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        # as long as the pid of the keeper before, so that whoever reads always finds one
+        os.pwrite(fd, b"%-10d\n" % os.getpid(), 0)
     except BlockingIOError as error:
         holder = (procfs.read(places.lock) or b"").decode("ascii", "replace").strip() or "unknown"
         text = f"{places.name} has a keeper already: pid {holder}"

@@ -16,7 +16,7 @@ import sys
 
 ANSWER_S = 5.0
 _SIGNAL = _signal.SIGRTMAX - 7
-_state = {"path": "", "told": False, "patched": False}
+_state = {"path": "", "told": False, "patched": False, "taken": set()}
 
 
 def _quiet(function):
@@ -100,6 +100,7 @@ def _take(kind, sock, address):
     if fd < 0:
         return False
     own = sock.fileno()
+    _state["taken"].add(os.fstat(fd).st_ino)
     # the program's own timeout stays; in the kernel the socket never blocks, as several wake up
     # for one connection and the late ones must not hang
     os.dup2(fd, own, inheritable=os.get_inheritable(own))
@@ -209,10 +210,12 @@ def _is_held(path):
 
 @_quiet
 def _tell_listening(sock):
-    """Asked also by a process that did not bind: a parent may have, for all its children."""
-    if _state["told"] or sock.type != _socket.SOCK_STREAM:
+    """Told each time, because the keeper then sees to the length of the queue."""
+    if sock.type != _socket.SOCK_STREAM:
         return
-    if os.fstat(sock.fileno()).st_ino in _shared():
+    inode = os.fstat(sock.fileno()).st_ino
+    # asked also by a process that did not bind: a parent may have, for all its children
+    if inode in _state["taken"] or (not _state["told"] and inode in _shared()):
         _say_listening()
 
 
