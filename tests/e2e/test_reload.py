@@ -1,5 +1,7 @@
 """Reloads as somebody sees them who typed the command: at once, called off, failed, interrupted."""
 
+import contextlib
+import json
 import os
 import re
 import signal
@@ -30,16 +32,17 @@ WAITS += HTTP_SERVER
 class Site:
     """The app ``web``, and its gate."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, folder: Path | None = None, code: str = WAITS) -> None:
         self.port = free_port()
-        self.script = home / "web.py"
-        self.gate = home / "gate"
-        self.script.write_text(WAITS)
+        self.folder = folder or home
+        self.script = self.folder / "web.py"
+        self.gate = self.folder / "gate"
+        self.script.write_text(code)
         self.places = app_places(str(home), "web")
 
-    def start(self, instances: int) -> set[int]:
-        by = ("--interpreter", sys.executable, "--cwd", str(self.script.parent))
-        options = ("--name", "web", "-i", str(instances), *by)
+    def start(self, instances: int, *more: str) -> set[int]:
+        by = ("--interpreter", sys.executable, "--cwd", str(self.folder))
+        options = ("--name", "web", "-i", str(instances), *by, *more)
         monit("start", str(self.script), *options, "--env", f"TEST_PORT={self.port}")
         return pids("web")
 
@@ -146,7 +149,7 @@ def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
         lock = Path(site.places.lock)
         old = lock.read_text()
         os.kill(int(old), signal.SIGKILL)
-        wait_until(lambda: lock.read_text() not in ("", old), what="another keeper", deadline_s=30)
+        wait_until(lambda: lock.read_text() != old, what="another keeper", deadline_s=30)
         site.gate.unlink()
         wait_until(lambda: not before & pids("web"), what="all are replaced", deadline_s=60)
         wait_until(lambda: pids("web") == alive(site), what="and the old ones are gone")
@@ -158,3 +161,60 @@ def alive(site: Site) -> set[int]:
     """Give the workers that live; some are no children of this keeper."""
     found = psutil.process_iter(["cmdline"])
     return {each.pid for each in found if str(site.script) in (each.info["cmdline"] or ())}
+
+
+# ------------------------------------------------------------ without a command
+
+SWELLS = """
+import contextlib, os, threading, time
+swollen = []
+def swell():
+    while not swollen:
+        time.sleep(0.01)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("swell")
+            swollen.append(b"x" * (150 << 20))
+threading.Thread(target=swell, daemon=True).start()
+"""
+SWELLS += HTTP_SERVER
+"""A web server one of whose instances, once there is a file ``swell``, needs 150 MiB more."""
+
+
+def test_too_much_memory_is_a_reload(home, tmp_path):
+    """Where a port is shared the swollen worker alone is replaced, and no request is lost."""
+    web = Site(home, tmp_path, SWELLS)
+    before = web.start(2, "--max-memory", "100M")
+    with Load(web.port, path="/slow") as load:
+        load.more(4)
+        (tmp_path / "swell").touch()
+        wait_until(lambda: not before <= pids("web"), what="one is replaced", deadline_s=60)
+        wait_until(lambda: pids("web") == alive(web), what="the swollen one is gone")
+        load.more(4)
+    assert load.failures == []
+    assert len(before & pids("web")) == 1
+    assert {each["status"] for each in rows("web")} == {"online"}
+
+
+def test_changed_files_are_a_reload(home, tmp_path):
+    """Where a port is shared a new release is put in the place of the old one as by the command."""
+    web = Site(home, tmp_path)
+    before = web.start(2, "--watch")
+    told, *_ = json.loads(monit("describe", "web", "--json"))
+    wait_until(lambda: watches_files(told["agent_pid"]), what="the agent watches")
+    with Load(web.port, path="/slow") as load:
+        load.more(4)
+        web.script.write_text(f"{WAITS}\n# another release\n")
+        wait_until(lambda: not before & pids("web"), what="all are replaced", deadline_s=60)
+        wait_until(lambda: pids("web") == alive(web), what="and the old ones are gone")
+        load.more(4)
+    assert load.failures == []
+    assert {each["status"] for each in rows("web")} == {"online"}
+
+
+def watches_files(pid: int) -> bool:
+    """Whether a process has the kernel tell it of changed files."""
+    for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if "inotify wd" in descriptor.read_text():
+                return True
+    return False
