@@ -106,13 +106,19 @@ def test_a_signal_leaves_nothing_behind(number: signal.Signals):
         wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
 
 
+def is_keeper(word: str) -> bool:
+    """Whether a word of a command line tells that it is a keeper's."""
+    return word.endswith("keep/__main__.py")
+
+
 def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
     """Keepers and agents that do not answer are killed with everything below them."""
     with demo_without_terminal() as (demo, home):
         for process in processes_of(home):
-            words = process.cmdline()
-            if words[0] == "monit-agent" or words[-2].endswith("keep/__main__.py"):
-                process.suspend()
+            with suppress(psutil.NoSuchProcess):  # it may have ended since it was found
+                words = process.cmdline()
+                if "monit-agent" in words or any(map(is_keeper, words)):
+                    process.suspend()
         demo.terminate()
         demo.wait(timeout=100)
         wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
