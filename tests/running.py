@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from monit_agent.wire.places import app_places
 from waiting import wait_until
 
 
@@ -58,6 +59,11 @@ def row(app: str, instance: int = 0) -> dict[str, Any]:
 def pids(app: str) -> set[int]:
     """Give the pids of the workers that `monit list --json` has of an app."""
     return {each["pid"] for each in rows(app)}
+
+
+def keeper_pid(app: str) -> int:
+    """Give the pid that an app's keeper has written into its lock."""
+    return int(Path(app_places(os.environ["MONIT_HOME"], app).lock).read_text())
 
 
 def logs(app: str) -> str:

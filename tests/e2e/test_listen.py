@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from loading import Load
-from monit_agent.wire.places import app_places
-from running import free_port, is_listening, logs, monit, monit_error, pids, rows
+from running import free_port, is_listening, keeper_pid, logs, monit, monit_error, pids, rows
 from waiting import wait_until
 
 TELLS = """
@@ -89,18 +88,17 @@ def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> No
     """One that knows how to end loses nothing, also when the next keeper does it."""
     port = free_port()
     start_program(kind, home, "--listen", f"127.0.0.1:{port}")
-    places = app_places(str(home), "web")
     before = pids("web")
     with Load(port) as load:
         load.more(50)
         monit("reload", "web")
         load.more(50)
         second = pids("web")
-        old = int(Path(places.lock).read_text())
+        old = keeper_pid("web")
         os.kill(old, signal.SIGKILL)
         wait_until(
             lambda: (
-                Path(places.lock).read_text() != f"{old}\n"
+                keeper_pid("web") != old
                 and all(not each["stale"] and each["status"] == "online" for each in rows("web"))
             ),
             what="another keeper",

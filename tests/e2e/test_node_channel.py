@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monit_agent.wire.places import app_places
-from running import monit, printed, row, rows
+from running import keeper_pid, monit, printed, row, rows
 from waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
@@ -55,10 +54,9 @@ def test_a_program_outlives_its_keeper(home: Path) -> None:
     start(home, code)
     printed("web", "up")
     pid = row("web")["pid"]
-    lock = Path(app_places(str(home), "web").lock)
-    old = lock.read_text()
-    os.kill(int(old), signal.SIGKILL)
-    wait_until(lambda: lock.read_text() not in ("", old), what="another keeper", deadline_s=30)
+    old = keeper_pid("web")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: keeper_pid("web") != old, what="another keeper", deadline_s=30)
     wait_until(lambda: not row("web")["stale"], what="it is known again")
     os.kill(pid, signal.SIGUSR2)
     assert "cut off" not in printed("web", "sent")

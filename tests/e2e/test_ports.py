@@ -16,7 +16,7 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, is_listening, logs, monit, monit_error, pids, row, rows
+from running import free_port, is_listening, keeper_pid, logs, monit, monit_error, pids, row, rows
 from serving import ASGI, HTTP_SERVER
 from waiting import wait_until
 
@@ -28,13 +28,6 @@ createServer((_, res) => {
 """
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
-
-
-def has_ipv6() -> bool:
-    """Whether this machine can listen at ``::1``."""
-    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
-        return True
-    return False
 
 
 KINDS = [pytest.param("node", marks=needs_node), "python", "uvicorn"]
@@ -66,9 +59,6 @@ class Site:
             return monit("start", *options, *words, code=code)
         by = () if self.kind == "node" else ("--interpreter", sys.executable)
         return monit("start", str(self.script), *options, *by, code=code)
-
-    def keeper_pid(self) -> int:
-        return int(Path(self.places.lock).read_text())
 
     def agent_pid(self) -> int:
         told, *_ = json.loads(monit("describe", "web", "--json"))
@@ -150,7 +140,7 @@ def shorten_patience(web: Site) -> None:
     state = json.loads(Path(web.places.state).read_text())
     assert state["spec"]["policy"]["listen_timeout_s"] == 30.0
     wait_until(lambda: all(slot["listens"] for slot in saved(web)), what="it is written down")
-    old = web.keeper_pid()
+    old = keeper_pid("web")
     os.kill(old, signal.SIGSTOP)  # it must not write the file again
     state = json.loads(Path(web.places.state).read_text())
     state["spec"]["policy"]["listen_timeout_s"] = 3.0
@@ -170,7 +160,7 @@ def wait_for_keeper(web: Site, old: int) -> None:
     def there() -> bool:
         listed = rows("web")
         settled = all(each["status"] == "online" and not each["stale"] for each in listed)
-        return web.keeper_pid() != old and bool(listed) and settled
+        return keeper_pid("web") != old and bool(listed) and settled
 
     wait_until(there, what="a new keeper", deadline_s=30)
 
@@ -181,7 +171,7 @@ def test_the_keeper_may_die(kind, site):
     web = site(kind)
     web.start(2)
     before = pids("web")
-    old = web.keeper_pid()
+    old = keeper_pid("web")
     with Load(web.port) as load:
         load.more(200)
         os.kill(old, signal.SIGKILL)
@@ -203,7 +193,7 @@ def test_reloads_leave_nothing_behind(kind, site):
     web = site(kind)
     web.start(2)
     monit("reload", "web")
-    managers = [psutil.Process(web.keeper_pid()), psutil.Process(web.agent_pid())]
+    managers = [psutil.Process(keeper_pid("web")), psutil.Process(web.agent_pid())]
     before = [held_by(each) for each in managers]
     for _ in range(3):
         monit("reload", "web")
@@ -257,13 +247,20 @@ def test_programs_without_a_port_are_as_they_were(site):
     assert not pids("web") & before
 
 
+def has_ipv6() -> bool:
+    """Whether this machine can listen at ``::1``."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
 SHORT_QUEUE = """
 import os, socket, threading
+queues = []
 for address, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
     place = address, int(os.environ["TEST_PORT"])
-    # kept open, and nobody ever accepts
-    globals()[address] = socket.create_server(place, family=family, backlog=1)
-print("two queues", flush=True)
+    queues.append(socket.create_server(place, family=family, backlog=1))
+print("two queues, and nobody ever accepts", flush=True)
 threading.Event().wait()
 """
 

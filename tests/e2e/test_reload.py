@@ -1,4 +1,5 @@
-"""Reloads as somebody sees them who typed the command: at once, called off, failed, interrupted."""
+"""Reloads as somebody sees them who typed the command, or saved a file: at once, called off,
+failed, interrupted."""
 
 import contextlib
 import json
@@ -15,7 +16,7 @@ import pytest
 
 from loading import Load
 from monit_agent.wire.places import app_places
-from running import free_port, monit, monit_error, pids, rows
+from running import free_port, keeper_pid, monit, monit_error, pids, rows
 from serving import HTTP_SERVER
 from waiting import wait_until
 
@@ -46,12 +47,9 @@ class Site:
         monit("start", str(self.script), *options, "--env", f"TEST_PORT={self.port}")
         return pids("web")
 
-    def keeper(self) -> int:
-        return int(Path(self.places.lock).read_text())
-
     def processes(self) -> set[int]:
         """Give the pids of all workers there are, of whatever release."""
-        found = psutil.Process(self.keeper()).children()
+        found = psutil.Process(keeper_pid("web")).children()
         return {each.pid for each in found if str(self.script) in each.cmdline()}
 
     def is_written_down(self, pid: int) -> bool:
@@ -146,10 +144,9 @@ def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
         begin("reload", "web", "--parallel", parallel)
         site.wait_for(3 + int(parallel))
         wait_until(lambda: all(map(site.is_written_down, site.processes())), what="a saved state")
-        lock = Path(site.places.lock)
-        old = lock.read_text()
-        os.kill(int(old), signal.SIGKILL)
-        wait_until(lambda: lock.read_text() != old, what="another keeper", deadline_s=30)
+        old = keeper_pid("web")
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: keeper_pid("web") != old, what="another keeper", deadline_s=30)
         site.gate.unlink()
         wait_until(lambda: not before & pids("web"), what="all are replaced", deadline_s=60)
         wait_until(lambda: pids("web") == alive(site), what="and the old ones are gone")
