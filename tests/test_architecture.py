@@ -43,6 +43,7 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "observe/__main__.py": "top level of the agent",
     "observe/zygote.py": "top level of the zygote",
     "probe/inject/_monit_port.py": "each call out of somebody else's program",
+    "probe/inject/_monit_leave.py": "one look of somebody else's server at an attribute",
     "observe/loop.py": "one callback: a message, a timer, a readable descriptor",
     "observe/answer.py": "one request of one client",
     "observe/watch.py": "the thread that watches one folder",

@@ -14,6 +14,8 @@ import os
 import stat
 import sys
 
+from _monit_leave import announce
+
 ANSWER_S = 5.0
 _SIGNAL = _signal.SIGRTMAX - 7
 _state = {"path": "", "told": False, "patched": False, "taken": set()}
@@ -246,6 +248,7 @@ def _shared():
 def _quiesce(_number, _frame):
     """Take no new connections: put a socket to which nobody comes over the shared ones."""
     _leave_the_end_to_the_parent()
+    _quiet(announce)()
     inodes = _shared()
     dummy = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     dummy.bind("")
