@@ -52,14 +52,24 @@ def pools() -> Generator[dict[str, tuple[Manager, int]], None, None]:
 @contextlib.contextmanager
 def uvicorns(workers: int) -> Generator[dict[str, int], None, None]:
     """Give the ports of uvicorn with so many instances under monit, and of one that has its own
-    workers and nobody above it."""
-    app = (sys.executable, "-m", "uvicorn", "hello_asgi:app", "--app-dir", PROGRAMS)
+    workers and nobody above it; each worker is in a session of its own, under both."""
+    uvicorn = (sys.executable, "-m", "uvicorn", "--app-dir", PROGRAMS)
     quiet = ("--log-level", "warning", "--no-access-log")
     ours, theirs = free_port(), free_port()
     with monit() as manager:
         options = ("--name", "web", "-i", str(workers), "--no-probe")
-        manager.run("start", *options, "--", *app, *quiet, "--port", str(ours))
-        own = (*app, *quiet, "--port", str(theirs), "--workers", str(workers))
+        manager.run(
+            "start", *options, "--", *uvicorn, *quiet, "hello_asgi:app", "--port", str(ours)
+        )
+        own = (
+            *uvicorn,
+            *quiet,
+            "hello_alone:app",
+            "--port",
+            str(theirs),
+            "--workers",
+            str(workers),
+        )
         process = subprocess.Popen(own, env=clean_environment(), stdin=subprocess.DEVNULL)
         try:
             for port in (ours, theirs):

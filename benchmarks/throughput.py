@@ -11,7 +11,7 @@ def measure(quick: bool) -> list[Figure]:
     """Give the microseconds from one answer to the next, seen by 32 clients with new connections
     and with kept ones."""
     # short rounds, because kept connections are dealt out anew in each
-    rounds, seconds = (4, 1.0) if quick else (24, 1.0)
+    rounds, seconds = (4, 1.0) if quick else (60, 1.0)
     say(f"  {rounds} times {seconds:.0f} s of wrk each, four times")
     with pools() as served:
         ports = {who: port for who, (_, port) in served.items()}
