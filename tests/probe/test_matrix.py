@@ -150,9 +150,9 @@ GUNICORN = "-m gunicorn app:app -w 2 -b 127.0.0.1:{port} -k "
 HYPERCORN = "-m hypercorn app:app -b 127.0.0.1:{port} -k "
 WITH_LOOP = {
     "uvicorn asyncio": Server(ASGI, UVICORN + "asyncio", ("uvicorn",)),
-    "uvicorn uvloop": Server(ASGI, UVICORN + "uvloop", ("uvicorn", "uvloop"), 0.05),
+    "uvicorn uvloop": Server(ASGI, UVICORN + "uvloop", ("uvicorn", "uvloop"), 0.055),
     "uvicorn workers": Server(ASGI, UVICORN + "asyncio --workers 2", ("uvicorn",)),
-    "gunicorn asgi": Server(ASGI, GUNICORN + "asgi", ("gunicorn",), 0.05),
+    "gunicorn asgi": Server(ASGI, GUNICORN + "asgi", ("gunicorn",), 0.055),
     "hypercorn asyncio": Server(ASGI, HYPERCORN + "asyncio", ("hypercorn",)),
     "hypercorn trio": Server(ASGI, HYPERCORN + "trio", ("hypercorn", "trio")),
     "aiohttp": Server(AIOHTTP, "app.py {port}", ("aiohttp",)),

@@ -43,7 +43,7 @@ WAKE_BUSY_S, WAKE_S, WAKE_ALONE_S = 0.01, 0.1, 0.2
 """The thread's period with a running event loop and without any; see `_Probe._period`. Waking is
 what the probe costs an idle program: 0.1 to 0.2 ms of CPU each time, cold caches included. The
 first is for a second at most, while the answer of an action is awaited."""
-BEAT_S, BEAT_IDLE_S = 0.02, 0.045
+BEAT_S, BEAT_IDLE_S = 0.02, 0.05
 """The beat in loops whose waiting cannot be seen from Python (uvloop); the slower one while less
 than 2 % of the time is used, when it would be most of what the program does."""
 BLOCK_S = 0.1
@@ -148,7 +148,7 @@ class _Lag:
         self.long = []
 
     def add(self, stretch, since):
-        """Count a busy stretch of any length; ``since`` is when it began."""
+        """Count a busy stretch of any length; ``since`` is when it began, or was seen to have."""
         ticks = stretch / _TICK
         bucket = int(ticks * ticks).bit_length() if ticks < 600000 else BUCKETS - 1
         self.numbers[bucket] += 1
@@ -306,10 +306,14 @@ class _Loop:
     def _beat(self):
         now = _clock()
         late = now - self.due
-        self.lag.idle += self.period
         cpu = self._count_cpu()
+        held = late
+        if self.period > BEAT_S and late > BEAT_S and cpu > late:
+            # hardly anything else computes in a loop so idle: it was held up before that was due
+            held = cpu
+        self.lag.idle += self.period + late - held
         if late > _TICK:
-            self.lag.add(late, self.due)
+            self.lag.add(held, self.due)
             # what it was late without computing it stood in some call that blocks
             self.busy += max(0.0, late - cpu)
         else:
@@ -921,11 +925,13 @@ class _Probe:
         period = WAKE_ALONE_S
         for loop in self.every_loop():
             if loop.running:
-                period = min(period, WAKE_S, self.block_s)
-                since = loop.stuck_since(now) if loop.block is None else 0.0
-                if since:
+                look = min(WAKE_S, self.block_s)
+                # a loop with a beat can count as busy from the next one at the earliest
+                since = loop.due or loop.busy_since
+                if since and loop.block is None:
                     due = since + self.block_s - now + 0.001
-                    period = min(period, max(due, WAKE_BUSY_S))
+                    look = min(WAKE_S + max(0.0, since - now), max(due, WAKE_BUSY_S))
+                period = min(period, look)
         return period
 
     def every_loop(self):
