@@ -2,8 +2,9 @@
 
 Requests per second are worthless for this on a shared machine (the same program twice differs by
 a third), so the CPU that each server used is divided by the requests that it answered, with a
-plain server and one with the probe under load at the same time, in turns on the same core. Both
-are started anew several times, because where a process has its things in memory is worth a
+plain server and one with the probe under load at the same time. Each has a core of its own, on
+which the other one's load comes from, and they change places within each round: cores differ too.
+Both are started anew several times, because where a process has its things in memory is worth a
 percent or two. A second plain server in the place of the probed one tells by how much two equal
 ones differ: what the probe costs cannot be known better than that. One with a probe that counts
 no HTTP requests tells what that part of it costs.
@@ -18,8 +19,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from common import (
     DEADLINE_S,
@@ -41,8 +44,6 @@ PLAIN, PROBED = STRAIGHT, "monit"
 NO_HTTP = "monit --no-http"
 """Measured beside them, so that the cost of counting requests can be told."""
 CONTROL = "without, again"
-SERVERS, LOAD = slice(0, 1), slice(1, None)
-"""The cores of the servers, together, and of what asks them: moving about costs CPU too."""
 KINDS = {
     "asyncio, h11": ("--loop", "asyncio", "--http", "h11"),
     "uvloop, h11": ("--loop", "uvloop", "--http", "h11"),
@@ -97,7 +98,7 @@ def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise BenchmarkError("probe_cost needs wrk to make load")
-    starts, rounds, seconds = (1, 2, 2) if quick else (6, 3, 2)
+    starts, rounds, seconds = (1, 2, 1) if quick else (6, 3, 1)
     others = {PROBED: probe, NO_HTTP: {**probe, "MONIT_PROBE_HTTP": "0"}, CONTROL: {}}
     costs: dict[str, list[float]] = {PLAIN: [], PROBED: []}
     more: dict[str, list[float]] = {other: [] for other in others}
@@ -113,10 +114,8 @@ def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
                     who: stack.enter_context(_server(kind, {**seed, **variables}))
                     for who, variables in begins
                 }
-                measured = [
-                    _both(pair, lambda pid, port: _per_request(wrk, pid, port, seconds))
-                    for _ in range(rounds + 1)
-                ][1:]  # the first one warms up
+                measured = [_round(wrk, pair, seconds) for _ in range(rounds + 1)]
+            del measured[0]  # it warmed up
             more[other] += [100.0 * (cost[other] / cost[PLAIN] - 1.0) for cost in measured]
             if other == PROBED:
                 for who, samples in costs.items():
@@ -130,12 +129,14 @@ def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
 
 
 def _spread(percent: list[float]) -> str:
-    return f"{statistics.median(percent):+.1f} % ({min(percent):+.1f} to {max(percent):+.1f})"
+    error = statistics.stdev(percent) / len(percent) ** 0.5
+    return f"{statistics.fmean(percent):+.1f} % (standard error {error:.1f})"
 
 
 def _idle(kind: str, probe: dict[str, str], seconds: float) -> Figure:
     with _server(kind, {}) as plain, _server(kind, probe) as probed:
-        shares = _both({PLAIN: plain, PROBED: probed}, lambda pid, _port: _share(pid, seconds))
+        pair = {PLAIN: plain, PROBED: probed}
+        shares = _both({who: partial(_share, pid, seconds) for who, (pid, _) in pair.items()})
     return Figure(
         f"probe: uvicorn ({kind}), CPU when idle", "% core", {k: [v] for k, v in shares.items()}
     )
@@ -151,7 +152,7 @@ def _server(kind: str, more: dict[str, str]) -> Generator[tuple[int, int], None,
         "--no-access-log", "--log-level", "warning", "--app-dir", PROGRAMS,
     ]  # fmt: skip
     process = subprocess.Popen(
-        [*_on(SERVERS), *command], env=clean_environment(**more), stdin=subprocess.DEVNULL
+        command, env=clean_environment(**more), stdin=subprocess.DEVNULL
     )  # its complaints are ours to see
     try:
         wait_for(lambda: _listens(port) or process.poll() is not None, "uvicorn listens")
@@ -168,21 +169,11 @@ def _listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _both(servers, measured) -> dict[str, float]:
-    """Measure all servers at the same time."""
-    found: dict[str, float] = {}
-
-    def one(who: str) -> None:
-        found[who] = measured(*servers[who])
-
-    threads = [threading.Thread(target=one, args=(who,)) for who in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(found) < len(servers):
-        raise BenchmarkError("one of the servers could not be measured")
-    return found
+def _both(measured: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Measure all at the same time."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda measure: measure(), measured.values())
+        return dict(zip(measured, found, strict=True))
 
 
 def _share(pid: int, seconds: float) -> float:
@@ -193,24 +184,35 @@ def _share(pid: int, seconds: float) -> float:
     return 100.0 * (_cpu_s(pid) - before) / (time.monotonic() - begun)
 
 
-def _per_request(wrk: str, pid: int, port: int, seconds: int) -> float:
-    """Give the microseconds of CPU that one request costs."""
+def _round(wrk: str, pair: dict[str, tuple[int, int]], seconds: int) -> dict[str, float]:
+    """Give the microseconds of CPU that one request costs each, with both on either core."""
+    cores = (sorted(os.sched_getaffinity(0)) * 2)[:2]
+    found: dict[str, list[float]] = {who: [] for who in pair}
+    for places in (cores, cores[::-1]):
+        turns = {
+            who: partial(_per_request, wrk, server, seconds, own)
+            for (who, server), own in zip(pair.items(), places, strict=False)
+        }
+        for who, cost in _both(turns).items():
+            found[who].append(cost)
+    return {who: statistics.geometric_mean(costs) for who, costs in found.items()}
+
+
+def _per_request(wrk: str, server: tuple[int, int], seconds: int, own: int) -> float:
+    pid, port = server
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {own})
+    others = os.sched_getaffinity(0) - {own} or {own}
     before = _cpu_s(pid)
     said = subprocess.run(
-        [*_on(LOAD), wrk, "-t1", "-c8", f"-d{seconds}", f"http://127.0.0.1:{port}/"],
+        ["taskset", "-c", ",".join(map(str, others)), wrk, "-t1", "-c8", f"-d{seconds}",
+         f"http://127.0.0.1:{port}/"],
         capture_output=True, text=True, check=True, timeout=DEADLINE_S,
     ).stdout  # fmt: skip
     requests = re.search(r"(\d+) requests in", said)
     if requests is None or "Non-2xx" in said:
         raise BenchmarkError(f"wrk said: {said}")
     return 1e6 * (_cpu_s(pid) - before) / int(requests[1])
-
-
-def _on(cores: slice) -> list[str]:
-    """Give what keeps a program on some of the cores."""
-    ours = sorted(os.sched_getaffinity(0))
-    chosen = ours[cores] or ours
-    return ["taskset", "-c", ",".join(map(str, chosen))]
 
 
 def _cpu_s(pid: int) -> float:

@@ -27,8 +27,8 @@ LEFT_OUT = ("http.server 1.1",)
 """Ends a connection as it was asked to, but without the header that says so, which wrk takes for an
 error each time, reload or not."""
 NOTE = """\
-Reloads: timeouts count as failed, too: answers that took more than two seconds. With its last answer
-a worker that goes says `Connection: close` on each kept connection."""
+Reloads: timeouts count as failed, too: answers that took more than two seconds. With its last
+answer a worker that goes says `Connection: close` on each kept connection."""
 LONG_S = 600.0
 """Longer than it takes: the load is ended by us."""
 
