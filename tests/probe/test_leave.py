@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 import serving
-from probing import INJECT
+from probing import INJECT, VERSIONS, python
 from running import free_port, is_listening
 from waiting import wait_until
 
@@ -68,13 +68,14 @@ KEPT = [
 class Answer(NamedTuple):
     """What was answered; ``said`` are its headers named Connection."""
 
-    status: int
     body: bytes
     said: list[str]
 
 
 @contextlib.contextmanager
-def served(kind: str, folder: Path, code: str = "") -> Iterator[int]:
+def served(
+    kind: str, folder: Path, code: str = "", interpreter: str = sys.executable
+) -> Iterator[int]:
     """Run a server without monit, for which `GO` stands for the worker's going; give its port."""
     h11 = kind == "uvicorn h11"
     server = serving.SERVERS["uvicorn asyncio" if h11 else kind]
@@ -84,7 +85,7 @@ def served(kind: str, folder: Path, code: str = "") -> Iterator[int]:
     words = [word.format(bin=serving.BIN, port=port) for word in server.words]
     extra = dict(each.split("=", 1) for each in server.env)
     process = subprocess.Popen(
-        [*(words or [sys.executable, "web.py"]), *(["--http", "h11"] if h11 else [])],
+        [*(words or [interpreter, "web.py"]), *(["--http", "h11"] if h11 else [])],
         cwd=folder, start_new_session=True,
         env={**os.environ, **extra, "PYTHONPATH": str(folder), "TEST_PORT": str(port)},
     )  # fmt: skip
@@ -96,13 +97,13 @@ def served(kind: str, folder: Path, code: str = "") -> Iterator[int]:
         process.wait(20)
 
 
-def asked(sock: socket.socket, request: bytes = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n") -> Answer:
+def asked(sock: socket.socket) -> Answer:
     """Ask on a connection; give the answer, whose body is the pid of who answers."""
-    sock.sendall(request)
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
     answer = http.client.HTTPResponse(sock)
     answer.begin()
     said = answer.headers.get_all("Connection") or []
-    return Answer(answer.status, answer.read(), [each.lower() for each in said])
+    return Answer(answer.read(), [each.lower() for each in said])
 
 
 def called(port: int) -> socket.socket:
@@ -130,6 +131,18 @@ def test_the_last_answer_says_that_it_is_the_last(kind: str, tmp_path: Path) -> 
             for sock in (used, unused, new):
                 assert asked(sock).said == ["close"]
                 assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_python_says_it(version: str, tmp_path: Path) -> None:
+    """The server that comes with Python, from the oldest to the newest."""
+    with (
+        served("http.server 1.1", tmp_path, interpreter=python(version)) as port,
+        called(port) as sock,
+    ):
+        gone(port)
+        assert asked(sock).said == ["close"]
+        assert sock.recv(1) == b""
 
 
 @pytest.mark.parametrize("kind", WEBSOCKETS)
