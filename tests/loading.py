@@ -21,7 +21,8 @@ class Load:
     before may be closed by the server just when it is used again: any client must expect that and
     ask once more, so such are only counted, in ``closed``. All else that fails is in ``failures``.
 
-    ``host`` is an address, or the path of a Unix socket.
+    ``host`` is an address, or the path of a Unix socket; ``think_s`` is how long a client waits
+    after an answer before it asks again.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Load:
         *,
         path: str = "/",
         keep_alive: bool = False,
+        think_s: float = 0.0,
     ) -> None:
         self.answered = 0
         self.closed = 0
@@ -41,6 +43,7 @@ class Load:
         self.bodies: set[bytes] = set()
         self._where = (host, port, path)
         self._keep_alive = keep_alive
+        self._think_s = think_s
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
@@ -67,7 +70,7 @@ class Load:
 
     def _run(self) -> None:
         kept: http.client.HTTPConnection | None = None
-        while not self._end.is_set():
+        while not self._end.wait(self._think_s):
             begun = time.monotonic()
             connection = kept or _connection(*self._where[:2])
             try:

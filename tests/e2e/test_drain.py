@@ -8,6 +8,7 @@ import serving
 from loading import Load
 from running import free_port, monit, pids
 
+KEPT = [kind for kind, server in serving.SERVERS.items() if server.keeps]
 DIE_AT_SIGTERM = ["http.server", "http.server 1.1", "flask", "tornado"]
 FINISH_AT_SIGTERM = ["uvicorn asyncio", "gunicorn sync", "aiohttp"]
 
@@ -35,4 +36,18 @@ def test_a_reload_waits_for_slow_requests(kind: str, home: Path) -> None:
         monit("reload", "web")
         load.more(6)
     assert load.failures == []
+    assert not pids("web") & before
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_clients_that_think_find_no_closed_connection(kind: str, home: Path) -> None:
+    """Connections that are kept, and idle when the worker goes, are told with one more answer."""
+    port = started(home, kind)
+    before = pids("web")
+    with Load(port, clients=6, keep_alive=True, think_s=0.4) as load:
+        load.more(12)
+        monit("reload", "web")
+        load.more(12)
+    assert load.failures == []
+    assert load.closed == 0
     assert not pids("web") & before

@@ -5,14 +5,14 @@ signal waits until nothing is in hand any more. What that is:
 
 * a connection on which the client spoke last, for as long as the answer may still be hoped for:
   its question is not older than the time that a worker has to stop;
-* in a program that has no handler for SIGTERM, and therefore dies of it, also one on which
-  something was said a moment ago: the same client may ask again;
+* one on which something was said a moment ago: the same client may ask again, and is then told
+  with the answer that the connection is over, by the servers that know how to;
 * one that was accepted a moment ago and has said nothing yet.
 
 What handles SIGTERM closes its idle connections itself, and must be told to. There a connection
-that was answered since the drain began is not waited for again: with busy keep-alive clients that
-would never end. For Unix sockets the kernel does not say who spoke last; those of a program
-that dies of SIGTERM are waited for until they are closed.
+that was answered since the drain began, and is still there, is not waited for again: with busy
+keep-alive clients that would never end. For Unix sockets the kernel does not say who spoke last;
+those of a program that dies of SIGTERM are waited for until they are closed.
 
 Nothing here polls but while a worker drains; the keeper ends all waiting after ``kill_timeout``.
 """
@@ -35,7 +35,7 @@ PAUSE_S = 0.25
 """How long a new connection may keep its first word back, and the whole wait where the kernel does
 not tell (measured: 0 of 52,800 requests lost over 24 replacements; with no pause 3 of 37,800)."""
 IDLE_S = 1.0
-"""Silent for so long, a kept connection of a program that dies of SIGTERM counts as idle."""
+"""Silent for so long, a kept connection counts as idle."""
 HEEDED_WITHIN_S = 2.0
 """A worker that has not put the shared socket away by then will not."""
 
@@ -124,7 +124,9 @@ def is_in_hand(
     )
     if asked and connection.heard_s < patience_s:
         return first_answers in (None, connection.answers)
-    return dies and min(connection.heard_s, connection.spoke_s) < IDLE_S
+    if min(connection.heard_s, connection.spoke_s) >= IDLE_S:
+        return False
+    return dies or connection.answers == first_answers
 
 
 def _tcp_connections(listeners: list[Listener]) -> dict[int, Connection]:

@@ -48,7 +48,7 @@ def _with_close(_cycle, headers):
     return [*headers, _CLOSE]
 
 
-def _zero(_config, _most):
+def _zero(_instance, _most):
     return 0
 
 
@@ -83,6 +83,7 @@ _PLACES = (
      _with_close),
     ("uvicorn.protocols.http.zttp_impl", "RequestResponseCycle", "default_headers", _with_close),
     ("hypercorn.config", "Config", "keep_alive_max_requests", _zero),
+    ("gunicorn.workers.gthread", "ThreadWorker", "max_keepalived", _zero),
     ("gunicorn.asgi.protocol", "ASGIProtocol", "_will_close", _yes),
     ("aiohttp.web_request", "BaseRequest", "keep_alive", _no),
     ("tornado.http1connection", "HTTP1Connection", "_disconnect_on_finish", _when_it_is_said),
