@@ -161,6 +161,9 @@ class Server(NamedTuple):
     env: tuple[str, ...] = ()
     keeps: bool = True
     """It keeps connections for more than one request."""
+    may_close: bool = False
+    """A worker that goes may close each of its kept connections, on a starved machine some of them
+    without having said so before."""
 
 
 def _uvicorn(*more: str) -> tuple[str, ...]:
@@ -185,7 +188,7 @@ SERVERS = {
     "hypercorn": Server(ASGI, ("{bin}/hypercorn", "web:app", *BIND)),
     "gunicorn sync": Server(WSGI, _gunicorn(*BIND), keeps=False),
     "gunicorn gthread": Server(WSGI, _gunicorn("-k", "gthread", "--threads", "8", *BIND)),
-    "gunicorn asgi": Server(ASGI, _gunicorn("-k", "asgi", *BIND)),
+    "gunicorn asgi": Server(ASGI, _gunicorn("-k", "asgi", *BIND), may_close=True),
     "node": Server(NODE, suffix=".js"),
     "express": Server(EXPRESS, suffix=".js"),
     "inherited": Server(

@@ -8,7 +8,7 @@ import serving
 from loading import Load
 from running import free_port, monit, pids
 
-KEPT = [kind for kind, server in serving.SERVERS.items() if server.keeps]
+KEPT = [kind for kind, each in serving.SERVERS.items() if each.keeps and not each.may_close]
 DIE_AT_SIGTERM = ["http.server", "http.server 1.1", "flask", "tornado"]
 FINISH_AT_SIGTERM = ["uvicorn asyncio", "gunicorn sync", "aiohttp"]
 

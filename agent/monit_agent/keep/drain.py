@@ -41,14 +41,16 @@ HEEDED_WITHIN_S = 2.0
 
 
 class _Drain:
-    __slots__ = ("answers", "begun", "patience_s", "worker")
+    __slots__ = ("answers", "begun", "heeded", "patience_s", "worker")
 
     def __init__(self, worker: int, patience_s: float, begun: float) -> None:
         self.worker = worker
         self.patience_s = patience_s
         self.begun = begun
+        self.heeded = False
         self.answers: dict[int, int] | None = None
-        """What each connection had been told when the drain began."""
+        """What each connection had been told a look after the worker had heeded: until then answers
+        may leave that were made before."""
 
 
 class Drains:
@@ -87,6 +89,9 @@ class Drains:
         heeds = {pid for pid in held if procfs.handles(pid, QUIESCE_SIGNAL)}
         shared = {listener.inode for listener in listeners}
         if elapsed_s < HEEDED_WITHIN_S and any(held[pid] & shared for pid in heeds):
+            return False
+        if not drain.heeded:
+            drain.heeded = True
             return False
         try:
             tcp = _tcp_connections(listeners)
