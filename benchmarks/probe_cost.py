@@ -191,7 +191,7 @@ def _round(wrk: str, pair: dict[str, tuple[int, int]], seconds: int) -> dict[str
     for places in (cores, cores[::-1]):
         turns = {
             who: partial(_per_request, wrk, server, seconds, own)
-            for (who, server), own in zip(pair.items(), places, strict=False)
+            for (who, server), own in zip(pair.items(), places, strict=True)
         }
         for who, cost in _both(turns).items():
             found[who].append(cost)

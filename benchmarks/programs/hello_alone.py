@@ -1,4 +1,4 @@
-"""The same in a session of its own, as under monit: the kernel shares out the cores by session."""
+"""`hello_asgi` in a session of its own, as under monit: the kernel shares the cores by session."""
 
 import os
 
