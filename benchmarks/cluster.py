@@ -58,18 +58,10 @@ def uvicorns(workers: int) -> Generator[dict[str, int], None, None]:
     ours, theirs = free_port(), free_port()
     with monit() as manager:
         options = ("--name", "web", "-i", str(workers), "--no-probe")
-        manager.run(
-            "start", *options, "--", *uvicorn, *quiet, "hello_asgi:app", "--port", str(ours)
-        )
-        own = (
-            *uvicorn,
-            *quiet,
-            "hello_alone:app",
-            "--port",
-            str(theirs),
-            "--workers",
-            str(workers),
-        )
+        start = (*uvicorn, *quiet, "hello_asgi:app", "--port", str(ours))
+        manager.run("start", *options, "--", *start)
+        own = [*uvicorn, *quiet, "hello_alone:app", "--port", str(theirs)]
+        own += ["--workers", str(workers)]
         process = subprocess.Popen(own, env=clean_environment(), stdin=subprocess.DEVNULL)
         try:
             for port in (ours, theirs):
