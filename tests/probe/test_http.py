@@ -173,18 +173,19 @@ name = "uvicorn.protocols.http." + sys.argv[2] + "_impl"
 sys.meta_path[:] = [each for each in sys.meta_path if not hasattr(each, "hooks")]
 hidden = importlib.import_module(name)
 del sys.modules[name]
+protocol = {"h11": "H11Protocol", "httptools": "HttpToolsProtocol"}[sys.argv[2]]
+protocol = getattr(hidden, protocol)
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
     if name not in sys.modules:
         sys.modules[name] = hidden
-        while not isinstance(hidden.RequestResponseCycle.__dict__.get("on_response"), property):
+        while "_Measured" not in repr(protocol.__dict__["on_response_complete"]):
             await asyncio.sleep(0.01)
     status = 503 if scope["path"] == "/503" else 200
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
-protocol = {"h11": "H11Protocol", "httptools": "HttpToolsProtocol"}[sys.argv[2]]
-uvicorn.run(app, port=int(sys.argv[1]), http=getattr(hidden, protocol), access_log=False)
+uvicorn.run(app, port=int(sys.argv[1]), http=protocol, access_log=False)
 """
 UVICORN = "-m uvicorn app:app --no-access-log --port {port}"
 # all gunicorns of a user have one and the same control socket

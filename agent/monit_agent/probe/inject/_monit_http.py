@@ -1,13 +1,13 @@
 """HTTP requests of this process: how many, how many failed, how long they took, how many are open.
 
 Loaded by `_monit_probe` when a program imports a server that is known; what is done in the servers
-stands in `_monit_http_loops` and `_monit_http_threads`. It must show nowhere, above all not in the
-program's tracebacks: no frame of ours may be on the stack while something of the program, or
-something that can fail, runs. Ways to be told without one:
+stands in `_monit_http_uvicorn`, `_monit_http_loops` and `_monit_http_threads`. It must show
+nowhere, above all not in the program's tracebacks: no frame of ours may be on the stack while
+something of the program, or something that can fail, runs. Ways to be told without one:
 
 * `Told`: an attribute that says when it is looked up. The server looks up ``self.finish``, we hear
   of it and give what was there before, and the server calls that.
-* A property in place of an attribute that the server sets and looks up at the right moments.
+* `_monit_http_uvicorn._when_called`: two things called one after the other by functions in C.
 * `replace`: a plain function in place of a coroutine function, which gives the original's
   coroutine; it is over before the coroutine begins.
 * `Open`: a weak reference to a coroutine, which tells when that is over, in whatever way.
@@ -34,56 +34,90 @@ _SCALE = 1.0 / _TICK**2
 clock = _clock
 
 
-class _Tally:
-    """The numbers, each a count of which ``next`` is called, and how long each request took."""
+class Latencies:
+    """How long requests took, as a histogram; `add` may be called at any time and in any thread."""
 
     def __init__(self):
-        self._numbers = count(), count(), count()
-        # begun, failed, and dropped because they were none
-        self.begin, self.fail, self.drop = (partial(next, each) for each in self._numbers)
         self._ended = deque(maxlen=PENDING)
-        self.done = self._ended.append
-        self.seen = False
+        self.add = self._ended.append
         self.reset()
 
     def reset(self):
-        """Count from nothing."""
-        self._before = [_value(each) for each in self._numbers]
+        """Begin from nothing."""
         self._ended.clear()
-        self._hist = [0] * BUCKETS
-        self._longest = 0.0
+        self.hist = [0] * BUCKETS
+        self.count = 0
+        self.longest = 0.0
 
     def sort(self):
-        """Count what has ended since the last time."""
+        """Put what was added since the last time into `hist`, `count` and `longest`."""
         took = sorted(islice(iter(self._ended.popleft, None), len(self._ended)))
         done = 0
         while done < len(took):
             first = took[done]
             bucket = int(first * first * _SCALE).bit_length() if first < 60.0 else _LAST
             above = bisect_left(took, _bounds(bucket)[1], done + 1) if bucket < _LAST else len(took)
-            self._hist[bucket] += above - done
+            self.hist[bucket] += above - done
             done = above
         if took:
-            self._longest = max(self._longest, took[-1])
+            self.longest = max(self.longest, took[-1])
+        self.count += len(took)
+
+
+class _Tally:
+    """The numbers, each a count of which ``next`` is called, and how long each request took.
+
+    ``counting`` is a server that counts its requests itself, or None: it has `sort`, `reset`,
+    `finished()`, `open()` and `spread()`, see `_monit_http_uvicorn`.
+    """
+
+    def __init__(self):
+        self._numbers = count(), count(), count()
+        # begun, failed, and dropped because they were none
+        self.begin, self.fail, self.drop = (partial(next, each) for each in self._numbers)
+        self._took = Latencies()
+        self.done = self._took.add
+        self.counting = None
+        self.seen = False
+        self.reset()
+
+    def reset(self):
+        """Count from nothing."""
+        self._before = [value(each) for each in self._numbers]
+        self._took.reset()
+        if self.counting is not None:
+            self.counting.reset()
+
+    def sort(self):
+        """Count what has ended since the last time."""
+        self._took.sort()
+        if self.counting is not None:
+            self.counting.sort()
 
     def report(self):
         """Give the report's part; None where no server and no request was seen."""
         self.sort()
         begun, failed, dropped = (
-            _value(each) - before for each, before in zip(self._numbers, self._before)
+            value(each) - before for each, before in zip(self._numbers, self._before)
         )
-        if not (self.seen or begun):
+        took, counting = self._took, self.counting
+        finished, now = took.count, max(0, begun - took.count - dropped)
+        if counting is not None:
+            counting.spread(took)
+            finished += counting.finished()
+            now += counting.open()
+        if not (self.seen or begun or finished):
             return None
-        done = sum(self._hist)
-        longest, self._longest = self._longest, 0.0
+        longest, took.longest = took.longest, 0.0
         return {
-            "requests": done, "errors": failed, "now": max(0, begun - done - dropped),
-            "hist": [[bucket, number] for bucket, number in enumerate(self._hist) if number],
+            "requests": finished, "errors": failed, "now": now,
+            "hist": [[bucket, number] for bucket, number in enumerate(took.hist) if number],
             "max": longest,
         }  # fmt: skip
 
 
-def _value(counter):
+def value(counter):
+    """Give how often ``next`` was called with a count."""
     # repr is the one way to read it without counting that all versions have
     return int(repr(counter)[6:-1])
 

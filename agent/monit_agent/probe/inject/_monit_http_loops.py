@@ -1,4 +1,4 @@
-"""HTTP requests in servers with an event loop, see `_monit_http`."""
+"""HTTP requests in servers with an event loop but uvicorn, see `_monit_http`."""
 
 import sys
 from _functools import partial
@@ -7,95 +7,6 @@ from _monit_http import Open, Told, close, coroutine_function, end, is_bad, repl
 from _monit_http import clock as _clock
 from _monit_http import tally as _tally
 from _monit_probe import _quiet, _wall
-
-# -------------------------------------------------------------------- uvicorn
-
-_begin, _fail, _done = _tally.begin, _tally.fail, _tally.done
-_function = type(_quiet)
-_OVER = (lambda *_: None), 0.0, False
-"""In place of what an open request holds: what was set, since when it is open, has it failed."""
-
-
-def _on_response(cycle):
-    """``on_response`` of a request is looked up, because its response is complete."""
-    known = cycle._monit_open
-    if known is None:
-        return cycle.__dict__["on_response"]  # it began before we came
-    told, since, bad = known
-    if since:
-        cycle._monit_open = _OVER
-        _done(_clock() - since)
-        if bad:
-            _fail()
-    return told
-
-
-def _set_on_response(cycle, told):
-    """It is set to a method when the headers are parsed, to a function when the app is over."""
-    if type(told) is not _function:
-        _begin()
-        cycle._monit_open = told, _clock(), False
-        return
-    known = cycle._monit_open
-    if known is None:
-        cycle.__dict__["on_response"] = told
-    elif known[1]:
-        cycle._monit_open = _OVER
-        _done(_clock() - known[1])
-        if known[2] or not cycle.disconnected:
-            _fail()
-
-
-class _Missing:
-    """``__missing__`` of a table: the frame that looks something up is told of as a failure."""
-
-    def __get__(self, table, owner=None):
-        _failed(sys._getframe(1))
-        return table.failures.__getitem__
-
-
-@_quiet
-def _failed(frame):
-    cycle = frame.f_locals.get("self")
-    known = getattr(cycle, "_monit_open", None)
-    if known is not None:  # else it began before we came
-        cycle._monit_open = known[0], known[1], True
-
-
-class _Statuses(dict):
-    """What uvicorn says for each status; those that are failures are not found at once."""
-
-    __missing__ = _Missing()
-
-    def __init__(self, known):
-        super().__init__({key: said for key, said in known.items() if not is_bad(key)})
-        self.failures = {key: said for key, said in known.items() if is_bad(key)}
-
-
-def _hook_uvicorn(module):
-    cycle = module.RequestResponseCycle
-    if "on_response" in cycle.__dict__:
-        raise LookupError("another kind of on_response")
-    sends = coroutine_function(cycle, "send")
-
-    def send(self, message):
-        if not self.response_started and message.__class__ is dict:
-            known = self._monit_open
-            if known is not None and is_bad(message.get("status")):
-                self._monit_open = known[0], known[1], True
-        return sends(self, message)
-
-    cycle._monit_open = None
-    cycle.on_response = property(_on_response, _set_on_response)
-    for name in ("STATUS_LINE", "STATUS_PHRASES"):
-        known = getattr(module, name, None)
-        if known.__class__ is dict:
-            setattr(module, name, _Statuses(known))
-            break
-    else:
-        replace(cycle, "send", send, sends)
-    _tally.seen = True
-
 
 # ------------------------------------------------------------------- hypercorn
 
@@ -306,10 +217,6 @@ def _hook_tornado(module):
 
 
 HOOKS = {
-    "uvicorn.protocols.http.h11_impl": _hook_uvicorn,
-    "uvicorn.protocols.http.httptools_impl": _hook_uvicorn,
-    "uvicorn.protocols.http.zttp_impl": _hook_uvicorn,
-    "uvicorn.protocols.http.zttp_h2_impl": _hook_uvicorn,
     "hypercorn.protocol.http_stream": _hook_hypercorn,
     "gunicorn.asgi.protocol": _hook_gunicorn_asgi,
     "aiohttp.web_protocol": _hook_aiohttp,

@@ -1304,9 +1304,11 @@ class _Instrument:
 
 
 HTTP_SERVERS = {
-    "_monit_http_loops": (
+    "_monit_http_uvicorn": (
         "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.http.httptools_impl",
         "uvicorn.protocols.http.zttp_impl", "uvicorn.protocols.http.zttp_h2_impl",
+    ),
+    "_monit_http_loops": (
         "hypercorn.protocol.http_stream", "gunicorn.asgi.protocol",
         "aiohttp.web_protocol", "tornado.web",
     ),
