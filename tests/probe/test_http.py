@@ -168,7 +168,7 @@ async def main():
 asyncio.run(main())
 """
 LATE = """
-import asyncio, importlib, sys, uvicorn
+import asyncio, importlib, inspect, sys, uvicorn
 name = "uvicorn.protocols.http." + sys.argv[2] + "_impl"
 sys.meta_path[:] = [each for each in sys.meta_path if not hasattr(each, "hooks")]
 hidden = importlib.import_module(name)
@@ -180,7 +180,7 @@ async def app(scope, receive, send):
         return
     if name not in sys.modules:
         sys.modules[name] = hidden
-        while "_Measured" not in repr(protocol.__dict__["on_response_complete"]):
+        while inspect.isfunction(protocol.__dict__["connection_lost"]):
             await asyncio.sleep(0.01)
     status = 503 if scope["path"] == "/503" else 200
     await send({"type": "http.response.start", "status": status, "headers": []})

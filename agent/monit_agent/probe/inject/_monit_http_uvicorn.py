@@ -1,21 +1,17 @@
 """HTTP requests in uvicorn, see `_monit_http`.
 
 uvicorn counts its responses itself, and its connections say which requests are open, so to know how
-many there were costs nothing. How long one takes is told by `_Measured`, in the place of the method
-that a connection looks up when a request's headers are parsed, and calls when the response is
-complete. That costs a microsecond or two, of which a request may take as few as 30. So all are
-measured in a calm server, and some in one that is busy: there a connection gets the method as
-an attribute of its own, which Python finds first and which costs nothing, until the probe's thread
-takes it away for some requests. Which ones does not depend on what they are, nor on
-how many came just before them.
+many there were costs nothing. To know how long one takes costs some microseconds, and a request may
+take as few as 30 in all. So every request is measured while a server is calm, and some of them
+while it is busy: a connection that is measured has a `_Watched` in the place of the server's state,
+which it asks for headers when a request begins, and tells when the response is complete. Which
+connections have one while the server is busy does not depend on what they ask for or when.
 """
 
 import sys
-from _collections import OrderedDict
 from _functools import partial
-from _operator import sub
 from _weakref import ref
-from itertools import count, repeat, starmap
+from itertools import count
 
 from _monit_http import Latencies, Told, coroutine_function, is_bad, replace, value
 from _monit_http import clock as _clock
@@ -26,11 +22,7 @@ CALM = 500
 """Up to so many requests a second all are measured, beyond that about so many."""
 LOOK_S = 0.05
 """A rate is taken over so long at least."""
-_NAME = "on_response_complete"
-_COUNT = "total_requests"
 _function = type(_quiet)
-_composed = type(repeat(None).__next__)
-_now = starmap(_clock, repeat(()))
 
 
 class _Server(ref):
@@ -45,13 +37,8 @@ class _Counting:
     def __init__(self):
         self.servers = []
         self.took = Latencies()
-        self.began = {}
-        """When the request began that is measured, by its connection's id."""
-        self.spared = OrderedDict()
-        """Weak references to connections with a method of their own, longest first; by their id."""
-        self.chosen = set()
-        """The ids of those that it was taken from."""
         self.turn = partial(next, count())
+        self.first = 0
         self.left = {}
         """By its id: each `_Left`."""
         self._broken = count()
@@ -61,8 +48,7 @@ class _Counting:
     def reset(self):
         """Count from nothing."""
         self.took.reset()
-        for each in (self.began, self.spared, self.chosen, self.left):
-            each.clear()
+        self.left.clear()
         for server in self.servers:
             state = server()
             server.since = 0
@@ -83,58 +69,53 @@ class _Counting:
             return
         finished = self.finished()
         rate = (finished - self._looked_at) / passed
+        was_busy, self.busy = self.busy, rate > CALM
         self._looked_at, self._looked = finished, now
-        self.busy = rate > CALM
-        most = max(1, int(CALM * passed)) if self.busy else len(self.spared)
+        if self.busy:
+            self._choose(max(1, int(CALM * passed)))
+            self.one_of = max(1, int(rate / CALM))
+        elif was_busy:
+            for state in self.states():
+                for connection in tuple(state.connections):
+                    _watch(connection)
+
+    def _choose(self, most):
+        """Have connections watched, others than the last time, for so many requests in all."""
         chosen = 0
-        while chosen < most and self.spared:
-            chosen += self._choose()
-        # of connections that are new, and of the requests of each that was chosen
-        self.one_of, self.each = max(1, int(rate / CALM)), max(1, most // max(1, chosen))
+        for state in self.states():
+            connections = tuple(state.connections)
+            first = self.first % max(1, len(connections))
+            for connection in (connections[first:] + connections[:first])[:most]:
+                chosen += bool(_watch(connection))
+        self.first += most
+        self.each = max(1, most // max(1, chosen))
 
-    def _choose(self):
-        try:
-            key, connection = self.spared.popitem(last=False)
-        except KeyError:
-            return 0  # the last one was lost just now
-        connection = connection()
-        if connection is None:
-            return 0
-        self.chosen.add(key)
-        _measure_again(connection)
-        return 1
+    def knows(self, connection):
+        """Tell whether requests of a connection are counted."""
+        state = connection.server_state
+        return state.__class__ is _Watched or state in self.states()
 
-    def is_measured(self, connection, method):
-        """Tell whether the request that begins is; after it the connection may be spared."""
-        if not self.busy:
-            return True
-        key = id(connection)
-        if key in self.chosen:
-            measured, spared = True, self.turn() % self.each == 0
-        else:
-            measured = self.turn() % self.one_of == 0
-            spared = not measured
-        if spared:
-            self.chosen.discard(key)
-            self.spared[key] = ref(connection)
-            setattr(connection, _NAME, method)
-        return measured
-
-    def finished(self):
-        """Give how many requests are over."""
+    def states(self):
+        """Give the servers' states that exist, and note what they counted."""
+        found = []
         for server in self.servers:
             state = server()
             if state is not None:
                 server.since = state.total_requests - server.before
+                found.append(state)
+        return found
+
+    def finished(self):
+        """Give how many requests are over."""
+        self.states()
         broken = value(self._broken) - self._broken_before
         return broken + sum(server.since for server in self.servers)
 
     def open(self):
         """Give how many are not."""
         now = len(self.left)
-        for server in self.servers:
-            state = server()
-            for connection in tuple(state.connections) if state is not None else ():
+        for state in self.states():
+            for connection in tuple(state.connections):
                 cycle = getattr(connection, "cycle", None)
                 if cycle is not None:
                     now += not cycle.response_complete
@@ -171,75 +152,99 @@ class _Counting:
 _counting = _Counting()
 
 
+# ------------------------------------------------------------ what a request takes
+
+
+class _Watched:
+    """A server's state as one connection sees it: with all that it has, and told of requests.
+
+    Not by sharing its ``__dict__``: attributes of an object that was asked for that are slower.
+    """
+
+    __slots__ = ("_monit_began", "_monit_connection", "_monit_state")
+
+    def __init__(self, connection, state):
+        set_own = super().__setattr__
+        set_own("_monit_began", [])
+        set_own("_monit_connection", ref(connection))
+        set_own("_monit_state", state)
+
+    @property
+    def default_headers(self):
+        """The headers of every response, which are looked up when a request begins."""
+        self._monit_began.append(_clock())
+        return self._monit_state.default_headers
+
+    def __getattr__(self, name):
+        return getattr(self._monit_state, name)
+
+    def __setattr__(self, name, value):
+        setattr(self._monit_state, name, value)
+        if name == "total_requests":
+            _end(self)
+
+
+def _end(watched):
+    """A response is complete."""
+    began = watched._monit_began
+    if began:
+        _counting.took.add(_clock() - began.pop(0))
+    if _counting.busy and _counting.turn() % _counting.each == 0:
+        connection = watched._monit_connection()
+        if connection is not None:
+            connection.server_state = watched._monit_state
+
+
 @_quiet
-def _measure_again(connection):
-    try:
-        # not by way of its __dict__: once that exists, all its attributes are slower to look up
-        delattr(connection, _NAME)
-    except AttributeError:
-        return  # it has none
+def _watch(connection):
+    """Have the next requests of a connection measured; tell if they were not already."""
+    state = getattr(connection, "server_state", None)  # a WebSocket has none
+    if state is None or state.__class__ is _Watched:
+        return False
+    connection.server_state = _Watched(connection, state)
+    return True
 
 
-class _Measured:
-    """In place of the method, found unless the connection has an attribute of that name."""
-
-    def __init__(self, kind, measure):
-        self.measure, self.original = measure, kind.__dict__[_NAME]
-        if _COUNT not in self.original.__code__.co_names:
-            raise LookupError("%s counts no requests" % kind.__name__)
-        setattr(kind, _NAME, self)
-
-    def __get__(self, connection, owner=None):
-        """Give the method, or what notes the time and calls the method."""
-        if connection is None:
-            return self.original
-        method = self.original.__get__(connection, owner)
-        return _begin(self, connection, method) or method
-
-
-@_quiet
-def _begin(place, connection, method):
-    state = connection.server_state
-    if not _is_known(state):
+def _know(connection):
+    if not _counting.knows(connection):
+        state = connection.server_state
         server = _Server(state)
         server.before, server.since = state.total_requests, 0
         _counting.servers.append(server)
-    if getattr(type(connection), _NAME) is not place.original:
-        return None  # a subclass has its own, and looks this one up when the response is complete
-    return place.measure(connection, method) if _counting.is_measured(connection, method) else None
 
 
-def _is_known(state):
-    return any(server() is state for server in _counting.servers)
-
-
-def _when_called(connection, method):
-    """Give what notes the end and calls ``method``, without a frame of ours below that."""
-    key = id(connection)
-    since = _counting.began[key] = _clock()
-    noted = map(_counting.took.add, map(sub, _now, repeat(since)))
-    over = map(_counting.began.pop, repeat(key), repeat(None))
-    return zip(noted, over, starmap(method, repeat(()))).__next__
+def _made(connection):
+    _know(connection)
+    if not _counting.busy or _counting.turn() % _counting.one_of == 0:
+        _watch(connection)
 
 
 class _Stream(ref):
-    """A weak reference to a method that a stream of HTTP/2 drops when its response is over."""
+    """A weak reference to the method that a stream of HTTP/2 has until its response is over."""
 
     __slots__ = ("key", "since")
+
+
+class _ToldOfStreams(Told):
+    def __get__(self, connection, owner=None):
+        method = super().__get__(connection, owner)
+        if connection is not None:
+            _stream_begins(method)
+        return method
 
 
 _streams = {}
 
 
-def _when_dropped(_connection, method):
-    this = _Stream(method, _dropped)
+@_quiet
+def _stream_begins(method):
+    this = _Stream(method, _stream_ends)
     this.key, this.since = id(this), _clock()
     _streams[this.key] = this
-    return method
 
 
 @_quiet
-def _dropped(this):
+def _stream_ends(this):
     del _streams[this.key]
     _counting.took.add(_clock() - this.since)
 
@@ -247,20 +252,13 @@ def _dropped(this):
 # --------------------------------------------------- responses that are never complete
 
 
-def _forget(connection):
-    key = id(connection)
-    if _counting.spared.pop(key, None) is not None:
-        _measure_again(connection)  # the method holds the connection
-    _counting.chosen.discard(key)
-    return _counting.began.pop(key, None)
-
-
 def _lost(connection):
     """The connection is over, so nothing will be called for the request that is open."""
-    since = _forget(connection)
+    began = getattr(connection.server_state, "_monit_began", ())
     cycle = connection.cycle
-    if cycle is None or cycle.response_complete or not _is_known(connection.server_state):
+    if cycle is None or cycle.response_complete or not _counting.knows(connection):
         return
+    since = began[0] if began else None
     if type(cycle.on_response) is _function:  # the app was over before its response was
         _counting.end_broken(since, not cycle._monit_bad)
     else:
@@ -287,9 +285,8 @@ class _Left:
 
 
 def _fail(cycle):
-    method = getattr(cycle, "on_response", None)
-    state = getattr(getattr(method, "__self__", None), "server_state", None)
-    if type(method) is _composed or _is_known(state):  # else it began before we came
+    connection = getattr(getattr(cycle, "on_response", None), "__self__", None)
+    if connection is not None and _counting.knows(connection):  # else it began before we came
         cycle._monit_bad = True
         _tally.fail()
 
@@ -340,29 +337,33 @@ def _aborted(cycle):
         _fail(cycle)
 
 
-def _connection(module):
-    return next(
-        each
-        for each in module.__dict__.values()
-        if isinstance(each, type) and _NAME in each.__dict__
-    )
-
-
 def _hook(module):
-    kind, cycle = _connection(module), module.RequestResponseCycle
+    kind, cycle = _kind(module), module.RequestResponseCycle
     _tell_failures(module, cycle)
+    Told(kind, "connection_made", _made)
     Told(kind, "connection_lost", _lost)
-    _Measured(kind, _when_called)
     _tally.counting, _tally.seen = _counting, True
 
 
 def _hook_h2(module):
-    kind, cycle = _connection(module), module.RequestResponseCycle
+    """Many requests at a time in a connection: what each has of its own is a bound method."""
+    kind, cycle = _kind(module), module.RequestResponseCycle
     _tell_failures(module, cycle)
     Told(cycle, "abort_stream", _aborted)
-    Told(kind, "connection_lost", _forget)
-    _Measured(kind, _when_dropped)
+    Told(kind, "connection_made", _know)
+    _ToldOfStreams(kind, "on_response_complete", lambda _: None)
     _tally.counting, _tally.seen = _counting, True
+
+
+def _kind(module):
+    """Give the class of a connection, if it asks a server's state for what we rely on."""
+    for kind in module.__dict__.values():
+        if isinstance(kind, type) and "on_response_complete" in kind.__dict__:
+            functions = [each for each in kind.__dict__.values() if type(each) is _function]
+            names = {name for each in functions for name in each.__code__.co_names}
+            if {"server_state", "total_requests", "default_headers"} <= names:
+                return kind
+    raise LookupError("another kind of uvicorn")
 
 
 HOOKS = {
