@@ -1,5 +1,6 @@
 """HTTP requests: real servers, real requests, counted exactly, and nothing of it shows."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -402,6 +403,64 @@ def test_a_server_answers_and_complains_as_without_us(server: str, tmp_path: Pat
         assert _said(probed) == _said(bare)
         assert server == "waitress" or _said(probed).count("in fails") >= 2
         assert "_monit" not in _said(probed)
+
+
+BUSY = ("uvicorn h11", "uvicorn httptools")
+"""Servers that have more requests than the probe measures the time of."""
+
+
+@pytest.mark.parametrize("server", BUSY)
+def test_a_busy_server_has_every_request_counted(server: str, tmp_path: Path) -> None:
+    """On kept connections and on new ones, failed ones too; and as many stand in the histogram."""
+    paths = ["/", "/503", "/raise", "/half", "/none"] * 80
+    with _serving(tmp_path, server) as (served, until):
+        keep = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+        for _ in range(1600):
+            keep.request("GET", "/")
+            keep.getresponse().read()
+        for path in paths:
+            served.ask(path)
+        until("all are counted", lambda: served.counted()["requests"] >= 1600 + len(paths))
+        keep.request("GET", "/")  # what would be counted twice, or late, would show now
+        keep.getresponse().read()
+        until("one more is", lambda: served.counted()["requests"] > 1600 + len(paths))
+        keep.close()
+
+    failed = len(paths) * 3 // 5
+    assert served.counted() == {"requests": 1601 + len(paths), "errors": failed, "now": 0}
+    assert served.buckets() == 1601 + len(paths)
+    assert served.faults == {""}
+
+
+async def _alternate(port: int, times: int) -> None:
+    """Ask for what is quick and what is slow, again and again, on a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for path in ("/", "/slow") * times:
+        writer.write(b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        await reader.readexactly(4)
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("server", BUSY)
+def test_what_a_busy_server_has_measured_is_like_the_rest(server: str, tmp_path: Path) -> None:
+    """Every other request of many clients takes 0.2 s, and so about half of them are said to."""
+    clients, times = 200, 12
+
+    async def load(port: int) -> None:
+        await asyncio.gather(*[_alternate(port, times) for _ in range(clients)])
+
+    with _serving(tmp_path, server) as (served, until):
+        asyncio.run(load(served.port))
+        until("all are counted", lambda: served.counted()["requests"] >= clients * times * 2)
+
+    hist = [tuple(each) for report in served.by_pid.values() for each in report["hist"]]
+    # bucket 22 begins where 0.1 ms was doubled 10.5 times
+    slow = sum(number for bucket, number in hist if bucket >= 22)
+    assert 0.4 < slow / sum(number for _, number in hist) < 0.6
+    assert served.longest[0] < 5.0
 
 
 @pytest.mark.parametrize(("path", "status"), [("/", 200), ("/503", 503)])

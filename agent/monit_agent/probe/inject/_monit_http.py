@@ -7,7 +7,7 @@ something of the program, or something that can fail, runs. Ways to be told with
 
 * `Told`: an attribute that says when it is looked up. The server looks up ``self.finish``, we hear
   of it and give what was there before, and the server calls that.
-* `_monit_http_uvicorn._when_called`: two things called one after the other by functions in C.
+* An object of ours in the place of one that the server asks and tells at the right moments.
 * `replace`: a plain function in place of a coroutine function, which gives the original's
   coroutine; it is over before the coroutine begins.
 * `Open`: a weak reference to a coroutine, which tells when that is over, in whatever way.

@@ -20,6 +20,10 @@ from _monit_probe import _quiet
 
 CALM = 500
 """Up to so many requests a second all are measured, beyond that about so many."""
+RUN = 8
+"""So many requests of a connection are measured one after the other, or more if there are few
+connections: the one that begins when a connection is chosen is not any one, but comes after one
+that was open then, which is more often one that takes long."""
 LOOK_S = 0.05
 """A rate is taken over so long at least."""
 _function = type(_quiet)
@@ -55,7 +59,7 @@ class _Counting:
             if state is not None:
                 server.before = state.total_requests
         self.busy = False
-        self.one_of = self.each = 1
+        self.one_of = 1
         self._looked_at, self._looked = 0, _clock()
         self._broken_before = value(self._broken)
         self._spread = 0
@@ -72,23 +76,24 @@ class _Counting:
         was_busy, self.busy = self.busy, rate > CALM
         self._looked_at, self._looked = finished, now
         if self.busy:
-            self._choose(max(1, int(CALM * passed)))
-            self.one_of = max(1, int(rate / CALM))
+            self._choose(int(CALM * passed))
+            self.one_of = max(1, int(rate / CALM))  # of new connections
         elif was_busy:
             for state in self.states():
                 for connection in tuple(state.connections):
-                    _watch(connection)
+                    _watch(connection, RUN)
 
     def _choose(self, most):
         """Have connections watched, others than the last time, for so many requests in all."""
-        chosen = 0
         for state in self.states():
             connections = tuple(state.connections)
-            first = self.first % max(1, len(connections))
-            for connection in (connections[first:] + connections[:first])[:most]:
-                chosen += bool(_watch(connection))
-        self.first += most
-        self.each = max(1, most // max(1, chosen))
+            number = min(len(connections), max(1, most // RUN))
+            if not number:
+                continue
+            first = self.first % len(connections)
+            for connection in (connections[first:] + connections[:first])[:number]:
+                _watch(connection, max(RUN, most // number))
+            self.first += number
 
     def knows(self, connection):
         """Tell whether requests of a connection are counted."""
@@ -161,12 +166,13 @@ class _Watched:
     Not by sharing its ``__dict__``: attributes of an object that was asked for that are slower.
     """
 
-    __slots__ = ("_monit_began", "_monit_connection", "_monit_state")
+    __slots__ = ("_monit_began", "_monit_connection", "_monit_more", "_monit_state")
 
-    def __init__(self, connection, state):
+    def __init__(self, connection, state, more):
         set_own = super().__setattr__
         set_own("_monit_began", [])
         set_own("_monit_connection", ref(connection))
+        set_own("_monit_more", [more])
         set_own("_monit_state", state)
 
     @property
@@ -186,23 +192,25 @@ class _Watched:
 
 def _end(watched):
     """A response is complete."""
-    began = watched._monit_began
-    if began:
-        _counting.took.add(_clock() - began.pop(0))
-    if _counting.busy and _counting.turn() % _counting.each == 0:
-        connection = watched._monit_connection()
-        if connection is not None:
-            connection.server_state = watched._monit_state
+    began, more = watched._monit_began, watched._monit_more
+    if not began:
+        return
+    _counting.took.add(_clock() - began.pop(0))
+    if not _counting.busy:
+        return
+    more[0] -= 1
+    connection = watched._monit_connection()
+    if more[0] <= 0 and connection is not None:
+        connection.server_state = watched._monit_state
 
 
 @_quiet
-def _watch(connection):
-    """Have the next requests of a connection measured; tell if they were not already."""
-    state = getattr(connection, "server_state", None)  # a WebSocket has none
-    if state is None or state.__class__ is _Watched:
-        return False
-    connection.server_state = _Watched(connection, state)
-    return True
+def _watch(connection, more):
+    """Have the requests of a connection measured, so many more once the server is busy."""
+    if hasattr(connection, "_monit_watched"):  # else it is none of HTTP/1
+        state = connection.server_state
+        if state.__class__ is not _Watched:
+            connection.server_state = _Watched(connection, state, more)
 
 
 def _know(connection):
@@ -216,7 +224,7 @@ def _know(connection):
 def _made(connection):
     _know(connection)
     if not _counting.busy or _counting.turn() % _counting.one_of == 0:
-        _watch(connection)
+        _watch(connection, RUN)
 
 
 class _Stream(ref):
@@ -340,6 +348,7 @@ def _aborted(cycle):
 def _hook(module):
     kind, cycle = _kind(module), module.RequestResponseCycle
     _tell_failures(module, cycle)
+    kind._monit_watched = True
     Told(kind, "connection_made", _made)
     Told(kind, "connection_lost", _lost)
     _tally.counting, _tally.seen = _counting, True
