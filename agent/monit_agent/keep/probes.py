@@ -16,9 +16,9 @@ Env = dict[bytes, bytes]
 _SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probe")
 _FILES = (
     "inject/sitecustomize.py", "inject/_monit_probe.py", "inject/_monit_http.py",
-    "inject/_monit_http_loops.py", "inject/_monit_http_threads.py", "inject/_monit_port.py",
-    "inject/_monit_leave.py", "inject/monit_probe.py", "inject/_monit_ask.py",
-    "inject/_monit_prometheus.py",
+    "inject/_monit_http_uvicorn.py", "inject/_monit_http_loops.py",
+    "inject/_monit_http_threads.py", "inject/_monit_port.py", "inject/_monit_leave.py",
+    "inject/monit_probe.py", "inject/_monit_ask.py", "inject/_monit_prometheus.py",
     "node/monit_probe.cjs", "node/monit_port.cjs", "node/monit_http.cjs", "node/monit_metrics.cjs",
     "node/monit_pm2.cjs", "node/monit_prometheus.cjs", "node/monit_blocks.cjs",
     "node/monit_watch.cjs", "node/monit_budget.cjs",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import monit_agent
 from monit_agent.keep.probes import put_in, taken_out
 from monit_agent.wire.places import AppPlaces
 
@@ -40,6 +41,18 @@ def test_the_switch_leaves_only_what_can_be_imported(tmp_path: Path) -> None:
 
     assert env.keys() == {b"MONIT_PROBE", b"PYTHONPATH"}
     assert taken_out(env) == off
+
+
+def test_all_files_of_the_probe_are_there(tmp_path: Path) -> None:
+    """What a probe loads later lies beside it in the home, too."""
+    env = put_in({}, AppPlaces(str(tmp_path / "apps" / "web")))
+    there = Path(env[b"PYTHONPATH"].decode()).parent
+    source = Path(monit_agent.__file__).parent / "probe"
+
+    for folder, suffix in (("inject", ".py"), ("node", ".cjs")):
+        wanted = {each.name for each in (source / folder).glob(f"*{suffix}")}
+        assert len(wanted) > 5
+        assert {each.name for each in (there / folder).glob(f"*{suffix}")} == wanted
 
 
 def test_an_impossible_home_leaves_the_environment_alone(tmp_path: Path) -> None:

@@ -174,6 +174,30 @@ class Told:
         return self.own.__get__(instance, owner)
 
 
+class _Missing:
+    """``__missing__`` of a table: the one who looks something up has failed."""
+
+    def __get__(self, table, owner=None):
+        _looked_up(table, sys._getframe(1))
+        return table.failures.__getitem__
+
+
+@_quiet
+def _looked_up(table, frame):
+    table.failed(frame.f_locals.get("self"))
+
+
+class Statuses(dict):
+    """What a server says for each status; if one is a failure, ``failed(self)`` hears who asked."""
+
+    __missing__ = _Missing()
+
+    def __init__(self, known, failed):
+        super().__init__({key: said for key, said in known.items() if not is_bad(key)})
+        self.failures = {key: said for key, said in known.items() if is_bad(key)}
+        self.failed = failed
+
+
 class Open(ref):
     """An open request, and a weak reference to the coroutine that answers it."""
 

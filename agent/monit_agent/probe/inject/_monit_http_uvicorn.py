@@ -8,12 +8,11 @@ which it asks for headers when a request begins, and tells when the response is 
 connections have one while the server is busy does not depend on what they ask for or when.
 """
 
-import sys
 from _functools import partial
 from _weakref import ref
 from itertools import count
 
-from _monit_http import Latencies, Told, coroutine_function, is_bad, replace, value
+from _monit_http import Latencies, Statuses, Told, coroutine_function, is_bad, replace, value
 from _monit_http import clock as _clock
 from _monit_http import tally as _tally
 from _monit_probe import _quiet
@@ -88,9 +87,7 @@ class _Counting:
         for state in self.states():
             connections = tuple(state.connections)
             number = min(len(connections), max(1, most // RUN))
-            if not number:
-                continue
-            first = self.first % len(connections)
+            first = self.first % max(1, len(connections))
             for connection in (connections[first:] + connections[:first])[:number]:
                 _watch(connection, max(RUN, most // number))
             self.first += number
@@ -99,6 +96,13 @@ class _Counting:
         """Tell whether requests of a connection are counted."""
         state = connection.server_state
         return state.__class__ is _Watched or state in self.states()
+
+    def know(self, connection):
+        """Count what its server has from now on."""
+        if not self.knows(connection):
+            server = _Server(connection.server_state)
+            server.before, server.since = server().total_requests, 0
+            self.servers.append(server)
 
     def states(self):
         """Give the servers' states that exist, and note what they counted."""
@@ -113,8 +117,8 @@ class _Counting:
     def finished(self):
         """Give how many requests are over."""
         self.states()
-        broken = value(self._broken) - self._broken_before
-        return broken + sum(server.since for server in self.servers)
+        counted = sum(server.since for server in self.servers)
+        return counted + value(self._broken) - self._broken_before
 
     def open(self):
         """Give how many are not."""
@@ -122,11 +126,11 @@ class _Counting:
         for state in self.states():
             for connection in tuple(state.connections):
                 cycle = getattr(connection, "cycle", None)
-                if cycle is not None:
-                    now += not cycle.response_complete
-                else:  # many at a time, or a WebSocket, or nothing yet
+                if cycle is None:  # many at a time, or a WebSocket, or nothing yet
                     cycles = tuple(getattr(connection, "cycles", {}).values())
-                    now += sum(not each.response_complete for each in cycles)
+                else:
+                    cycles = (cycle,)
+                now += sum(not each.response_complete for each in cycles)
         return now
 
     def spread(self, into):
@@ -196,33 +200,22 @@ def _end(watched):
     if not began:
         return
     _counting.took.add(_clock() - began.pop(0))
-    if not _counting.busy:
-        return
-    more[0] -= 1
+    more[0] -= _counting.busy
     connection = watched._monit_connection()
-    if more[0] <= 0 and connection is not None:
+    if connection is not None and more[0] <= 0:
         connection.server_state = watched._monit_state
 
 
 @_quiet
 def _watch(connection, more):
     """Have the requests of a connection measured, so many more once the server is busy."""
-    if hasattr(connection, "_monit_watched"):  # else it is none of HTTP/1
-        state = connection.server_state
-        if state.__class__ is not _Watched:
-            connection.server_state = _Watched(connection, state, more)
-
-
-def _know(connection):
-    if not _counting.knows(connection):
-        state = connection.server_state
-        server = _Server(state)
-        server.before, server.since = state.total_requests, 0
-        _counting.servers.append(server)
+    state = getattr(connection, "server_state", None)
+    if hasattr(connection, "_monit_watched") and state.__class__ is not _Watched:
+        connection.server_state = _Watched(connection, state, more)
 
 
 def _made(connection):
-    _know(connection)
+    _counting.know(connection)
     if not _counting.busy or _counting.turn() % _counting.one_of == 0:
         _watch(connection, RUN)
 
@@ -274,15 +267,12 @@ def _lost(connection):
 
 
 class _Left:
-    """The client has left. In place of what would be called when the response is complete, and
-    goes when the app is over, which sets something else."""
+    """The client has left. In place of what is called when a response is complete, which this one
+    will not be, and gone when the app is over, because something else is set then."""
 
     def __init__(self, since):
         self.since = since
         _counting.left[id(self)] = None
-
-    def __call__(self):
-        pass
 
     def __del__(self):
         if _counting.left.pop(id(self), self) is None:
@@ -294,32 +284,9 @@ class _Left:
 
 def _fail(cycle):
     connection = getattr(getattr(cycle, "on_response", None), "__self__", None)
-    if connection is not None and _counting.knows(connection):  # else it began before we came
+    if connection and _counting.knows(connection):  # else it began before we came
         cycle._monit_bad = True
         _tally.fail()
-
-
-class _Missing:
-    """``__missing__`` of a table: the frame that looks something up is told of as a failure."""
-
-    def __get__(self, table, owner=None):
-        _looked_up(sys._getframe(1))
-        return table.failures.__getitem__
-
-
-@_quiet
-def _looked_up(frame):
-    _fail(frame.f_locals.get("self"))
-
-
-class _Statuses(dict):
-    """What uvicorn says for each status; those that are failures are not found at once."""
-
-    __missing__ = _Missing()
-
-    def __init__(self, known):
-        super().__init__({key: said for key, said in known.items() if not is_bad(key)})
-        self.failures = {key: said for key, said in known.items() if is_bad(key)}
 
 
 def _tell_failures(module, cycle):
@@ -335,7 +302,7 @@ def _tell_failures(module, cycle):
     for name in ("STATUS_LINE", "STATUS_PHRASES"):
         known = getattr(module, name, None)
         if known.__class__ is dict:
-            setattr(module, name, _Statuses(known))
+            setattr(module, name, Statuses(known, _fail))
             return
     replace(cycle, "send", send, sends)
 
@@ -359,19 +326,18 @@ def _hook_h2(module):
     kind, cycle = _kind(module), module.RequestResponseCycle
     _tell_failures(module, cycle)
     Told(cycle, "abort_stream", _aborted)
-    Told(kind, "connection_made", _know)
+    Told(kind, "connection_made", _counting.know)
     _ToldOfStreams(kind, "on_response_complete", lambda _: None)
     _tally.counting, _tally.seen = _counting, True
 
 
 def _kind(module):
     """Give the class of a connection, if it asks a server's state for what we rely on."""
-    for kind in module.__dict__.values():
-        if isinstance(kind, type) and "on_response_complete" in kind.__dict__:
-            functions = [each for each in kind.__dict__.values() if type(each) is _function]
-            names = {name for each in functions for name in each.__code__.co_names}
-            if {"server_state", "total_requests", "default_headers"} <= names:
-                return kind
+    for kind in [each for each in module.__dict__.values() if isinstance(each, type)]:
+        functions = [each for each in kind.__dict__.values() if type(each) is _function]
+        names = {name for each in functions for name in each.__code__.co_names}
+        if {"server_state", "total_requests", "default_headers"} <= names:
+            return kind
     raise LookupError("another kind of uvicorn")
 
 
