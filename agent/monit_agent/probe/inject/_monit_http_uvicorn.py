@@ -126,11 +126,9 @@ class _Counting:
         for state in self.states():
             for connection in tuple(state.connections):
                 cycle = getattr(connection, "cycle", None)
-                if cycle is None:  # many at a time, or a WebSocket, or nothing yet
-                    cycles = tuple(getattr(connection, "cycles", {}).values())
-                else:
-                    cycles = (cycle,)
-                now += sum(not each.response_complete for each in cycles)
+                # without one: many at a time, or a WebSocket, or nothing yet
+                cycles = getattr(connection, "cycles", {}).values() if cycle is None else (cycle,)
+                now += sum(not each.response_complete for each in tuple(cycles))
         return now
 
     def spread(self, into):
@@ -284,7 +282,8 @@ class _Left:
 
 def _fail(cycle):
     connection = getattr(getattr(cycle, "on_response", None), "__self__", None)
-    if connection and _counting.knows(connection):  # else it began before we came
+    # one that began before we came is not counted
+    if connection is not None and _counting.knows(connection):
         cycle._monit_bad = True
         _tally.fail()
 
