@@ -5,20 +5,46 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # what some tests put under monit; without npm those tests are skipped
 NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)
+# four for two cores: more than half of the time a test waits
+PYTEST = $(BIN)/python -m pytest -n 4 --dist loadgroup
 
-.PHONY: demo test check bench format screenshots clean
+.PHONY: demo test test-full test-rest chaos fuzz server-table check man bench format screenshots clean
 
 demo: $(READY)
 	@$(BIN)/monit demo
 
+# every promise at least once
 test: $(READY) $(NODE)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST) -m "not full"
+
+# what only the full matrices add to it
+test-rest: $(READY) $(NODE)
+	$(PYTEST) -m full
+
+test-full: test test-rest
+
+# five minutes of random faults under load, and then an account of everything
+chaos: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 300 $(if $(SEED),--seed $(SEED))
+
+# messages, files and sockets against many more random inputs than `make test` uses; FUZZ=N of each
+FUZZ ?= 20000
+fuzz: $(READY)
+	MONIT_FUZZ=$(FUZZ) $(PYTEST) tests/agent/test_fuzz.py tests/agent/keeper/test_keeper_fuzz.py
+
+# docs/servers.md, from what the servers did
+server-table: $(READY) $(NODE)
+	MONIT_WRITE_SERVER_TABLE=1 $(BIN)/python -m pytest tests/e2e/test_server_table.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+# docs/man, from the commands
+man: $(READY)
+	$(BIN)/python tests/support/man_pages.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py

@@ -1,4 +1,4 @@
-"""What is said of a Node script whose event loop stands still for 150 ms out of every 550.
+"""The loop delay reported for a Node script whose event loop is blocked 150 ms of every 550 ms.
 
 The script writes down when it stood still. From that follows how long what becomes due at any
 moment has to wait, and its 95th percentile; both managers show such a figure, pm2 under the name
@@ -18,10 +18,10 @@ NAME = "blocked"
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the errors of the 95th percentile of the waits, in milliseconds."""
+    """Return the errors of the 95th percentile of the waits, in milliseconds."""
     rounds, pause_s = (2, 6.0) if quick else (5, 12.0)
     errors: dict[str, list[float]] = {}
-    said: list[str] = []
+    lines: list[str] = []
     say(f"  {rounds} rounds of {pause_s:.0f} s")
     with tempfile.TemporaryDirectory(prefix="b") as folder, both() as managers:
         for manager in managers:
@@ -35,9 +35,11 @@ def measure(quick: bool) -> list[Figure]:
                 true = waits_p95(_blocks(os.path.join(folder, manager.name, "blocks")))
                 errors[manager.name].append(abs(shown - true))
                 if number == rounds - 1:
-                    said.append(f"{manager.name} says {shown:.1f} ms where {true:.1f} are true")
+                    lines.append(
+                        f"{manager.name} reports {shown:.1f} ms where {true:.1f} ms are true"
+                    )
     what = "event loop blocked 150 ms of 550: error of the delay's 95th percentile"
-    return [Figure(what, "ms", errors, f"Blocked event loop: {'; '.join(said)}.")]
+    return [Figure(what, "ms", errors, f"Blocked event loop: {'; '.join(lines)}.")]
 
 
 def _start(manager: Manager, folder: str) -> None:
@@ -46,7 +48,7 @@ def _start(manager: Manager, folder: str) -> None:
 
 
 def _shown(manager: Manager) -> float:
-    """Give the 95th percentile that a manager tells, in ms; wait until it tells one."""
+    """Return the 95th percentile that a manager reports, in ms; wait until it reports one."""
     look = _monits if manager.name == "monit" else _pm2s
     found = wait_for(lambda: look(manager) or (), f"the event loop's delay from {manager.name}")
     return float(found[0])
@@ -72,8 +74,8 @@ def _blocks(path: str) -> list[tuple[float, float]]:
 
 
 def waits_p95(blocks: list[tuple[float, float]]) -> float:
-    """Give the 95th percentile of the waits of what becomes due at evenly spread moments between
-    the first block and the last. Raises `BenchmarkError` when there are too few."""
+    """Return the 95th percentile of the waits of what becomes due at evenly spread moments between
+    the first block and the last. Raise `BenchmarkError` when there are too few."""
     if len(blocks) < 5:
         raise BenchmarkError("the script has hardly blocked yet")
     waits: list[float] = []

@@ -27,7 +27,7 @@ CLIENTS = 32
 
 
 def wrk() -> str:
-    """Give the path of wrk. Raises `BenchmarkError` where it or Node is missing."""
+    """Return the path of wrk. Raise `BenchmarkError` where it or Node is missing."""
     found = shutil.which("wrk")
     if found is None or shutil.which("node") is None:
         raise BenchmarkError("needs wrk and node")
@@ -36,7 +36,7 @@ def wrk() -> str:
 
 @contextlib.contextmanager
 def pools() -> Generator[dict[str, tuple[Manager, int]], None, None]:
-    """Give the managers that serve a Node script with three instances, each with its port."""
+    """Return the managers that serve a Node script with three instances, each with its port."""
     with both() as managers:
         served: dict[str, tuple[Manager, int]] = {}
         for manager in managers:
@@ -51,8 +51,8 @@ def pools() -> Generator[dict[str, tuple[Manager, int]], None, None]:
 
 @contextlib.contextmanager
 def uvicorns(workers: int) -> Generator[dict[str, int], None, None]:
-    """Give the ports of uvicorn with so many instances under monit, and of one that has its own
-    workers and nobody above it; each worker is in a session of its own, under both."""
+    """Return the ports of uvicorn with so many instances under monit, and of one that has its own
+    workers and no manager; under both, each worker is in a session of its own."""
     uvicorn = (sys.executable, "-m", "uvicorn", "--app-dir", PROGRAMS)
     quiet = ("--log-level", "warning", "--no-access-log")
     ours, theirs = free_port(), free_port()
@@ -80,35 +80,35 @@ def load(port: int, seconds: float, more: Sequence[str] = ()) -> "subprocess.Pop
 
 
 def end(loading: "subprocess.Popen[str]") -> str:
-    """End a load before its time; give what wrk says of it."""
+    """Stop a load early and return what wrk prints."""
     loading.send_signal(signal.SIGINT)
     return loading.communicate(timeout=DEADLINE_S)[0]
 
 
-def requests(said: str) -> int:
-    """Give how many requests wrk had answered."""
-    found = re.search(r"(\d+) requests in", said)
+def requests(output: str) -> int:
+    """Return how many requests wrk had answered."""
+    found = re.search(r"(\d+) requests in", output)
     if found is None:
-        raise BenchmarkError(f"wrk said what cannot be read:\n{said}")
+        raise BenchmarkError(f"cannot read the output of wrk:\n{output}")
     return int(found[1])
 
 
-def failed(said: str) -> int:
-    """Give how many requests failed: refused, reset, too late, or answered by an error."""
-    errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
-    other = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+def failed(output: str) -> int:
+    """Return how many requests failed: refused, reset, timed out, or answered with an error."""
+    errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    other = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     numbers = (*(errors.groups() if errors else ()), *(other.groups() if other else ()))
     return sum(map(int, numbers))
 
 
 def free_port() -> int:
-    """Give a port that nobody uses now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether somebody accepts there."""
+    """Return whether a process accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""What all benchmarks share: clean environments, the two managers, alternating rounds, figures."""
+"""Shared by all benchmarks: clean environments, the managers, alternating rounds, figures."""
 
 import contextlib
 import json
@@ -22,11 +22,11 @@ CACHE = os.path.join(ROOT, "benchmarks", ".cache")
 PM2_VERSION = "7.0.4"
 DEADLINE_S = 60.0
 STRAIGHT = "straight"
-"""Who is measured where nobody manages the program."""
+"""The name of the column for a program without a manager."""
 
 
 class Figure(NamedTuple):
-    """One line of the table: samples by who was measured, in ``unit``; less is better."""
+    """One line of the table: samples by who was measured, in ``unit``; lower is better."""
 
     what: str
     unit: str
@@ -34,12 +34,12 @@ class Figure(NamedTuple):
     note: str = ""
 
     def median(self, who: str) -> float | None:
-        """Give the median of ``who``, None if it was not measured."""
+        """Return the median of ``who``, None if it was not measured."""
         values = self.samples.get(who)
         return statistics.median(values) if values else None
 
     def ratio(self) -> float | None:
-        """Give monit's share of what pm2 took, where that was not measured of what it took
+        """Return monit's share of what pm2 took, where that was not measured of what it took
         straight: the median of the ratios round by round, else the ratio of the medians.
 
         Samples of one round were taken side by side, so what slowed the machine down
@@ -55,11 +55,11 @@ class Figure(NamedTuple):
 
 
 class BenchmarkError(Exception):
-    """A measurement cannot be trusted or cannot be made; the text says why."""
+    """A measurement is not possible or not valid; the text says why."""
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Give this environment without what would slow Python down or lead to another home."""
+    """Return this environment without variables that slow Python down or name another home."""
     left_out = {
         "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH", "MONIT_HOME", "PM2_HOME",
         "SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT", "NO_COLOR", "TMUX",
@@ -83,7 +83,7 @@ def alternate(rounds: int, measured: Mapping[str, Callable[[], float]]) -> dict[
 
 
 def wait_for(predicate: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """Return the first true value of ``predicate``. Raises `BenchmarkError` when it is late."""
+    """Return the first true value of ``predicate``. Raise `BenchmarkError` when it is late."""
     end = time.monotonic() + deadline_s
     while not (value := predicate()):
         if time.monotonic() > end:
@@ -93,14 +93,14 @@ def wait_for(predicate: Callable[[], Any], what: str, deadline_s: float = DEADLI
 
 
 class Manager:
-    """Starts and lists programs; `Monit` and `Pm2` say how."""
+    """Starts and lists programs; implemented by `Monit` and `Pm2`."""
 
     name: str
     command: tuple[str, ...]
     environment: dict[str, str]
 
     def run(self, *arguments: str) -> str:
-        """Run a command of the manager and give its output. Raises `BenchmarkError`."""
+        """Run a command of the manager and return its output. Raise `BenchmarkError`."""
         done = subprocess.run(
             [*self.command, *arguments],
             env=self.environment,
@@ -111,25 +111,53 @@ class Manager:
             check=False,
         )
         if done.returncode != 0:
-            said = (done.stdout + done.stderr)[-2000:]
-            raise BenchmarkError(f"{self.name} {' '.join(arguments)} failed:\n{said}")
+            output = (done.stdout + done.stderr)[-2000:]
+            raise BenchmarkError(f"{self.name} {' '.join(arguments)} failed:\n{output}")
         return done.stdout
 
-    def start(self, name: str, script: str, *arguments: str) -> None:
+    def start(self, name: str, script: str, *arguments: str, options: Sequence[str] = ()) -> None:
         """Start a Python script of `PROGRAMS` as one instance called ``name``."""
         raise NotImplementedError
 
     def worker(self, name: str) -> int:
-        """Give the pid of the app's only worker."""
+        """Return the pid of the app's only worker."""
         raise NotImplementedError
 
     def log_file(self, name: str) -> str:
-        """Give the file that holds the app's standard output."""
+        """Return the file that holds the app's standard output."""
         raise NotImplementedError
 
     def managers(self) -> dict[str, list[psutil.Process]]:
-        """Give the processes that manage, by what they are."""
+        """Return the manager's processes by kind."""
         raise NotImplementedError
+
+
+def config_file(
+    manager: Manager, folder: str, script: str, apps: Mapping[str, Sequence[str]]
+) -> str:
+    """Write a config file in the manager's own format: apps of a Python script of `PROGRAMS`, each
+    with its arguments; return its path."""
+    os.makedirs(folder)
+    script = os.path.join(PROGRAMS, script)
+    if manager.name == "pm2":
+        path = os.path.join(folder, "apps.config.json")
+        text = json.dumps({
+            "apps": [
+                {"name": name, "script": script, "interpreter": sys.executable, "args": [*words]}
+                for name, words in apps.items()
+            ]
+        })  # fmt: skip
+    else:
+        path = os.path.join(folder, "monit.toml")
+        text = "".join(
+            f"[apps.{name}]\nscript = {json.dumps(script)}\n"
+            f"interpreter = {json.dumps(sys.executable)}\n"
+            + (f"args = {json.dumps([*words])}\n" if words else "")
+            for name, words in apps.items()
+        )
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
 
 
 class Monit(Manager):
@@ -142,10 +170,10 @@ class Monit(Manager):
         self.command = (os.path.join(os.path.dirname(sys.executable), "monit"),)
         self.environment = clean_environment(MONIT_HOME=home)
 
-    def start(self, name: str, script: str, *arguments: str) -> None:
+    def start(self, name: str, script: str, *arguments: str, options: Sequence[str] = ()) -> None:
         path = os.path.join(PROGRAMS, script)
         python = ("--interpreter", sys.executable)
-        self.run("start", path, *python, "--name", name, "--", *arguments)
+        self.run("start", path, *python, "--name", name, *options, "--", *arguments)
 
     def worker(self, name: str) -> int:
         (instance,) = (row for row in json.loads(self.run("list", "--json")) if row["app"] == name)
@@ -157,11 +185,17 @@ class Monit(Manager):
     def managers(self) -> dict[str, list[psutil.Process]]:
         kinds: dict[str, list[psutil.Process]] = {"keeper": [], "agent": []}
         rows = json.loads(self.run("list", "--json"))
+        agents: set[int] = set()
         for app in sorted({row["app"] for row in rows}):
             told = json.loads(self.run("describe", app, "--json"))
             one = told[0] if isinstance(told, list) else told
             kinds["keeper"].append(psutil.Process(one["keeper_pid"]))
-            kinds["agent"].append(psutil.Process(one["agent_pid"]))
+            agents.add(one["agent_pid"])  # several apps share one
+        kinds["agent"] = [psutil.Process(pid) for pid in sorted(agents)]
+        title = f"monit-zygote {self.home}"
+        for each in psutil.process_iter(["cmdline"]):
+            if title in (each.info["cmdline"] or ()):
+                kinds["zygote"] = [each]
         return kinds
 
 
@@ -179,10 +213,10 @@ class Pm2(Manager):
             PM2_DISCRETE_MODE="true",
         )
 
-    def start(self, name: str, script: str, *arguments: str) -> None:
+    def start(self, name: str, script: str, *arguments: str, options: Sequence[str] = ()) -> None:
         path = os.path.join(PROGRAMS, script)
         rest = ("--", *arguments) if arguments else ()
-        self.run("start", path, "--interpreter", sys.executable, "--name", name, *rest)
+        self.run("start", path, "--interpreter", sys.executable, "--name", name, *options, *rest)
 
     def worker(self, name: str) -> int:
         rows = json.loads(self.run("jlist"))
@@ -198,14 +232,14 @@ class Pm2(Manager):
 
 @contextlib.contextmanager
 def both() -> Generator[list[Manager], None, None]:
-    """Give monit and, where npm is there, pm2; nothing of either is left afterwards."""
+    """Yield monit and, where npm is installed, pm2; end all their processes afterwards."""
     with monit() as ours, pm2() as theirs:
         yield [ours] if theirs is None else [ours, theirs]
 
 
 @contextlib.contextmanager
 def monit() -> Generator[Monit, None, None]:
-    """Give a monit that leaves nothing behind."""
+    """Yield monit; end all its processes afterwards."""
     with temporary_home("MONIT_HOME") as home:
         manager = Monit(home)
         try:
@@ -217,7 +251,7 @@ def monit() -> Generator[Monit, None, None]:
 
 @contextlib.contextmanager
 def pm2() -> Generator[Pm2 | None, None, None]:
-    """Give a pm2 that leaves nothing behind; None where npm is missing."""
+    """Yield pm2, or None without npm; end all its processes afterwards."""
     program = install_pm2()
     if program is None:
         yield None
@@ -232,7 +266,7 @@ def pm2() -> Generator[Pm2 | None, None, None]:
 
 
 def install_pm2() -> str | None:
-    """Give the path of pm2, installed from npm into the cache; None where npm is missing."""
+    """Return the path of pm2, installed from npm into the cache; None where npm is missing."""
     folder = os.path.join(CACHE, f"pm2-{PM2_VERSION}")
     program = os.path.join(folder, "node_modules", ".bin", "pm2")
     if os.path.exists(program):
@@ -249,7 +283,7 @@ def install_pm2() -> str | None:
 
 @contextlib.contextmanager
 def temporary_home(variable: str) -> Generator[str, None, None]:
-    """Give a short private folder; kill in the end what has it as its ``variable``."""
+    """Return a short private folder; kill in the end what has it as its ``variable``."""
     folder = tempfile.mkdtemp(prefix="b", dir="/tmp")
     try:
         yield folder
@@ -283,7 +317,7 @@ def _has(process: psutil.Process, variable: str, folder: str) -> bool:
 
 
 def end_on_signals() -> None:
-    """Make Ctrl-C, SIGTERM and SIGHUP end the benchmark with everything cleared away."""
+    """Make Ctrl-C, SIGTERM and SIGHUP end the benchmark and all that it started."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -293,5 +327,5 @@ def end_on_signals() -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person who waits how far it is."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How soon after ``start`` begins a program is in the list, in the log, and has CPU and memory.
+"""Time from ``start`` until a program is in the list and the log, with CPU and memory.
 
 Six programs of six kinds: a Python script, a Python module, uvicorn, Node, a shell script and
 redis-server. What is not installed is left out, with a word.
@@ -51,7 +51,7 @@ class Program(NamedTuple):
     needs: str = ""
     """A program, or a Python module, without which it is left out."""
     script: bool = False
-    """Whether the first of ``words`` is a file of `PROGRAMS` that the manager shall know how to
+    """Whether the first of ``words`` is a file of `PROGRAMS` that the manager must know how to
     run."""
 
 
@@ -84,12 +84,12 @@ class Light(NamedTuple):
 
     @property
     def all(self) -> float:
-        """Give when a user has seen everything there is to see."""
+        """Return when a user has seen everything."""
         return max(self.listed, self.logged, self.measured)
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the milliseconds until list, log, CPU and memory all tell of the program."""
+    """Return the milliseconds until list, log, CPU and memory all show the program."""
     rounds = 1 if quick else 5
     programs = [program for program in ALL if _is_there(program)]
     say(f"  {len(programs)} programs, {rounds} starts each, and {rounds} with nothing before")
@@ -113,7 +113,7 @@ def _measured(program: Program, managers: Sequence[Manager], rounds: int) -> Fig
     seen: dict[str, list[Light]] = {manager.name: [] for manager in managers}
     turns = {one.name: partial(_turn, one, program, seen[one.name]) for one in managers}
     samples = alternate(rounds, turns)
-    _tell(program.what, seen)
+    _print_times(program.what, seen)
     return _figure(program.what, samples)
 
 
@@ -136,16 +136,16 @@ def _first_of_all(rounds: int) -> Figure:
         turns["pm2"] = theirs
     samples = alternate(rounds, turns)
     what = "Python script, the first app of all"
-    _tell(what, seen)
+    _print_times(what, seen)
     return _figure(what, samples)
 
 
 def _figure(what: str, samples: Mapping[str, Sequence[float]]) -> Figure:
-    text = f"{what}: start until list, log, CPU and memory tell of it"
+    text = f"{what}: start until list, log, CPU and memory show it"
     return Figure(text, "ms", samples, NOTE)
 
 
-def _tell(what: str, seen: dict[str, list[Light]]) -> None:
+def _print_times(what: str, seen: dict[str, list[Light]]) -> None:
     for name, lights in seen.items():
         for light in lights:
             parts = zip(Light._fields, light, strict=True)
@@ -177,10 +177,10 @@ def first_light(manager: Manager, program: Program) -> Light:
     with ThreadPoolExecutor(2) as watchers:
         listed = watchers.submit(_watch_list, manager)
         logged = watchers.submit(_watch_log, manager)
-        said = starting.communicate(timeout=DEADLINE_S)[1]
+        output = starting.communicate(timeout=DEADLINE_S)[1]
         returned = time.perf_counter()
     if starting.returncode != 0:
-        raise BenchmarkError(f"{manager.name} did not start {program.what}: {said.decode()}")
+        raise BenchmarkError(f"{manager.name} did not start {program.what}: {output.decode()}")
     first, complete = listed.result()
     return Light(*(moment - began for moment in (first, logged.result(), complete, returned)))
 
@@ -203,7 +203,7 @@ def _command(manager: Manager, program: Program) -> tuple[list[str], dict[str, s
 
 
 def _watch_list(manager: Manager) -> tuple[float, float]:
-    """Give when the list had the app with a pid, and when with CPU and memory too.
+    """Return when the list had the app with a pid, and when with CPU and memory too.
 
     One list follows the other, so it is late by up to what a list takes.
     """
@@ -235,7 +235,7 @@ def _of_pm2(manager: Manager) -> tuple[bool, bool]:
 
 
 def _watch_log(manager: Manager) -> float:
-    """Give when one of its log files had something in it."""
+    """Return when one of its log files had something in it."""
     files = _log_files(manager)
     wait_for(lambda: any(_size(file) for file in files), f"{manager.name} logs {APP}")
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a hundred reloads leave behind in keeper and agent, or in pm2's daemon."""
+"""Descriptors, threads and memory that a hundred reloads leave in keeper and agent, or in pm2."""
 
 import os
 import time
@@ -12,7 +12,7 @@ SETTLE_S = 3.0
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give by how much descriptors, threads and resident memory grew."""
+    """Return by how much descriptors, threads and resident memory grew."""
     reloads = 10 if quick else 100
     say(f"  {reloads} reloads each")
     grown: dict[str, tuple[float, float, float]] = {}
@@ -49,7 +49,7 @@ def _grown(manager: Manager, reloads: int) -> tuple[float, float, float]:
 
 
 def _held(manager: Manager) -> tuple[float, float, float]:
-    """Give descriptors, threads and resident megabytes of all that manages."""
+    """Return descriptors, threads and resident megabytes of all manager processes."""
     found = [process for kind in manager.managers().values() for process in kind]
     return (
         float(sum(each.num_fds() for each in found)),

@@ -1,4 +1,4 @@
-"""How long ``monit list`` and ``pm2 list`` take with four apps."""
+"""How long ``monit list`` and ``pm2 list`` take with four, ten and a hundred apps."""
 
 import os
 import subprocess
@@ -7,31 +7,38 @@ from functools import partial
 
 from common import BenchmarkError, Figure, Manager, alternate, both, say
 
-APPS = 4
+APPS = (4, 10, 100)
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give wall clock and CPU of the command, in milliseconds."""
+    """Return wall clock and CPU of the command, in milliseconds."""
     rounds = 5 if quick else 20
-    say(f"  {rounds} lists each")
-    cpu: dict[str, list[float]] = {}
+    figures: list[Figure] = []
+    started = 0
     with both() as managers:
-        for manager in managers:
-            for number in range(APPS):
-                manager.start(f"idle-{number}", "idle.py")
-            cpu[manager.name] = []
-            time_list(manager, [])
-        wall = alternate(
-            rounds, {one.name: partial(time_list, one, cpu[one.name]) for one in managers}
-        )
+        for apps in APPS[:2] if quick else APPS:
+            for manager in managers:
+                for number in range(started, apps):
+                    manager.start(f"idle-{number}", "idle.py")
+            started = apps
+            say(f"  {rounds} lists of {apps} apps each")
+            figures += _of(managers, apps, rounds)
+    return figures
+
+
+def _of(managers: list[Manager], apps: int, rounds: int) -> list[Figure]:
+    cpu: dict[str, list[float]] = {manager.name: [] for manager in managers}
+    for manager in managers:
+        time_list(manager, [])
+    wall = alternate(rounds, {one.name: partial(time_list, one, cpu[one.name]) for one in managers})
     return [
-        Figure(f"list of {APPS} apps, wall clock", "ms", wall),
-        Figure(f"list of {APPS} apps, CPU of the command", "ms", cpu),
+        Figure(f"list of {apps} apps, wall clock", "ms", wall),
+        Figure(f"list of {apps} apps, CPU of the command", "ms", cpu),
     ]
 
 
 def time_list(manager: Manager, cpu: list[float]) -> float:
-    """Run the command once; give its wall clock in ms and append its CPU in ms to ``cpu``."""
+    """Run the command once and return its wall clock in ms and append its CPU in ms to ``cpu``."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [*manager.command, "list"],

@@ -1,4 +1,4 @@
-"""How much slower an app gets when it prints flat out, against ``> file``.
+"""How much slower an app prints at full speed than with ``> file``.
 
 The same script runs three times at once: into a file, under monit, under pm2. They flood in
 turn, and every byte has to stand in the file, in order, before the next one begins.
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
 from common import (
@@ -24,6 +24,7 @@ from common import (
     say,
     wait_for,
 )
+from kept_log import KeptLog
 from programs.flood import line
 
 LINES = 500_000
@@ -35,9 +36,10 @@ MODES = {
 }
 
 NOTE = """\
-`print()` is slow under both because both set `PYTHONUNBUFFERED`, so that a line is seen when it is
-printed: Python then makes two writes a line. In the second row `> file` has that too. The others
-print the same whoever runs them."""
+`print()` is slow under both because both set `PYTHONUNBUFFERED`, so that a line is seen when it \
+is printed: Python then makes two writes a line.
+In the second row `> file` has that too.
+The other programs print the same way under all three."""
 
 
 class Flooder:
@@ -45,39 +47,43 @@ class Flooder:
 
     def __init__(self, folder: str, log_file: str, lines: int) -> None:
         self.folder = folder
+        self.log = KeptLog(log_file)
         self.log_file = log_file
         self.lines = lines
         self.turn = 0
         self.checked = 0
 
     def flood(self) -> float:
-        """Make it print once; give the seconds its printing took. Raises `BenchmarkError`."""
+        """Make it print once and return the seconds its printing took. Raise `BenchmarkError`."""
+        turn = self.turn
+        took = self.flood_unchecked()
+        self.check(turn)
+        return took
+
+    def flood_unchecked(self) -> float:
+        """The same, whatever arrived."""
         done = os.path.join(self.folder, f"done.{self.turn}")
         with open(os.path.join(self.folder, f"go.{self.turn}"), "w", encoding="ascii"):
             pass
         wait_for(partial(os.path.exists, done), f"the end of the flood {done}")
         with open(done, encoding="ascii") as file:
             took = float(file.read())
-        self.check()
         self.turn += 1
         return took
 
-    def check(self) -> None:
+    def check(self, turn: int) -> None:
         """Compare what arrived with what was printed, byte for byte."""
-        expected = "".join(line(self.turn, index) for index in range(self.lines)).encode()
+        expected = "".join(line(turn, index) for index in range(self.lines)).encode()
         end = self.checked + len(expected)
-        wait_for(lambda: os.path.getsize(self.log_file) >= end, f"all bytes in {self.log_file}")
-        with open(self.log_file, "rb") as file:
-            file.seek(self.checked)
-            arrived = file.read()
-        if arrived != expected:
+        wait_for(lambda: self.log.length() >= end, f"all bytes in {self.log_file}")
+        if self.log.read(self.checked) != expected:
             raise BenchmarkError(f"{self.log_file}: lines were lost, doubled or reordered")
         self.checked = end
 
 
 @contextlib.contextmanager
 def straight(lines: int, mode: str) -> Generator[Flooder, None, None]:
-    """Run the script into a file, with nobody in between."""
+    """Run the script with its output straight to a file."""
     unbuffered = {"PYTHONUNBUFFERED": "1"} if mode == "unbuffered" else {}
     with tempfile.TemporaryDirectory(prefix="b") as folder:
         log_file = os.path.join(folder, "out.log")
@@ -97,16 +103,18 @@ def straight(lines: int, mode: str) -> Generator[Flooder, None, None]:
 
 
 @contextlib.contextmanager
-def managed(manager: Manager, lines: int, mode: str) -> Generator[Flooder, None, None]:
+def managed(
+    manager: Manager, lines: int, mode: str, options: Sequence[str] = ()
+) -> Generator[Flooder, None, None]:
     """Run the script under a manager."""
     with tempfile.TemporaryDirectory(prefix="b") as folder:
         name = f"flood-{mode}"
-        manager.start(name, "flood.py", folder, str(lines), mode)
+        manager.start(name, "flood.py", folder, str(lines), mode, options=options)
         yield Flooder(folder, manager.log_file(name), lines)
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the seconds and the slow-downs of each way to print."""
+    """Return the seconds and the slow-downs of each way to print."""
     rounds = 3 if quick else 7
     figures: list[Figure] = []
     for mode, words in MODES.items():

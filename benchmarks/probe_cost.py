@@ -4,10 +4,10 @@ Requests per second are worthless for this on a shared machine (the same program
 a third), so the CPU that each server used is divided by the requests that it answered, with a
 plain server and one with the probe under load at the same time. Each has a core of its own, on
 which the other one's load comes from, and they change places within each round: cores differ too.
-Both are started anew several times, because where a process has its things in memory is worth a
-percent or two. A second plain server in the place of the probed one tells by how much two equal
+Both are started several times, because the memory layout of a process is worth a percent or
+two. A second plain server in the place of the probed one shows by how much two equal
 ones differ: what the probe costs cannot be known better than that. One with a probe that counts
-no HTTP requests tells what that part of it costs.
+no HTTP requests shows the cost of that part.
 """
 
 import os
@@ -42,7 +42,7 @@ SETTLE_S = 2.0
 PLAIN, PROBED = STRAIGHT, "monit"
 """The table's columns for without and with; pm2 has nothing like it for Python."""
 NO_HTTP = "monit --no-http"
-"""Measured beside them, so that the cost of counting requests can be told."""
+"""Measured beside them, to tell the cost of counting requests."""
 CONTROL = "without, again"
 KINDS = {
     "asyncio, h11": ("--loop", "asyncio", "--http", "h11"),
@@ -53,7 +53,7 @@ KINDS = {
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the figures of CPU per request, idle CPU and start-up, without and with the probe."""
+    """Return the figures of CPU per request, idle CPU and start-up, without and with the probe."""
     with _agent() as environment:
         return [
             *[_under_load(kind, environment, quick) for kind in KINDS],
@@ -64,7 +64,7 @@ def measure(quick: bool) -> list[Figure]:
 
 @contextmanager
 def _agent() -> Generator[dict[str, str], None, None]:
-    """Receive reports as an agent does; give the environment that brings the probe in."""
+    """Receive reports as an agent does and return the environment that brings the probe in."""
     folder = os.path.join(ROOT, "benchmarks", ".cache", f"probe-{os.getpid()}")
     os.makedirs(folder)
     copy = shutil.copytree(INJECT, os.path.join(folder, "inject"))
@@ -108,7 +108,7 @@ def _under_load(kind: str, probe: dict[str, str], quick: bool) -> Figure:
             seed = {"PYTHONHASHSEED": str(start + 1)}
             begins = [(PLAIN, {}), (other, environment)]
             if start % 2:
-                begins.reverse()  # being started first or second may tell
+                begins.reverse()  # the order of starting may matter
             with ExitStack() as stack:
                 pair = {
                     who: stack.enter_context(_server(kind, {**seed, **variables}))
@@ -177,7 +177,7 @@ def _both(measured: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 
 def _share(pid: int, seconds: float) -> float:
-    """Give the percentage of a core that an idle process uses."""
+    """Return the percentage of a core that an idle process uses."""
     time.sleep(SETTLE_S)
     before, begun = _cpu_s(pid), time.monotonic()
     time.sleep(seconds)
@@ -185,13 +185,13 @@ def _share(pid: int, seconds: float) -> float:
 
 
 def _round(wrk: str, pair: dict[str, tuple[int, int]], seconds: int) -> dict[str, float]:
-    """Give the microseconds of CPU that one request costs each, with both on either core."""
+    """Return the microseconds of CPU that one request costs each, with both on either core."""
     cores = (sorted(os.sched_getaffinity(0)) * 2)[:2]
     found: dict[str, list[float]] = {who: [] for who in pair}
-    for places in (cores, cores[::-1]):
+    for paths in (cores, cores[::-1]):
         turns = {
             who: partial(_per_request, wrk, server, seconds, own)
-            for (who, server), own in zip(pair.items(), places, strict=True)
+            for (who, server), own in zip(pair.items(), paths, strict=True)
         }
         for who, cost in _both(turns).items():
             found[who].append(cost)
@@ -204,14 +204,14 @@ def _per_request(wrk: str, server: tuple[int, int], seconds: int, own: int) -> f
         os.sched_setaffinity(int(task), {own})
     others = os.sched_getaffinity(0) - {own} or {own}
     before = _cpu_s(pid)
-    said = subprocess.run(
+    output = subprocess.run(
         ["taskset", "-c", ",".join(map(str, others)), wrk, "-t1", "-c8", f"-d{seconds}",
          f"http://127.0.0.1:{port}/"],
         capture_output=True, text=True, check=True, timeout=DEADLINE_S,
     ).stdout  # fmt: skip
-    requests = re.search(r"(\d+) requests in", said)
-    if requests is None or "Non-2xx" in said:
-        raise BenchmarkError(f"wrk said: {said}")
+    requests = re.search(r"(\d+) requests in", output)
+    if requests is None or "Non-2xx" in output:
+        raise BenchmarkError(f"unexpected output of wrk: {output}")
     return 1e6 * (_cpu_s(pid) - before) / int(requests[1])
 
 

@@ -1,7 +1,7 @@
 """How many requests fail while servers are reloaded under load.
 
-The servers are those that the tests put under monit (``tests/serving.py``), unchanged; pm2 does the
-Node ones too. It has no reload for anything else.
+The servers are those that the tests put under monit (``tests/support/servers.py``), unchanged;
+pm2 does the Node ones too. It has no reload for anything else.
 """
 
 import contextlib
@@ -18,27 +18,28 @@ from common import ROOT, Figure, Manager, alternate, both, say, wait_for
 
 sys.path.append(os.path.join(ROOT, "tests"))
 
-import serving
+from support import servers
 
 INSTANCES = 2
 RELOADS = 5
 SETTLE_S = 0.5
 LEFT_OUT = ("http.server 1.1",)
-"""Ends a connection as it was asked to, but without the header that says so, which wrk takes for an
-error each time, reload or not."""
+"""Closes a connection on request, but without the header that says so. wrk counts that as an error
+each time, with or without a reload."""
 NOTE = """\
-Reloads: timeouts count as failed, too: answers that took more than two seconds. With its last
-answer a worker that goes says `Connection: close` on each kept connection."""
+Reloads: a timeout (an answer that takes more than two seconds) counts as failed.
+A worker that is about to stop says `Connection: close` with its last answer on each kept \
+connection."""
 LONG_S = 600.0
-"""Longer than it takes: the load is ended by us."""
+"""Longer than needed: the benchmark ends the load itself."""
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the failed requests of five reloads, with new connections and with kept ones."""
+    """Return the failed requests of five reloads, with new connections and with kept ones."""
     figures: list[Figure] = []
-    kinds = ("http.server", "node") if quick else serving.SERVERS
+    kinds = ("http.server", "node") if quick else servers.SERVERS
     for kind in (kind for kind in kinds if kind not in LEFT_OUT):
-        reason = serving.why_not(kind)
+        reason = servers.why_not(kind)
         say(f"  {kind}: {reason or f'{RELOADS} reloads, twice'}")
         if reason is None:
             figures += _of(kind)
@@ -76,9 +77,9 @@ def _served(kind: str) -> Generator[list[tuple[Manager, int]], None, None]:
 def _start(manager: Manager, kind: str, folder: Path, port: int) -> bool:
     """Start the server with several instances; False if this manager cannot reload it."""
     folder.mkdir()
-    script = serving.write(kind, folder)
+    script = servers.write(kind, folder)
     if manager.name == "monit":
-        manager.run("start", *serving.start_words(kind, folder, port, INSTANCES))
+        manager.run("start", *servers.start_words(kind, folder, port, INSTANCES))
         return True
     if script.suffix != ".js":
         return False
@@ -93,6 +94,6 @@ def _lost(manager: Manager, port: int, headers: tuple[str, ...], made: dict[str,
         time.sleep(SETTLE_S)
         manager.run("reload", "web")
     time.sleep(SETTLE_S)
-    said = end(running)
-    made[manager.name] = requests(said)
-    return float(failed(said))
+    output = end(running)
+    made[manager.name] = requests(output)
+    return float(failed(output))

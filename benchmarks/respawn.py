@@ -9,11 +9,11 @@ import psutil
 from common import BenchmarkError, Figure, Manager, alternate, both, say
 
 LIVED_S = 1.3
-"""A worker killed younger than min_uptime (1 s in both) would be punished with backoff."""
+"""A worker killed before min_uptime (1 s in both) would be restarted with backoff."""
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the milliseconds until the new process exists."""
+    """Return the milliseconds until the new process exists."""
     rounds = 5 if quick else 20
     say(f"  {rounds} kills each")
     with both() as managers:
@@ -24,7 +24,7 @@ def measure(quick: bool) -> list[Figure]:
 
 
 def kill_and_wait(manager: Manager) -> float:
-    """Kill the worker; give the milliseconds until its parent has another child."""
+    """Kill the worker and return the milliseconds until its parent has another child."""
     worker = psutil.Process(manager.worker("idle"))
     parent = worker.ppid()
     time.sleep(max(0.0, LIVED_S - lived(worker.pid)))
@@ -40,14 +40,14 @@ def kill_and_wait(manager: Manager) -> float:
 
 
 def lived(pid: int) -> float:
-    """Give the seconds since ``pid`` began, by the clock that nobody sets and no pause stops."""
+    """Return the seconds since ``pid`` began, by a clock that cannot be set and does not pause."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         began = int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 def children(pid: int) -> set[int]:
-    """Give the children of all threads of ``pid``; one small file a thread, so it can be polled."""
+    """Return the children of all threads of ``pid``: one small file a thread, cheap to poll."""
     found: set[int] = set()
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:

@@ -29,31 +29,36 @@ from common import (
 BENCHMARKS = (
     "first_light",
     "log_flood",
+    "log_rotation",
+    "log_search",
     "respawn",
     "list_wall",
+    "start_file",
     "screen",
     "memory",
     "probe_cost",
+    "histograms",
     "blocked",
     "throughput",
     "spread",
     "reload",
+    "masters",
     "leaks",
 )
 RESULTS = os.path.join(ROOT, "benchmarks", "RESULTS.md")
 
 
 def main() -> int:
-    """Run what the command line names (all by default); give the exit code."""
+    """Run what the command line names (all by default) and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few rounds, no file written")
     parser.add_argument("--list", action="store_true", help="say what there is and end")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    given = parser.parse_args()
-    if given.list:
+    arguments = parser.parse_args()
+    if arguments.list:
         print("\n".join(BENCHMARKS))
         return 0
-    unknown = sorted(set(given.names) - set(BENCHMARKS))
+    unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     end_on_signals()
@@ -61,7 +66,7 @@ def main() -> int:
         compileall.compile_dir(os.path.join(ROOT, package), quiet=1)
     if install_pm2() is None:
         say("no npm here: monit is measured alone")
-    return _run(given.names or BENCHMARKS, given.quick)
+    return _run(arguments.names or BENCHMARKS, arguments.quick)
 
 
 def _run(names: Sequence[str], quick: bool) -> int:
@@ -87,14 +92,15 @@ def _run(names: Sequence[str], quick: bool) -> int:
 
 
 def report(figures: Sequence[Figure], load: float) -> str:
-    """Give the figures as a page of Markdown; ``load`` is how busy the machine was before."""
+    """Return the figures as a page of Markdown; ``load`` is how busy the machine was before."""
     lines = [
         "# Measured beside pm2",
         "",
         f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, {_machine()}; {_versions()}.",
-        "Median (least to most) of each; less is better everywhere. Both ran in the same run, in",
-        "turns; the ratio, to pm2 or else to the program run straight, is the median over the",
-        f"rounds. Made by `make bench`; the machine's load was {load:.1f} before it began.",
+        "Each cell is the median (least to most); lower is better everywhere.",
+        "Both ran in the same run, in turns.",
+        "The ratio is to pm2, or else to the program alone; it is the median over the rounds.",
+        f"Made by `make bench`; the machine's load was {load:.1f} before the start.",
         "",
         "| what | unit | straight | monit | pm2 | ratio |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
@@ -115,7 +121,7 @@ def report(figures: Sequence[Figure], load: float) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Give median, least and most in three figures."""
+    """Return median, least and most in three figures."""
     if not values:
         return ""
     ordered = sorted(values)
@@ -137,11 +143,11 @@ def _machine() -> str:
 
 
 def _versions() -> str:
-    said = [f"Python {platform.python_version()}"]
+    versions = [f"Python {platform.python_version()}"]
     if install_pm2() is not None:
         node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
-        said += [f"pm2 {PM2_VERSION} on Node {node.stdout.strip().lstrip('v')}"]
-    return ", ".join(said)
+        versions += [f"pm2 {PM2_VERSION} on Node {node.stdout.strip().lstrip('v')}"]
+    return ", ".join(versions)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Scene(NamedTuple):
     """Name, script, arguments."""
     over_ssh: bool = False
     shows: str = ""
-    """What must stand on the screen at the end, or the figures are of something else."""
+    """What must be on the screen at the end for the figures to be valid."""
 
 
 IDLE = [(f"app-{number}", "idle.py", ()) for number in range(4)]
@@ -37,7 +37,7 @@ SCENES = (
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the figures of every scene."""
+    """Return the figures of every scene."""
     figures: list[Figure] = []
     for scene in SCENES:
         say(f"  {scene.words}")
@@ -65,7 +65,7 @@ def _watch_scene(scene: Scene, quick: bool) -> list[Figure]:
 
 
 def _first_frame(manager: Manager, names: Sequence[str]) -> float:
-    """Give the milliseconds until the names of all apps stand on the screen."""
+    """Return the milliseconds until the names of all apps stand on the screen."""
     plan = Plan(until=names, stop_when_seen=True, seconds=20)
     result = watch(_monitor(manager), manager.environment, plan)
     if result.until_s is None:
@@ -112,6 +112,6 @@ def _figures(
 
 
 def _at(values: Sequence[float], share: float) -> float:
-    """Give the nearest-rank percentile."""
+    """Return the nearest-rank percentile."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else math.inf

@@ -1,8 +1,8 @@
-"""How evenly several workers share a port's load, and what the slowest requests feel of it.
+"""How evenly several workers share the load of a port, and the latency of the slowest requests.
 
 Under monit whoever is idle takes the next connection, as under uvicorn's and gunicorn's own
 workers; pm2's daemon accepts all and hands them out in turn. Connections that are kept stay where
-they went first; new ones are spread anew.
+they went first; new ones are spread again.
 """
 
 import os
@@ -17,7 +17,7 @@ COUNT = ("--latency", "-s", os.path.join(PROGRAMS, "spread.lua"))
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the 99th percentile of the latency, and the share of the busiest worker, with kept
+    """Return the 99th percentile of the latency, and the share of the busiest worker, with kept
     connections and with new ones."""
     rounds, seconds = (2, 2.0) if quick else (10, 2.0)
     say(f"  {rounds} times {seconds:.0f} s of wrk each, four times")
@@ -45,11 +45,11 @@ def _of(what: str, ports: Mapping[str, int], rounds: int, seconds: float) -> lis
 
 
 def _p99(port: int, seconds: float, headers: tuple[str, ...], shares: list[float]) -> float:
-    """Give the milliseconds; note the share of the busiest."""
-    said = load(port, seconds, (*headers, *COUNT)).communicate()[0]
-    latency = re.search(r"p99 (\d+) us", said)
-    counts = [int(number) for number in re.findall(r"answered (\d+)", said)]
+    """Return the milliseconds; note the share of the busiest."""
+    output = load(port, seconds, (*headers, *COUNT)).communicate()[0]
+    latency = re.search(r"p99 (\d+) us", output)
+    counts = [int(number) for number in re.findall(r"answered (\d+)", output)]
     if latency is None or not counts:
-        raise BenchmarkError(f"wrk said what cannot be read:\n{said}")
+        raise BenchmarkError(f"cannot read the output of wrk:\n{output}")
     shares.append(100.0 * max(counts) / sum(counts))
     return int(latency[1]) / 1000

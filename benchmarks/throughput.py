@@ -1,4 +1,4 @@
-"""What a request costs flat out: a Node script with three instances, uvicorn with two."""
+"""The cost of a request at full load: a Node script with three instances, uvicorn with two."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -8,9 +8,9 @@ from common import Figure, alternate, say
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Give the microseconds from one answer to the next, seen by 32 clients with new connections
+    """Return the microseconds from one answer to the next, seen by 32 clients with new connections
     and with kept ones."""
-    # short rounds, because kept connections are dealt out anew in each
+    # short rounds, because kept connections are distributed again in each
     rounds, seconds = (4, 1.0) if quick else (60, 1.0)
     say(f"  {rounds} times {seconds:.0f} s of wrk each, four times")
     with pools() as served:
@@ -31,5 +31,5 @@ def _of(what: str, ports: Mapping[str, int], rounds: int, seconds: float) -> lis
 
 
 def _cost(port: int, seconds: float, headers: tuple[str, ...]) -> float:
-    said = load(port, seconds, headers).communicate()[0]
-    return seconds * 1e6 / requests(said)
+    output = load(port, seconds, headers).communicate()[0]
+    return seconds * 1e6 / requests(output)

@@ -98,7 +98,7 @@ class Meter:
         return time.monotonic() - self.began
 
     def run(self) -> Measured:
-        """Watch the program as planned, end it, give what was seen."""
+        """Watch the program as planned, end it, and return what was seen."""
         try:
             while self.now() < self.plan.seconds and self._step():
                 if self.plan.stop_when_seen and self.seen_at is not None:
@@ -215,7 +215,7 @@ def _size(plan: Plan) -> bytes:
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str], plan: Plan) -> Measured:
-    """Run ``command`` as planned and give what was seen."""
+    """Run ``command`` as planned and return what was seen."""
     return Meter(command, environment, plan).run()
 
 
@@ -229,15 +229,17 @@ def main() -> None:
     parser.add_argument("--keys", default="")
     parser.add_argument("--dump", action="store_true", help="with the screen at the end")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args()
-    columns, _, lines = given.size.partition("x")
-    keys = given.keys.split(",") if given.keys else []
-    plan = Plan(int(columns), int(lines), given.seconds, given.settle, given.until, keys)
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+    arguments = parser.parse_args()
+    columns, _, lines = arguments.size.partition("x")
+    keys = arguments.keys.split(",") if arguments.keys else []
+    plan = Plan(
+        int(columns), int(lines), arguments.seconds, arguments.settle, arguments.until, keys
+    )
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         parser.error("which command?")
     seen = measure(command, os.environ, plan)._asdict()
-    if not given.dump:
+    if not arguments.dump:
         del seen["screen"]
     if seen["key_ms"]:
         seen["key_median_ms"] = statistics.median(seen["key_ms"])

@@ -11,7 +11,7 @@ from types import ModuleType
 import psutil
 import pytest
 
-from waiting import wait_until
+from support.waiting import wait_until
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -28,7 +28,7 @@ while True:
 
 @pytest.fixture(name="tools")
 def _tools(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
-    """Give the modules of the benchmarks that are tested here, for this test only."""
+    """Return the modules of the benchmarks that are tested here, for this test only."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import blocked
     import common

@@ -1,15 +1,17 @@
-"""monit's side without a terminal.
+"""monit without its screen.
 
 Rooms, in the order to read them:
 
-* ``wire``       the words: messages, topics, file names, limits
-* ``supervise``  the decisions: state and event to state and actions, pure
-* ``keep``       the keeper: the only code that forks, waits and holds log files
-* ``observe``    the agent: samples, follows logs, publishes, answers
-* ``client``     how a client finds agents, asks them and folds what they say
-* ``config``     what a user wrote, made into an app's spec
-* ``cli``        one verb a file
-* ``probe``      what is put into other people's programs; stands alone
+* ``wire``       messages, topics, codec and limits; no I/O
+* ``supervise``  decisions: state and event in, state and actions out; pure
+* ``keeper``     the supervisor process: forks, waits, holds sockets and log files
+* ``foreground`` `monit run`: keepers in the foreground, for containers
+* ``agent``      the process that samples, follows logs, publishes and answers
+* ``client``     finds agents, sends requests, keeps what they publish
+* ``replay``     scenes replayed through the real decisions, without processes
+* ``config``     what a user wrote, checked and made into an app's spec
+* ``cli``        the command line: one verb a file
+* ``probe``      runs inside other people's programs; stands alone
 * ``demo``       a small real app and its load; stands alone
 """
 

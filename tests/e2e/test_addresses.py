@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from loading import Load
-from running import free_port, monit, pids, printed, row
-from serving import ASGI, BIN
-from waiting import wait_until
+from support.command_line import monit, pids, printed, row
+from support.load import Load
+from support.ports import free_port
+from support.servers import ASGI, BIN
+from support.waiting import wait_until
 
 ASYNCIO = """
 import asyncio, os, sys
@@ -41,7 +42,7 @@ server.listen(where, () => console.log('bound', JSON.stringify(server.address())
 """
 
 ADDRESSES = {"0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1", "none": "127.0.0.1"}
-"""What a program is told to listen on, and where it is then asked."""
+"""What a program must listen on, and where the test connects then."""
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
 needs_ipv6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
@@ -122,7 +123,7 @@ def test_other_paths_are_the_programs_own(home: Path) -> None:
     path, own = home / "web.sock", home / "own.sock"
     (home / "web.py").write_text(
         f"""
-import os, socket, threading
+import os, socket
 with socket.socket(socket.AF_UNIX) as sock:
     sock.bind({str(own)!r})
     print("bound", os.path.exists({str(own)!r}), flush=True)
@@ -132,7 +133,7 @@ with socket.socket(socket.AF_UNIX) as sock:
         os.unlink({str(own)!r})
     except FileNotFoundError as error:
         print("left", os.listdir({str(home)!r}).count("web.sock"), error.filename, flush=True)
-threading.Event().wait()
+socket.socket(fileno=3).accept()
 """
     )
     by = ("--interpreter", sys.executable, "--name", "web", "--listen", f"unix:{path}")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import psutil
 
-from commands import command, listed, ok, script
-from waiting import wait_until
+from support.command_line import command, listed, monit, script
+from support.managers import give_own_process
+from support.waiting import wait_until
 
 
 def _pids(app: str) -> tuple[int, int, int]:
-    (found,) = json.loads(ok("describe", app, "--json"))
+    (found,) = json.loads(monit("describe", app, "--json"))
     return found["keeper_pid"], found["agent_pid"], found["pid"]
 
 
@@ -28,10 +29,11 @@ def _frozen(pid: int) -> Iterator[None]:
 
 
 def test_a_silent_agent_is_exit_code_4_and_its_rows_are_stale(home: Path, tmp_path: Path) -> None:
-    """The list shows what was last known as stale, verbs on that app exit 4, others go on."""
+    """The list shows what was last known as stale, verbs on that app exit with 4, others work."""
     script(tmp_path)
-    ok("start", "app.py", "--name", "deaf", cwd=tmp_path)
-    ok("start", "app.py", "--name", "well", cwd=tmp_path)
+    monit("start", "app.py", "--name", "deaf", cwd=tmp_path)
+    monit("start", "app.py", "--name", "well", cwd=tmp_path)
+    give_own_process(home, "deaf")
     _, agent, worker = _pids("deaf")
     with _frozen(agent):
         done = command("list")
@@ -47,14 +49,14 @@ def test_a_silent_agent_is_exit_code_4_and_its_rows_are_stale(home: Path, tmp_pa
         assert both.returncode == 4
         assert "deaf" in both.stderr
         assert listed("well")[0]["restarts"] == 1
-    ok("restart", "deaf")
+    monit("restart", "deaf")
     assert home.exists()
 
 
 def test_an_app_left_by_keeper_and_agent_is_taken_over(home: Path, tmp_path: Path) -> None:
-    """With both killed its worker goes on, it is listed as stale, and start takes it over."""
+    """With both killed its worker keeps running, it is listed as stale, and start takes it over."""
     script(tmp_path)
-    ok("start", "app.py", cwd=tmp_path)
+    monit("start", "app.py", cwd=tmp_path)
     keeper, agent, worker = _pids("app")
     os.kill(agent, signal.SIGSTOP)  # or it would bring the keeper back before we look
     os.kill(keeper, signal.SIGKILL)
@@ -66,7 +68,7 @@ def test_an_app_left_by_keeper_and_agent_is_taken_over(home: Path, tmp_path: Pat
     assert stopped.returncode == 4
     assert "monit start app" in stopped.stderr
     assert command("logs", "app", "--no-follow").returncode == 4
-    ok("start", "app")
+    monit("start", "app")
     (row,) = listed()
     assert (row["stale"], row["pid"], row["status"]) == (False, worker, "online")
     assert home.exists()
@@ -75,7 +77,7 @@ def test_an_app_left_by_keeper_and_agent_is_taken_over(home: Path, tmp_path: Pat
 def test_a_dead_agent_comes_back_and_commands_find_it(home: Path, tmp_path: Path) -> None:
     """Right after its agent was killed a command still does its work."""
     script(tmp_path)
-    ok("start", "app.py", cwd=tmp_path)
+    monit("start", "app.py", cwd=tmp_path)
     _, agent, worker = _pids("app")
     os.kill(agent, signal.SIGKILL)
     wait_until(lambda: command("restart", "app").returncode == 0, what="restart works again")

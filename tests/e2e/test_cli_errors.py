@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import MONIT, command, listed, ok, script
+from support.command_line import MONIT, command, listed, monit, script
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["strat"], 3, "did you mean 'start'"),
         (["--bogus"], 2, "--bogus"),
@@ -25,18 +25,18 @@ from commands import MONIT, command, listed, ok, script
         (["logs", "--grep", "("], 2, "regular expression"),
         (["logs", "--since", "yesterday"], 2, "10m"),
         (["completion", "tcsh"], 2, "tcsh"),
-        (["start"], 2, "-m MODULE"),
+        (["start"], 2, "there is no app in this file"),
         (["start", "none.py"], 3, "no such script"),
         (["start", "folder"], 2, "is a folder"),
         (["start", "data.bin"], 2, "chmod +x"),
         (["start", "data.bin", "--interpreter", "zsh9"], 2, "--interpreter zsh9"),
-        (["start", "app.py", "--interpreter", "none"], 2, "run bit"),
+        (["start", "app.py", "--interpreter", "none"], 2, "not executable"),
         (["start", "app.py", "extra"], 2, "monit start app.py -- extra"),
         (["start", "app.py", "--name", "a/b"], 2, "--name"),
         (["start", "app.py", "--name", "é"], 2, "--name"),
         (["start", "app.py", "--name", "all"], 2, "--name"),
         (["start", "app.py", "-i", "two"], 2, "--instances"),
-        (["start", "app.py", "-i", "100000"], 2, "at most 1000"),
+        (["start", "app.py", "-i", "100000"], 2, "the most is 1000"),
         (["start", "app.py", "--port", "99999"], 2, "--port"),
         (["start", "app.py", "--namespace", "a b"], 2, "--namespace"),
         (["start", "app.py", "--cwd", "nowhere"], 2, "--cwd"),
@@ -51,14 +51,24 @@ from commands import MONIT, command, listed, ok, script
         (["start", "app.py", "--max-restarts", "-1"], 2, "--max-restarts"),
         (["start", "app.py", "--cron", "daily"], 2, "--cron"),
         (["start", "app.py", "--cron", "99 * * * *"], 2, "--cron"),
-        (["start", "monit.toml"], 2, "not read them yet"),
+        (["start", "monit.toml"], 2, "there is no app in this file"),
+        (["start", "other.toml"], 3, "other.toml does not exist"),
+        (["start", "app.py", "--profile", "p"], 2, "--profile is for config files"),
+        (["config"], 2, "check, show, schema"),
+        (["config", "check", "folder"], 3, "folder is a folder"),
         (["start", "-m", "a/b"], 2, "-m"),
-        (["start", "-m", "mod", "app.py"], 2, "too many"),
+        (["start", "-m", "mod", "app.py"], 2, "monit start -m mod -- app.py"),
         (["start", "--", "nosuchcommand"], 3, "nosuchcommand"),
         (["start", "sleep"], 3, "monit start -- sleep"),
+        (["start", "app.py", "--log-to", "stdout"], 2, "--log-to stdout: only monit run"),
+        (["start", "app.py", "--treekill"], 2, "--treekill; leave it out"),
+        (["alerts", "mute", "web", "--for", "2"], 2, "write for example 30m or 2h"),
+        (["events", "--kind", "exitd"], 2, "'exitd' is not a kind of event; did you mean exited?"),
+        (["screen", "webb"], 3, "nothing is called 'webb' (monit list shows all)"),
+        (["webb"], 3, "'webb' is neither a verb nor an app; did you mean 'web'?"),
     ],
 )
-def test_wrong_words(words: list[str], code: int, said: str, home: Path, tmp_path: Path) -> None:
+def test_wrong_words(words: list[str], code: int, message: str, home: Path, tmp_path: Path) -> None:
     """Each mistake has its exit code and a message for it, and leaves nothing behind."""
     script(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -67,7 +77,7 @@ def test_wrong_words(words: list[str], code: int, said: str, home: Path, tmp_pat
     done = command(*words, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("monit: ")
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert list(home.iterdir()) == []
@@ -115,7 +125,7 @@ def test_a_full_disk_leaves_nothing_half_started(home: Path, tmp_path: Path) -> 
 def test_scale_and_delete_refuse_what_they_cannot(home: Path, tmp_path: Path) -> None:
     """Scaling to nothing and deleting one instance are refused and change nothing."""
     script(tmp_path)
-    ok("start", "app.py", "-i", "2", cwd=tmp_path)
+    monit("start", "app.py", "-i", "2", cwd=tmp_path)
     for words in (
         ["scale", "app", "0"],
         ["scale", "app", "-2"],
@@ -142,14 +152,14 @@ def test_an_empty_home_says_how_to_begin(home: Path) -> None:
 def test_a_reader_that_leaves_early_is_no_error_message(home: Path, tmp_path: Path) -> None:
     """A log piped into head ends without a traceback."""
     script(tmp_path)
-    ok("start", "app.py", cwd=tmp_path)
+    monit("start", "app.py", cwd=tmp_path)
     line = " ".join(MONIT) + " logs --no-follow -n 100000 | head -n 1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert home.exists()
 
 
-def test_a_full_output_is_told(home: Path) -> None:
+def test_a_full_output_is_an_error(home: Path) -> None:
     """Output that cannot be written is an error with a reason and not a success."""
     with open("/dev/full", "w") as full:
         done = subprocess.run(

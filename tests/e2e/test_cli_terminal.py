@@ -9,15 +9,15 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from commands import MONIT, command, in_terminal, ok, script
-from waiting import wait_until
+from support.command_line import MONIT, command, in_terminal, monit, script
+from support.waiting import wait_until
 
 
 @pytest.fixture(name="web")
 def _web(home: Path, tmp_path: Path) -> str:
-    """Give the name of a running app with two instances."""
+    """Return the name of a running app with two instances."""
     script(tmp_path)
-    ok("start", "app.py", "-i", "2", "--name", "web", cwd=tmp_path)
+    monit("start", "app.py", "-i", "2", "--name", "web", cwd=tmp_path)
     assert home.exists()
     return "web"
 
@@ -57,7 +57,7 @@ def test_the_columns_follow_the_width(
 
 def test_a_pipe_gets_plain_columns(web: str) -> None:
     """In a pipe: no box, no colour, no glyph; every row has every column."""
-    lines = ok("list").splitlines()
+    lines = monit("list").splitlines()
     assert lines[0].split()[:4] == ["id", "name", "namespace", "version"]
     assert len(lines) == 3
     assert f"{web}/0" in lines[1]
@@ -74,7 +74,7 @@ def test_no_color_and_ascii_terminals(web: str) -> None:
 
 
 def test_watch_redraws_in_place(web: str) -> None:
-    """List --watch moves the cursor up to draw anew and ends with Ctrl-C and code 0."""
+    """List --watch moves the cursor up to draw again and ends with Ctrl-C and code 0."""
     terminal = in_terminal("list", "--watch")
     terminal.expect(f"{web}/1")
     terminal.expect(r"\x1b\[6A")  # two rows and four lines of frame
@@ -101,22 +101,22 @@ def test_without_a_terminal_monit_prints_the_list_once(web: str) -> None:
     done = command()
     assert done.returncode == 0
     assert f"{web}/0" in done.stdout
-    assert "no terminal" in done.stderr
+    assert "not a terminal" in done.stderr
     one = command(f"{web}/1")
     assert f"{web}/1" in one.stdout
     assert f"{web}/0" not in one.stdout
 
 
-def test_a_dumb_terminal_is_told_what_to_use(web: str) -> None:
+def test_a_dumb_terminal_is_refused_with_what_to_use(web: str) -> None:
     """With TERM=dumb the screen is refused with a hint to list and logs."""
-    terminal = in_terminal(web, TERM="dumb")
+    terminal = in_terminal(f"{web}/0", TERM="dumb")
     terminal.expect_exact(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 2
     assert "monit list" in (terminal.before or "")
 
 
-@pytest.mark.parametrize("words", [["monit"], ["dash"], ["web"], []])
+@pytest.mark.parametrize("words", [["monit"], ["dash"], ["web/0"], []])
 def test_the_screen_opens_and_leaves(words: list[str], web: str) -> None:
     """Bare monit, its other names and a target open the full screen; q leaves it with 0."""
     terminal = in_terminal(*words, columns=120, rows=35)
@@ -131,8 +131,8 @@ def test_the_screen_opens_and_leaves(words: list[str], web: str) -> None:
 
 def test_completion_knows_verbs_and_apps(web: str) -> None:
     """The bash script completes verbs, options and the names of apps."""
-    assert "_MONIT_COMPLETE" in ok("completion", "bash")
-    for words, wanted in (
+    assert "_MONIT_COMPLETE" in monit("completion", "bash")
+    for words, expected in (
         ("monit st", "start"),
         ("monit stop w", web),
         ("monit start --m", "max-"),
@@ -144,14 +144,14 @@ def test_completion_knows_verbs_and_apps(web: str) -> None:
                 "COMP_CWORD": str(words.count(" ")),
             }
         )
-        assert wanted in done.stdout, words
+        assert expected in done.stdout, words
 
 
 def test_the_list_imports_neither_screen_nor_sampler(web: str) -> None:
-    """Monit list loads no Textual, no psutil, no asyncio: it is typed often, and must be quick."""
+    """Monit list of a target loads no Textual, no psutil, no asyncio: it is typed often."""
     code = (
         "import json, sys\n"
-        "sys.argv = ['monit', 'list', '--json']\n"
+        "sys.argv = ['monit', 'list', 'all', '--json']\n"
         "from monit_agent.cli import main\n"
         "assert main() == 0\n"
         "print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
@@ -169,14 +169,14 @@ def test_the_list_imports_neither_screen_nor_sampler(web: str) -> None:
 
 def test_every_verb_has_help_with_an_example(home: Path) -> None:
     """Monit --help names every verb, and each verb's help shows how it is typed."""
-    overview = ok("--help")
+    overview = monit("--help")
     verbs = re.findall(r"^  ([a-z]+)  +[A-Z]", overview, flags=re.MULTILINE)
     assert {"start", "stop", "list", "logs", "demo", "completion"} <= set(verbs)
     for verb in verbs:
-        text = ok(verb, "--help")
+        text = monit(verb, "--help")
         assert text.startswith(f"Usage: monit {verb}")
         assert verb == "demo" or "  monit " in text or "$(monit" in text
-    assert ok("--version").startswith("monit ")
+    assert monit("--version").startswith("monit ")
     assert home.exists()
 
 
@@ -184,7 +184,7 @@ def test_python_dash_m_is_monit(home: Path) -> None:
     """`python -m monit_agent` and the installed command are the same."""
     assert MONIT[1:] == ["-P", "-m", "monit_agent"]
     assert (
-        ok("--version")
+        monit("--version")
         == subprocess.run(
             [Path(sys.executable).with_name("monit"), "--version"], capture_output=True, text=True
         ).stdout

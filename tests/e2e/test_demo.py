@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,20 +20,23 @@ import psutil
 import pytest
 
 import monit_agent.demo
-from loading import Load
-from running import free_port, logs, monit, processes_of, row, rows
-from waiting import wait_until
+from support.command_line import logs, monit, row, rows
+from support.load import Load
+from support.matrix import matrix
+from support.ports import free_port
+from support.processes import end_processes_of, processes_of
+from support.waiting import wait_until
 
 APPS = Path(monit_agent.demo.__file__).parent
 DEMO = [sys.executable, "-P", "-m", "monit_agent", "demo"]
 
 
 def home_of(demo_pid: int) -> str | None:
-    """Give the home of a running demo: it stands in the command line of the demo's guard."""
+    """Return the home of a running demo: it stands in the command line of the demo's guard."""
     for child in psutil.Process(demo_pid).children():
         with suppress(psutil.NoSuchProcess):  # one of those that start the apps
             words = child.cmdline()
-            if "monit_agent.cli.demo_guard" in words:
+            if "monit_agent.cli.control.demo_cleanup" in words:
                 return words[-1]
     return None
 
@@ -58,33 +62,43 @@ def test_without_a_terminal_it_shows_the_list_and_the_logs_and_ends():
     assert "online" in listed
     assert logged
     assert done.stdout.count("open: http://127.0.0.1:") == 1
-    assert "Nothing of it is left" in done.stderr
+    assert "The demo is removed" in done.stderr
 
 
 @contextmanager
 def demo_without_terminal() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run a long demo without a terminal; give it and its home when its apps serve."""
-    with tempfile.TemporaryFile() as said:
+    """Run a long demo without a terminal; return it and its home when its apps serve."""
+    with tempfile.TemporaryFile() as output:
         demo = subprocess.Popen(
-            [*DEMO, "--seconds", "300"],
+            [*DEMO, "--seconds", "300", "--instances", "1"],
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
 
+        home: str | None = None
+
         def serves(home: str) -> bool:
-            assert demo.poll() is None, os.pread(said.fileno(), 4096, 0).decode()
-            return named(home, "bakery.py") == 3
+            assert demo.poll() is None, os.pread(output.fileno(), 4096, 0).decode()
+            return named(home, "bakery.py") == 1
 
         try:
             home = wait_until(lambda: home_of(demo.pid), what="the demo's home")
             assert home is not None
-            wait_until(lambda: serves(home), deadline_s=30, what="three bakeries")
+            wait_until(lambda: serves(home), deadline_s=30, what="its apps serve")
             yield demo, home
         finally:
             demo.kill()
             demo.wait()
+            end_demo(home)
+
+
+def end_demo(home: str | None) -> None:
+    """End what a test may have left of a demo."""
+    if home is not None:
+        end_processes_of(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def named(home: str, word: str) -> int:
@@ -96,7 +110,10 @@ def named(home: str, word: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    matrix([signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL], [signal.SIGKILL]),
+)
 def test_a_signal_leaves_nothing_behind(number: signal.Signals):
     """However the demo is ended, all that it started ends and its home is removed."""
     with demo_without_terminal() as (demo, home):
@@ -107,8 +124,8 @@ def test_a_signal_leaves_nothing_behind(number: signal.Signals):
 
 
 def is_keeper(word: str) -> bool:
-    """Whether a word of a command line tells that it is a keeper's."""
-    return word.endswith("keep/__main__.py")
+    """Return whether a word of a command line shows that it is a keeper's."""
+    return word.endswith("keeper/__main__.py")
 
 
 def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
@@ -117,7 +134,8 @@ def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
         for process in processes_of(home):
             with suppress(psutil.NoSuchProcess):  # it may have ended since it was found
                 words = process.cmdline()
-                if "monit-agent" in words or any(map(is_keeper, words)):
+                is_agent = words and words[0].startswith(("monit-agent ", "monit-agents "))
+                if is_agent or any(map(is_keeper, words)):
                     process.suspend()
         demo.terminate()
         demo.wait(timeout=100)
@@ -126,26 +144,31 @@ def test_stuck_keepers_and_agents_do_not_outlive_the_demo():
 
 @pytest.fixture(name="terminal")
 def _in_a_terminal() -> Iterator["pexpect.spawn[bytes]"]:
-    """Give the demo in a terminal of 120 by 35, its screen full of data."""
+    """Return the demo in a terminal of 120 by 35, its screen full of data."""
     child = pexpect.spawn(
         DEMO[0],
-        DEMO[1:],
+        [*DEMO[1:], "--instances", "1"],
         dimensions=(35, 120),
         timeout=60,
         env={**os.environ, "TERM": "xterm-256color"},
     )
-    child.expect(b"online")
-    yield child
-    child.close(force=True)
+    home: str | None = None
+    try:
+        child.expect(b"online")
+        home = home_of(child.pid)
+        yield child
+    finally:
+        child.close(force=True)
+        end_demo(home)
 
 
-@pytest.mark.parametrize("key", ["q", "\x03"])
+@pytest.mark.parametrize("key", matrix(["q", "\x03"], ["q"]))
 def test_quitting_the_screen_ends_the_demo(terminal: "pexpect.spawn[bytes]", key: str):
-    """`q` and Ctrl-C leave the screen; then everything stops, and the terminal is told so."""
+    """`q` and Ctrl-C leave the screen; then everything stops, and a message says so."""
     home = home_of(terminal.pid)
     assert home is not None
     terminal.send(key)
-    terminal.expect(b"Nothing of it is left")
+    terminal.expect(b"The demo is removed")
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
@@ -153,15 +176,15 @@ def test_quitting_the_screen_ends_the_demo(terminal: "pexpect.spawn[bytes]", key
 
 
 def test_a_terminal_that_hangs_up_ends_the_demo(terminal: "pexpect.spawn[bytes]"):
-    """The window is closed or the line drops: nothing goes on in the dark."""
+    """The window is closed or the line drops: nothing keeps running."""
     home = home_of(terminal.pid)
     assert home is not None
     terminal.ptyproc.fileobj.close()
     wait_until(lambda: nothing_left(home), deadline_s=60, what="nothing is left")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_screen_that_dies_ends_the_demo(terminal: "pexpect.spawn[bytes]", number: signal.Signals):
+@pytest.mark.parametrize("number", matrix([signal.SIGTERM, signal.SIGKILL], [signal.SIGTERM]))
+def test_a_killed_screen_ends_the_demo(terminal: "pexpect.spawn[bytes]", number: signal.Signals):
     """Whatever becomes of the screen, the apps of the demo do not outlive it."""
     home = home_of(terminal.pid)
     assert home is not None
@@ -170,7 +193,7 @@ def test_a_screen_that_dies_ends_the_demo(terminal: "pexpect.spawn[bytes]", numb
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("verb", ["reload", "restart"])
+@pytest.mark.parametrize("verb", matrix(["reload", "restart"], ["reload"]))
 def test_the_bakeries_are_replaced_without_a_lost_customer(verb: str):
     """All bakeries serve one port; replaced twice under load, neither the customers nor others
     who ask without pause, or wait for their bread, miss an answer."""
@@ -201,7 +224,7 @@ def test_the_bakeries_are_replaced_without_a_lost_customer(verb: str):
 
 
 def _bake(port: int, end: threading.Event) -> list[str]:
-    """Order bread, which takes up to 0.7 s, again and again; give what went wrong."""
+    """Order bread, which takes up to 0.7 s, again and again; return what went wrong."""
     failures: list[str] = []
     order = urllib.request.Request(f"http://127.0.0.1:{port}/bake", data=b"{}", method="POST")
     while not end.is_set():

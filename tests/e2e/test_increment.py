@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 from monit_agent.config.errors import BadInputError
-from monit_agent.config.increment import increment_of
+from monit_agent.config.ports import make_increment
 from monit_agent.supervise.spec import Increment
-from running import free_port, is_listening, monit, row, rows
-from waiting import wait_until
+from support.command_line import monit, row, rows
+from support.ports import free_port, is_listening
+from support.programs import PROGRAMS
+from support.waiting import wait_until
 
-SEED = Path(__file__).parent.parent / "seed"
+SEED = PROGRAMS / "seed"
 
 
 def joke(port: int) -> int:
-    """Give the port that the joke server at ``port`` says it has."""
+    """Return the port that the joke server at ``port`` says it has."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
         return int(json.loads(answer.read())["port"])
 
@@ -49,24 +51,24 @@ def test_one_script_at_three_ports() -> None:
 PRINTS = "import os, time; print('seat', os.environ['SEAT'], flush=True); time.sleep(3600)"
 
 
-def test_the_next_keeper_goes_on_counting(home: Path) -> None:
+def test_the_next_keeper_continues_the_count(home: Path) -> None:
     """A keeper that adopts a worker gives the next ones the numbers that they had."""
     monit("start", "--name", "bus", "-i", "2", "--env", "SEAT=40", "--increment-var", "SEAT",
           "--", sys.executable, "-c", PRINTS)  # fmt: skip
-    told = json.loads(monit("describe", "bus", "--json"))
-    os.kill(told[0]["keeper_pid"], signal.SIGKILL)
+    described = json.loads(monit("describe", "bus", "--json"))
+    os.kill(described[0]["keeper_pid"], signal.SIGKILL)
     wait_until(
         lambda: (
             json.loads(monit("describe", "bus", "--json"))[0]["keeper_pid"]
-            not in (None, told[0]["keeper_pid"])
+            not in (None, described[0]["keeper_pid"])
         ),
         what="the next keeper",
     )
     assert not row("bus", 1)["restarts"]
     monit("restart", "bus")
     for number, seat in ((0, 40), (1, 41)):
-        said = monit("logs", f"bus/{number}", "--no-follow")
-        assert said.count(f"seat {seat}") == 2, said
+        printed = monit("logs", f"bus/{number}", "--no-follow")
+        assert printed.count(f"seat {seat}") == 2, printed
 
 
 def test_what_cannot_count_is_refused(tmp_path: Path) -> None:
@@ -74,26 +76,25 @@ def test_what_cannot_count_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text("import time; time.sleep(3600)")
     env = {**os.environ, "MONIT_HOME": str(tmp_path / "h")}
-    for words, said in (
-        (("--increment-var", "SEAT"), "say where to begin, with --env SEAT=N"),
+    for words, printed in (
+        (("--increment-var", "SEAT"), "set the first number with --env SEAT=N"),
         (("--increment-var", "SEAT", "--env", "SEAT=x"), "'x' is not a whole number"),
         (("--increment-var", "PORT", "--port", "65535", "-i", "2"), "ports are 1 to 65535"),
-        (("--increment-var", "1x", "--port", "80"), "cannot name a variable"),
+        (("--increment-var", "1x", "--port", "80"), "not the name of a variable"),
     ):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "monit_agent", "start", str(script), *words],
             capture_output=True, text=True, env=env, timeout=60,
         )  # fmt: skip
         assert done.returncode == 2
-        assert said in done.stderr
+        assert printed in done.stderr
     assert not (tmp_path / "h" / "apps" / "app").exists()
 
 
 def test_where_it_begins() -> None:
     """PORT begins at --port, and without one at the environment, as every other variable."""
-    assert increment_of(None, 80, {}, 1) is None
-    assert increment_of("PORT", 3000, {"PORT": "1"}, 2) == Increment("PORT", 3000)
-    assert increment_of("PORT", None, {"PORT": "4000"}, 2) == Increment("PORT", 4000)
-    assert increment_of("N", 3000, {"N": "0"}, 5) == Increment("N", 0)
+    assert make_increment("PORT", 3000, {"PORT": "1"}, 2) == Increment("PORT", 3000)
+    assert make_increment("PORT", None, {"PORT": "4000"}, 2) == Increment("PORT", 4000)
+    assert make_increment("N", 3000, {"N": "0"}, 5) == Increment("N", 0)
     with pytest.raises(BadInputError):
-        increment_of("N", 3000, {}, 1)
+        make_increment("N", 3000, {}, 1)

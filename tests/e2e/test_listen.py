@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from loading import Load
-from running import free_port, is_listening, keeper_pid, logs, monit, monit_error, pids, rows
-from waiting import wait_until
+from support.command_line import keeper_pid, logs, monit, monit_error, pids, rows
+from support.load import Load
+from support.matrix import matrix
+from support.ports import free_port, is_listening
+from support.waiting import wait_until
 
-TELLS = """
-import json, os, socket, threading
+PRINTS = """
+import json, os, select, socket
 mine = os.environ["LISTEN_PID"] == str(os.getpid())
 socks = [socket.socket(fileno=n) for n in range(3, 3 + int(os.environ["LISTEN_FDS"]))]
 told = [[s.family.name, s.getsockname(), os.get_blocking(s.fileno())] for s in socks]
 print(json.dumps([mine, os.environ["LISTEN_FDNAMES"], told]), flush=True)
-threading.Event().wait()
+select.select(socks, [], [])
 """
 
 PERL = r"""
@@ -59,7 +61,7 @@ def start_program(kind: str, home: Path, *options: str) -> None:
 def test_a_worker_finds_what_systemd_would_give_it(home: Path) -> None:
     """Sockets from descriptor 3 on, blocking, in order; their number, its own pid, their names."""
     port, port6, path = free_port(), free_port(), home / "web.sock"
-    (home / "tells.py").write_text(TELLS)
+    (home / "tells.py").write_text(PRINTS)
     listen = (f"127.0.0.1:{port}", f"[::1]:{port6}", "unix:web.sock")
     options = [word for where in listen for word in ("--listen", where)]
     words = ("--name", "web", "--cwd", str(home), *options)
@@ -83,9 +85,9 @@ def test_a_worker_finds_what_systemd_would_give_it(home: Path) -> None:
     assert is_listening(port)
 
 
-@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("kind", matrix(PROGRAMS, ["perl"]))
 def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> None:
-    """One that knows how to end loses nothing, also when the next keeper does it."""
+    """One that can exit gracefully loses nothing, also when the next keeper does it."""
     port = free_port()
     start_program(kind, home, "--listen", f"127.0.0.1:{port}")
     before = pids("web")
@@ -125,7 +127,7 @@ def test_every_address_is_listened_on_by_a_port_alone(home: Path) -> None:
 
 
 def test_a_unix_socket_is_served_through_a_reload(home: Path) -> None:
-    """At its path, where a stale socket of nobody lay before."""
+    """At its path, where a stale socket without a listener lay before."""
     path = home / "web.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
@@ -139,28 +141,28 @@ def test_a_unix_socket_is_served_through_a_reload(home: Path) -> None:
     assert not before & pids("web")
 
 
-def test_what_is_taken_is_said_before_anything_starts(home: Path) -> None:
+def test_what_is_taken_is_refused_before_anything_starts(home: Path) -> None:
     """With pid and command of the owner, for ports and for paths; nothing is left of it."""
     path = home / "web.sock"
-    (home / "tells.py").write_text(TELLS)
+    (home / "tells.py").write_text(PRINTS)
     run = ("--", sys.executable, "-S", str(home / "tells.py"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
-        said = monit_error("start", "--name", "web", "--listen", where, *run)
-        assert f"cannot listen on {where}: taken by pid {os.getpid()} (" in said
+        message = monit_error("start", "--name", "web", "--listen", where, *run)
+        assert f"cannot listen on {where}: in use by pid {os.getpid()} (" in message
     with socket.socket(socket.AF_UNIX) as live:
         live.bind(str(path))
         live.listen()
-        said = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
-        assert f"cannot listen on unix:{path}: taken by pid {os.getpid()} (" in said
+        message = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
+        assert f"cannot listen on unix:{path}: in use by pid {os.getpid()} (" in message
     path.unlink()
     path.write_text("not a socket")
-    said = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
-    assert f"cannot listen on unix:{path}" in said
+    message = monit_error("start", "--name", "web", "--listen", f"unix:{path}", *run)
+    assert f"cannot listen on unix:{path}" in message
     assert path.read_text() == "not a socket"
     missing = home / "no" / "web.sock"
-    said = monit_error("start", "--name", "web", "--listen", f"unix:{missing}", *run)
-    assert "No such file" in said
+    message = monit_error("start", "--name", "web", "--listen", f"unix:{missing}", *run)
+    assert "No such file" in message
     assert rows() == []
 
 
@@ -168,5 +170,5 @@ def test_what_is_taken_is_said_before_anything_starts(home: Path) -> None:
 @pytest.mark.parametrize("where", ["1.2.3.4", "::1:80", "a b:80", "0", "127.0.0.1:99999", "unix:"])
 def test_nonsense_is_refused_with_examples(where: str) -> None:
     """As wrong usage."""
-    said = monit_error("start", "--listen", where, "--", "sleep", "9", code=2)
-    assert "write" in said
+    message = monit_error("start", "--listen", where, "--", "sleep", "9", code=2)
+    assert "write" in message

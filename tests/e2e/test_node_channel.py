@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from running import keeper_pid, monit, printed, row, rows
-from waiting import wait_until
+from support.command_line import keeper_pid, logs, monit, printed, row, rows
+from support.ports import free_port
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
 
@@ -43,8 +44,61 @@ def test_a_script_that_has_come_to_its_end_ends(home: Path) -> None:
     assert row("web")["last_exit"]["code"] == 0
 
 
+CLOSES = """
+const server = require('http').createServer((_, res) => res.end('ok'));
+server.listen(Number(process.env.PORT), () => console.log('up'));
+process.on('SIGTERM', () => { console.log('asked'); server.close(); });
+process.on('exit', () => console.log('left'));
+"""
+LISTENS_FOR_MESSAGES = "process.on('message', () => {}); process.on('disconnect', () => {});"
+LETS_THE_CLUSTER_END = """
+require('http').createServer((_, res) => res.end('ok')).listen(Number(process.env.PORT));
+const { worker } = require('cluster');
+process.on('SIGTERM', () => worker.disconnect());
+worker.on('disconnect', () => console.log('left'));
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [
+        pytest.param(CLOSES, ("-i", "2"), id="shares its port"),
+        pytest.param(LISTENS_FOR_MESSAGES + CLOSES, ("--wait-ready",), id="listens for messages"),
+        pytest.param(LETS_THE_CLUSTER_END, ("-i", "2"), id="leaves the cluster"),
+    ],
+)
+def test_a_program_that_closes_its_server_ends(home: Path, code: str, options: tuple[str]) -> None:
+    """It exits by itself at the stop signal, and what it does at its exit is done."""
+    if "--wait-ready" in options:
+        code = code.replace("console.log('up')", "process.send('ready')")
+    start(home, code, "--port", str(free_port()), *options)
+    monit("stop", "web")
+    printed("web", "left")
+    for each in rows("web"):
+        assert each["last_exit"]["code"] == 0
+        assert each["last_exit"]["signal"] is None
+
+
+@pytest.mark.parametrize("options", [("-i", "2"), ("--port", "{port}")])
+def test_a_job_that_could_share_a_port_ends(home: Path, options: tuple[str]) -> None:
+    """A script of several instances, or with a port, ends when it has nothing left to do."""
+    filled = [word.format(port=free_port()) for word in options]
+    start(home, "console.log('done', process.connected)", "--no-autorestart", *filled)
+    wait_until(lambda: {each["status"] for each in rows("web")} == {"stopped"}, what="ended")
+    assert "done true" in logs("web")
+    assert {each["last_exit"]["code"] for each in rows("web")} == {0}
+
+
+def test_a_drained_program_handles_its_stop_signal(home: Path) -> None:
+    """Although nothing keeps it alive any more when a reload has closed its server."""
+    start(home, CLOSES, "--port", str(free_port()))
+    monit("reload", "web")
+    lines = [line.rpartition("| ")[2] for line in logs("web").splitlines()]
+    assert lines == ["up", "up", "asked", "left"]
+
+
 def test_a_program_outlives_its_keeper(home: Path) -> None:
-    """`disconnect` does not come, and the next keeper hears what it says."""
+    """`disconnect` does not come, and the next keeper reads its messages."""
     code = """
     process.on('disconnect', () => console.log('cut off'));
     process.on('SIGUSR2', () => { process.send('hello'); console.log('sent'); });

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from running import free_port, is_listening, monit, row
-from waiting import wait_until
+from support.command_line import monit, row
+from support.ports import free_port, is_listening
+from support.waiting import wait_until
 
 MODULES = Path(__file__).parent.parent / "node" / "node_modules"
 
@@ -37,7 +38,7 @@ def start(folder: Path, code: str, *words: str) -> None:
 def when(
     what: str, predicate: Callable[[dict[str, Any]], Any], instance: int = 0
 ) -> dict[str, Any]:
-    """Wait until the row of an instance is as wanted; give it."""
+    """Wait until the row of an instance is as expected; return it."""
 
     def seen() -> dict[str, Any] | None:
         now = row("web", instance)
@@ -67,23 +68,23 @@ def ask(port: int, path: str) -> None:
 
 
 def test_requests_are_counted(tmp_path: Path) -> None:
-    """Requests and errors per second and latency, of a server that knows of nothing."""
+    """Requests and errors per second and latency, of an unchanged server."""
     port = free_port()
     start(tmp_path, SERVER, "--", str(port))
     wait_until(lambda: is_listening(port), what="the server listens")
 
-    def told(now: dict[str, Any]) -> bool:
+    def counted(now: dict[str, Any]) -> bool:
         for path in ("/", "/bad", "/slow"):
             ask(port, path)
         return bool(now["http_errors_per_s"] and now["http_max_ms"] > 190)
 
-    found = when("requests", told)
+    found = when("requests", counted)
     assert found["http_rps"] > found["http_errors_per_s"]
     assert found["http_p50_ms"] < 100 < found["http_p99_ms"]
     when("no request in flight", lambda now: now["http_in_flight"] == 0)
 
 
-def test_requests_are_not_counted_where_that_is_not_wanted(tmp_path: Path) -> None:
+def test_requests_are_not_counted_where_that_is_switched_off(tmp_path: Path) -> None:
     """With --no-http nothing is known of them, while the rest is."""
     port = free_port()
     start(tmp_path, SERVER, "--no-http", "--", str(port))
@@ -128,7 +129,7 @@ def test_own_metrics_and_actions(tmp_path: Path) -> None:
     assert answer("bad", code=1)["error"] == "RangeError: too much"
     said = monit("describe", "web")
     assert "Empty the cache." in said
-    assert "printed nothing yet" in said
+    assert "no output yet" in said
 
 
 PM2 = """
@@ -154,8 +155,8 @@ def test_pm2_io_is_understood(tmp_path: Path, instances: int) -> None:
         (("db:clean",), {"success": True}),
         (("echo", "hello"), {"word": "hello"}),
     ):
-        told = json.loads(monit("trigger", "web", *words, "--json"))
-        assert [each["value"] for each in told] == [value] * instances
+        values = json.loads(monit("trigger", "web", *words, "--json"))
+        assert [each["value"] for each in values] == [value] * instances
 
 
 PROMETHEUS = """
@@ -191,13 +192,13 @@ def test_what_blocks_the_loop_is_named(tmp_path: Path) -> None:
     start(tmp_path, BLOCKS)
 
     def named() -> dict[str, Any] | None:
-        told = json.loads(monit("describe", "web", "--json"))[0]["blocked"]
-        return told[0] if told and told[0]["count"] else None
+        values = json.loads(monit("describe", "web", "--json"))[0]["blocked"]
+        return values[0] if values and values[0]["count"] else None
 
     block = wait_until(named, what="a block is named", deadline_s=40)
     assert block is not None
-    assert (block["function"], block["kind"]) == ("hold_up", "culprit")
+    assert (block["function"], block["kind"]) == ("hold_up", "callback")
     assert block["file"].endswith("/web.js")
     assert block["line"] in (3, 4, 5)
     assert block["max_ms"] > 200
-    assert "printed nothing yet" in monit("describe", "web")
+    assert "no output yet" in monit("describe", "web")

@@ -1,5 +1,6 @@
 """Any program runs under monit: is listed with CPU and memory, and its output is in the log."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from running import logs, measured, monit, printed
-from waiting import wait_until
+from support.command_line import logs, measured, monit, printed, row
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -22,14 +23,14 @@ def get(url: str) -> str:
 
 
 def port_in_log(app: str, pattern: str) -> int:
-    """Wait for the line in which a server tells its port; give the port."""
+    """Wait for the line in which a server prints its port; return the port."""
     found = wait_until(lambda: re.search(pattern, logs(app)), what=f"the port of {app}")
     assert found is not None
     return int(found[1])
 
 
 def needs(program: str) -> str:
-    """Give where a program is, or skip the test with a word."""
+    """Return where a program is, or skip the test with a word."""
     where = shutil.which(program)
     if where is None:
         pytest.skip(f"{program} is not installed here")
@@ -47,6 +48,17 @@ def test_python_script_that_prints_and_sleeps(tmp_path: Path):
     assert seen["interpreter"]
     assert seen["restarts"] == 0
     printed("ticker", "tick 7")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+def test_a_program_that_changes_its_user():
+    """Started through `setpriv` by root, it is listed and described as who it runs as."""
+    words = ("setpriv", "--reuid", "nobody", "--clear-groups", "sleep", "600")
+    monit("start", "--name", "job", "--", *words)
+    wait_until(lambda: row("job")["user"] == "nobody", what="the user of the worker")
+    (line,) = (each for each in monit("list", "job").splitlines() if "job" in each)
+    assert "nobody" in line.split()
+    assert re.search(r"^ *user +nobody$", monit("describe", "job"), re.MULTILINE)
 
 
 def test_python_module():

@@ -1,7 +1,6 @@
 """Reloads as somebody sees them who typed the command, or saved a file: at once, called off,
 failed, interrupted."""
 
-import contextlib
 import json
 import os
 import re
@@ -14,11 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loading import Load
-from monit_agent.wire.places import app_places
-from running import free_port, keeper_pid, monit, monit_error, pids, rows
-from serving import HTTP_SERVER
-from waiting import wait_until
+from monit_agent.wire.paths import app_paths
+from support.command_line import keeper_pid, monit, monit_error, pids, rows
+from support.load import Load
+from support.ports import free_port
+from support.servers import HTTP_SERVER
+from support.waiting import wait_until
+from support.watching import watches_files
 
 WAITS = """
 import os, time
@@ -39,7 +40,7 @@ class Site:
         self.script = self.folder / "web.py"
         self.gate = self.folder / "gate"
         self.script.write_text(code)
-        self.places = app_places(str(home), "web")
+        self.paths = app_paths(str(home), "web")
 
     def start(self, instances: int, *more: str) -> set[int]:
         by = ("--interpreter", sys.executable, "--cwd", str(self.folder))
@@ -48,13 +49,13 @@ class Site:
         return pids("web")
 
     def processes(self) -> set[int]:
-        """Give the pids of all workers there are, of whatever release."""
+        """Return the pids of all workers there are, of whatever release."""
         found = psutil.Process(keeper_pid("web")).children()
         return {each.pid for each in found if str(self.script) in each.cmdline()}
 
     def is_written_down(self, pid: int) -> bool:
-        """Tell whether the next keeper would know of a worker."""
-        return re.search(rf"\b{pid}\b", Path(self.places.state).read_text()) is not None
+        """Return whether the next keeper would know of a worker."""
+        return re.search(rf"\b{pid}\b", Path(self.paths.state).read_text()) is not None
 
     def wait_for(self, number: int) -> None:
         """Wait until there are so many workers."""
@@ -68,7 +69,7 @@ def _site(home: Path) -> Site:
 
 @pytest.fixture(name="begin")
 def _begin() -> Generator[Callable[..., "subprocess.Popen[str]"], None, None]:
-    """Give what types a command and does not wait for its end."""
+    """Return what types a command and does not wait for its end."""
     begun: list[subprocess.Popen[str]] = []
 
     def begin(*words: str) -> "subprocess.Popen[str]":
@@ -91,8 +92,8 @@ def test_so_many_at_a_time(site, begin):
     site.wait_for(6)
     assert pids("web") == before
     site.gate.unlink()
-    said, _ = command.communicate(timeout=60)
-    assert command.returncode == 0, said
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 0, output
     assert not before & pids("web")
     site.wait_for(4)
 
@@ -105,9 +106,9 @@ def test_a_reload_that_is_called_off(site, begin):
         command = begin("reload", "web")
         site.wait_for(3)
         assert "the reload was cancelled by" in monit_error("reload", "web", "--cancel", code=0)
-        said, _ = command.communicate(timeout=60)
-        assert command.returncode == 1, said
-        assert "cancelled" in said
+        output, _ = command.communicate(timeout=60)
+        assert command.returncode == 1, output
+        assert "cancelled" in output
         site.wait_for(2)
         load.more(20)
     assert load.failures == []
@@ -119,19 +120,19 @@ def test_a_reload_that_is_called_off(site, begin):
 
 
 def test_nothing_to_call_off(site):
-    """It is said, and changes nothing."""
+    """It is refused, and changes nothing."""
     before = site.start(2)
-    assert "no reload under way" in monit_error("reload", "web", "--cancel")
+    assert "no reload is in progress" in monit_error("reload", "web", "--cancel")
     assert pids("web") == before
 
 
-def test_a_failed_reload_tells_what_the_new_worker_said(site):
-    """Its last lines stand under the reason, so that nobody needs to look for them."""
+def test_a_failed_reload_shows_what_the_new_worker_printed(site):
+    """Its last lines stand under the reason, so that no one needs to look for them."""
     before = site.start(2)
     site.script.write_text("print('reading the recipe')\nraise SystemExit('no flour left')")
-    said = monit_error("reload", "web")
-    assert "the old one stays" in said
-    assert "no flour left" in said
+    output = monit_error("reload", "web")
+    assert "the old one keeps running" in output
+    assert "no flour left" in output
     assert pids("web") == before
 
 
@@ -155,7 +156,7 @@ def test_the_next_keeper_finishes_the_reload(site, begin, parallel):
 
 
 def alive(site: Site) -> set[int]:
-    """Give the workers that live; some are no children of this keeper."""
+    """Return the workers that live; some are no children of this keeper."""
     found = psutil.process_iter(["cmdline"])
     return {each.pid for each in found if str(site.script) in (each.info["cmdline"] or ())}
 
@@ -196,8 +197,8 @@ def test_changed_files_are_a_reload(home, tmp_path):
     """Where a port is shared a new release is put in the place of the old one as by the command."""
     web = Site(home, tmp_path)
     before = web.start(2, "--watch")
-    told, *_ = json.loads(monit("describe", "web", "--json"))
-    wait_until(lambda: watches_files(told["agent_pid"]), what="the agent watches")
+    described, *_ = json.loads(monit("describe", "web", "--json"))
+    wait_until(lambda: watches_files(described["agent_pid"]), what="the agent watches")
     with Load(web.port, path="/slow") as load:
         load.more(4)
         web.script.write_text(f"{WAITS}\n# another release\n")
@@ -206,12 +207,3 @@ def test_changed_files_are_a_reload(home, tmp_path):
         load.more(4)
     assert load.failures == []
     assert {each["status"] for each in rows("web")} == {"online"}
-
-
-def watches_files(pid: int) -> bool:
-    """Whether a process has the kernel tell it of changed files."""
-    for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            if "inotify wd" in descriptor.read_text():
-                return True
-    return False

@@ -6,41 +6,41 @@ from monit_agent.wire import codec, topics
 from monit_agent.wire.messages import (
     AppSnapshot,
     InstanceChanged,
-    InstanceGone,
+    InstanceRemoved,
     LogPart,
     LogRange,
     LogTail,
     Restart,
     Scale,
 )
-from observing import Client, Heard, running_app
-from waiting import wait_until
+from support.agent import Client, Published, running_app
+from support.waiting import wait_until
 
 RESTLESS = "import time; time.sleep(0.3)"  # ends by itself, so that there is always news
 
 
-def _fold(records: dict, heard: list[Heard], after: int) -> int:
-    """Apply the events with a higher number than ``after``; give the newest number."""
-    for one in heard:
+def _fold(records: dict, received: list[Published], after: int) -> int:
+    """Apply the events with a higher number than ``after``; return the newest number."""
+    for one in received:
         if one.topic != b"event.web" or one.header.seq <= after:
             continue
         assert one.header.seq == after + 1, "a hole in the events"
         after = one.header.seq
-        event = codec.decode_event(one.payload)
+        event = codec.decode_update(one.payload)
         if isinstance(event, InstanceChanged):
             records[event.instance.instance] = event.instance
-        elif isinstance(event, InstanceGone):
+        elif isinstance(event, InstanceRemoved):
             del records[event.instance]
     return after
 
 
-def _hear_until(client: Client, seq: int) -> list[Heard]:
-    heard = []
-    for one in client.heard():
-        heard.append(one)
+def _receive_until(client: Client, seq: int) -> list[Published]:
+    received = []
+    for one in client.messages():
+        received.append(one)
         if one.topic == b"event.web" and one.header.seq >= seq:
             break
-    return heard
+    return received
 
 
 def test_a_snapshot_and_the_events_after_it_are_all_there_is(home: Path) -> None:
@@ -49,18 +49,18 @@ def test_a_snapshot_and_the_events_after_it_are_all_there_is(home: Path) -> None
     with running_app(home, RESTLESS, instances=4, max_restarts=10**6) as app:
         client = app.client
         client.subscribe(topics.event("web"), topics.beat("web"))
-        next(client.heard())
+        next(client.messages())
         first = client.snapshot()
         records = {record.instance: record for record in first.instances}
-        client.ask(Restart())
-        client.ask(Scale(count=6))
-        client.ask(Scale(count=2))
+        client.request(Restart())
+        client.request(Scale(count=6))
+        client.request(Scale(count=2))
 
         seq = first.event_seq
         for _ in range(5):
             wait_until(lambda seq=seq: client.snapshot().event_seq > seq + 5, what="more events")
             final = client.snapshot()
-            seq = _fold(records, _hear_until(client, final.event_seq), seq)
+            seq = _fold(records, _receive_until(client, final.event_seq), seq)
             assert seq >= final.event_seq
             if seq == final.event_seq:
                 assert _same(records, final)
@@ -77,17 +77,17 @@ def test_a_tail_and_what_is_published_after_it_meet(home: Path) -> None:
     with running_app(home, code) as app:
         client = app.client
         client.subscribe(topics.instance_logs("web", 0), topics.beat("web"))
-        next(client.heard())
-        part = client.ask(LogTail(instance=0, stream="out", lines=5))
+        next(client.messages())
+        part = client.request(LogTail(instance=0, stream="out", lines=5))
         assert isinstance(part, LogPart)
         got, begin = bytearray(part.data), part.offset
-        for one in client.heard():
+        for one in client.messages():
             if one.topic != b"log.web.0.out":
                 continue
             offset = one.header.offset or 0
             reached = begin + len(got)
             if offset > reached:
-                missing = client.ask(
+                missing = client.request(
                     LogRange(instance=0, stream="out", start=reached, max_bytes=offset - reached)
                 )
                 assert isinstance(missing, LogPart)
@@ -97,6 +97,6 @@ def test_a_tail_and_what_is_published_after_it_meet(home: Path) -> None:
             if len(got) > 20_000:
                 break
 
-        written = Path(app.places.log(0, "out")).read_bytes()
+        written = Path(app.paths.log(0, "out")).read_bytes()
         assert bytes(got) == written[begin : begin + len(got)]
         assert got.startswith(part.data)

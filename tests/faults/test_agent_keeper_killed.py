@@ -14,8 +14,8 @@ from monit_agent.wire.messages import (
     Refused,
     Restart,
 )
-from observing import RunningApp, running_app
-from waiting import wait_until
+from support.agent import RunningApp, running_app
+from support.waiting import wait_until
 
 TICKING = """
 import time
@@ -28,13 +28,13 @@ while True:
 
 
 def _last_number(app: RunningApp) -> int:
-    part = app.client.ask(LogTail(instance=0, stream="out", lines=2))
+    part = app.client.request(LogTail(instance=0, stream="out", lines=2))
     assert isinstance(part, LogPart)
     return int(part.data.split()[0])
 
 
 def _kill_keeper(app: RunningApp) -> int:
-    """Kill the keeper; give the pid of the next when it serves."""
+    """Kill the keeper; return the pid of the next when it serves."""
     old = app.client.snapshot().app.keeper_pid
     assert old
     os.kill(old, signal.SIGKILL)
@@ -52,9 +52,9 @@ def _agent_of(app: RunningApp) -> int | None:
     return snapshot.agent_pid if snapshot else None
 
 
-def test_the_workers_go_on_under_a_new_keeper(home: Path) -> None:
+def test_the_workers_keep_running_under_a_new_keeper(home: Path) -> None:
     """After the keeper's death there is a new one; the workers are the same, are adopted, and
-    what they print goes on being read without a hole."""
+    what they print is read without a gap."""
     with running_app(home, TICKING, instances=2) as app:
         pids = app.pids()
         _kill_keeper(app)
@@ -64,21 +64,21 @@ def test_the_workers_go_on_under_a_new_keeper(home: Path) -> None:
         assert all(record.adopted for record in snapshot.instances)
         assert [record.restarts for record in snapshot.instances] == [0, 0]
         reached = _last_number(app)
-        wait_until(lambda: _last_number(app) > reached + 10, what="they go on printing")
-        printed = [int(n) for n in Path(app.places.log(0, "out")).read_bytes().split()]
+        wait_until(lambda: _last_number(app) > reached + 10, what="they still print")
+        printed = [int(n) for n in Path(app.paths.log(0, "out")).read_bytes().split()]
         assert printed[:-1] == list(range(len(printed) - 1))
 
 
-def test_clients_are_told_that_the_keeper_went_and_came(home: Path) -> None:
-    """Subscribers hear of a time without keeper, and of the new keeper's pid."""
+def test_clients_are_notified_that_the_keeper_exited_and_came_back(home: Path) -> None:
+    """Subscribers get that there is no keeper, and then the new keeper's pid."""
     with running_app(home, TICKING) as app:
         app.client.subscribe(topics.event("web"), topics.beat("web"))
-        next(app.client.heard())
+        next(app.client.messages())
         pid = _kill_keeper(app)
 
         keepers = []
-        for one in app.client.heard():
-            event = codec.decode_event(one.payload) if one.topic == b"event.web" else None
+        for one in app.client.messages():
+            event = codec.decode_update(one.payload) if one.topic == b"event.web" else None
             if isinstance(event, AppChanged):
                 keepers.append(event.app.keeper_pid)
             if keepers and keepers[-1] == pid:
@@ -94,7 +94,7 @@ def test_commands_work_again_after_the_keepers_death(home: Path) -> None:
         os.kill(app.client.snapshot().app.keeper_pid or 0, signal.SIGKILL)
 
         def accepted() -> bool:
-            answer = app.client.ask(Restart())
+            answer = app.client.request(Restart())
             if isinstance(answer, Refused):
                 assert answer.kind == "keeper_gone"
                 assert "try again" in answer.message
@@ -117,12 +117,12 @@ def test_keeper_and_agent_killed_one_after_the_other(home: Path) -> None:
 
 
 def test_delete_after_the_keepers_death_leaves_nothing(home: Path) -> None:
-    """A deleted app stays deleted: nobody brings a keeper back for it."""
+    """A deleted app stays deleted: no keeper is started for it again."""
     with running_app(home, TICKING) as app:
         _kill_keeper(app)
         snapshot = app.client.snapshot()
-        assert isinstance(app.client.ask(Delete()), Accepted)
+        assert isinstance(app.client.request(Delete()), Accepted)
 
         for pid in (snapshot.agent_pid, snapshot.app.keeper_pid, snapshot.instances[0].pid):
             wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"), what=f"{pid} ended")
-        assert not os.path.exists(app.places.state)
+        assert not os.path.exists(app.paths.state)

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from monit_agent.wire.messages import Flush, LogPart, LogRange, LogTail
-from observing import RunningApp, running_app
-from waiting import wait_until
+from support.agent import RunningApp, running_app
+from support.waiting import wait_until
 
 COUNTING = """
 import sys
@@ -20,7 +20,7 @@ time.sleep(3600)
 
 
 def _kill_agent(app: RunningApp) -> int:
-    """Kill the agent; give the pid of the next when it answers."""
+    """Kill the agent; return the pid of the next when it answers."""
     old = app.client.snapshot().agent_pid
     os.kill(old, signal.SIGKILL)
 
@@ -33,10 +33,12 @@ def _kill_agent(app: RunningApp) -> int:
 
 
 def _all_of(app: RunningApp) -> bytes:
-    """Give a stream from its beginning to its end, by ranges."""
+    """Return a stream from its beginning to its end, by ranges."""
     got = bytearray()
     while True:
-        part = app.client.ask(LogRange(instance=0, stream="out", start=len(got), max_bytes=10**6))
+        part = app.client.request(
+            LogRange(instance=0, stream="out", start=len(got), max_bytes=10**6)
+        )
         assert isinstance(part, LogPart), part
         assert part.offset == len(got)
         got += part.data
@@ -53,8 +55,9 @@ def test_ten_kills_in_a_flood_lose_no_line_and_restart_nothing(home: Path) -> No
         seen = {_kill_agent(app) for _ in range(10)}
         assert len(seen) == 10
 
+        last = LogTail(instance=0, stream="out", lines=1)
         wait_until(
-            lambda: app.client.ask(LogTail(instance=0, stream="out", lines=1)).data == b"done\n",
+            lambda: app.client.request(last).data == b"done\n",
             deadline_s=60, what="the worker has printed all",
         )  # fmt: skip
 
@@ -65,8 +68,8 @@ def test_ten_kills_in_a_flood_lose_no_line_and_restart_nothing(home: Path) -> No
 
 
 def test_an_agent_is_back_soon(home: Path) -> None:
-    """Clients are served again shortly after the agent died; history begins anew, and the
-    keeper tells what happened."""
+    """Clients are served again shortly after the agent exited; history starts again, and the
+    keeper reports what happened."""
     with running_app(home, "import time; time.sleep(3600)") as app:
         before = app.client.snapshot()
         pid = _kill_agent(app)
@@ -75,11 +78,11 @@ def test_an_agent_is_back_soon(home: Path) -> None:
         assert after.epoch > before.epoch
         assert after.agent_pid == pid
         assert [r.pid for r in after.instances] == [r.pid for r in before.instances]
-        kinds = [happening.kind for happening in after.happenings]
+        kinds = [event.kind for event in after.events]
         assert "agent_exited" in kinds
 
 
-def test_offsets_go_on_after_a_flush(home: Path) -> None:
+def test_offsets_continue_after_a_flush(home: Path) -> None:
     """Emptied logs read as empty, and what comes then has higher offsets than ever before."""
     code = "import sys\nprint('first')\nfor line in sys.stdin: pass\nimport time\n"
     code += "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('second'))\n"
@@ -87,15 +90,15 @@ def test_offsets_go_on_after_a_flush(home: Path) -> None:
     with running_app(home, code) as app:
 
         def tail() -> LogPart:
-            part = app.client.ask(LogTail(instance=0, stream="out", lines=10))
+            part = app.client.request(LogTail(instance=0, stream="out", lines=10))
             assert isinstance(part, LogPart)
             return part
 
         wait_until(lambda: tail().data == b"first\nready\n", what="two lines")
-        app.client.ask(Flush())
+        app.client.request(Flush())
         emptied = wait_until(lambda: (t := tail()).begin == 12 and t, what="emptied")
         assert (emptied.data, emptied.end) == (b"", 12)
         os.kill(app.pids()[0] or 0, signal.SIGUSR1)
         part = wait_until(lambda: (t := tail()).data.endswith(b"\n") and t, what="a new line")
         assert (part.offset, part.data) == (12, b"second\n")
-        assert re.fullmatch(rb"second\n", Path(app.places.log(0, "out")).read_bytes())
+        assert re.fullmatch(rb"second\n", Path(app.paths.log(0, "out")).read_bytes())

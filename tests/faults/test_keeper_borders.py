@@ -3,26 +3,27 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from keeping import Keeping
-from monit_agent.supervise.spec import to_json
-from monit_agent.wire.places import keeper_command
-from waiting import wait_until
+from monit_agent.keeper.control import CLIENTS
+from monit_agent.supervise.spec import spec_to_json
+from monit_agent.wire.limits import KEEPER_LINE_BYTES
+from monit_agent.wire.paths import keeper_command
+from support.keeper import KeptApp
+from support.waiting import wait_until
 
 SLEEP = ("/bin/sleep", "1000")
 
 
 @pytest.fixture(name="app")
-def _app(home: Path) -> Iterator[Keeping]:
-    keeping = Keeping(home)
-    yield keeping
-    keeping.close()
+def _app(home: Path) -> Iterator[KeptApp]:
+    app = KeptApp(home)
+    yield app
+    app.close()
 
 
 GARBAGE = [
@@ -52,26 +53,26 @@ GARBAGE = [
 ]
 
 
-def test_garbage_is_refused_and_hurts_nobody(app: Keeping) -> None:
+def test_garbage_is_refused_and_disturbs_no_other_client(app: KeptApp) -> None:
     """Each line gets one refusal with a reason; the worker and other clients notice nothing."""
     app.start(*SLEEP)
     worker = app.wait_for("online")["pid"]
     other, line = app.connect(), app.connect()
-    other.ask("hello", role="test", pid=1)
+    other.request("hello", role="test", pid=1)
     for raw in GARBAGE:
         line.send(raw + b"\n")
         answer = line.read()
         assert answer["ok"] is False, raw
-        assert answer["kind"] in ("bad_request", "refused"), raw
+        assert answer["kind"] in ("bad_request", "refused", "unsupported"), raw
         assert answer["message"], raw
-    assert line.ask("start", instances=[7])["kind"] == "no_such_instance"
-    assert line.ask("stop", instances=[])["instances"] == []
-    assert other.ask("hello", role="test", pid=1)["snapshot"]["instances"][0]["pid"] == worker
+    assert line.request("start", instances=[7])["kind"] == "no_such_instance"
+    assert line.request("stop", instances=[])["instances"] == []
+    assert other.request("hello", role="test", pid=1)["snapshot"]["instances"][0]["pid"] == worker
     line.close()
     other.close()
 
 
-def test_the_id_comes_back_as_it_was(app: Keeping) -> None:
+def test_the_id_comes_back_as_it_was(app: KeptApp) -> None:
     """Any JSON value serves."""
     app.start(*SLEEP)
     line = app.connect()
@@ -81,12 +82,12 @@ def test_the_id_comes_back_as_it_was(app: Keeping) -> None:
     line.close()
 
 
-def test_a_line_without_end_is_cut_off(app: Keeping) -> None:
-    """More than 1 MiB is not read; that client is told and dropped."""
+def test_a_line_without_end_is_cut_off(app: KeptApp) -> None:
+    """More than the longest line is not read; that client is refused and dropped."""
     app.start(*SLEEP)
     line = app.connect()
     with contextlib.suppress(OSError):  # it may hang up while we still write
-        line.send(b"x" * (3 << 20))
+        line.send(b"x" * (KEEPER_LINE_BYTES + (2 << 20)))
 
     def hung_up() -> bool:
         try:
@@ -100,15 +101,15 @@ def test_a_line_without_end_is_cut_off(app: Keeping) -> None:
     assert app.wait_for("online")
 
 
-def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(app: Keeping) -> None:
-    """It may come again; the one that asks gets its answers all the while."""
+def test_a_client_that_does_not_read_is_dropped_and_delays_no_other(app: KeptApp) -> None:
+    """It may connect again; another one gets its answers all the while."""
     app.start(*SLEEP)
     deaf = app.connect()
     deaf.send(b'{"id": 1, "do": "hello", "role": "test", "pid": 1}\n')
     busy = app.connect()
     why = "w" * 20_000
     for _ in range(150):
-        assert busy.ask("reset", why=why)["ok"]
+        assert busy.request("reset", by=why)["ok"]
     busy.close()
 
     def dropped() -> bool:
@@ -124,25 +125,30 @@ def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(app: Keeping
 
     wait_until(dropped, what="the deaf one is dropped")
     deaf.close()
-    assert app.ask("hello", role="test", pid=1)["ok"]
+    assert app.request("hello", role="test", pid=1)["ok"]
 
 
-def test_many_connections_leave_it_able_to_work(app: Keeping) -> None:
-    """More than it takes at once are turned away; when they are gone it answers as before."""
+def _repeat(do: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        do()
+
+
+def test_many_connections_leave_it_able_to_work(app: KeptApp) -> None:
+    """Connections beyond its limit are closed at once; when the others are gone it answers."""
     app.start(*SLEEP)
     app.wait_for("online")
-    lines: list[socket.socket] = []
-    for _ in range(100):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(5)
-        try:
-            sock.connect(app.places.keeper)
-        except OSError:
-            sock.close()
-            break
-        lines.append(sock)
-    for sock in lines:
-        sock.close()
+    with contextlib.ExitStack() as open_ones:
+        greeted = 0
+
+        def greet() -> None:
+            nonlocal greeted
+            line = open_ones.enter_context(contextlib.closing(app.connect()))
+            line.request("hello", role="test", pid=1)
+            greeted += 1
+
+        with pytest.raises(ConnectionError):
+            _repeat(greet, CLIENTS + 1)
+        assert greeted >= CLIENTS - 1  # the agent may be one of them
 
     def answers() -> bool:
         try:
@@ -157,85 +163,87 @@ def test_many_connections_leave_it_able_to_work(app: Keeping) -> None:
     "stdin",
     [b"nonsense", b"{}", b'{"spec": 3, "env": {}}', b'{"spec": {"name": "web"}, "env": {}}'],
 )
-def test_a_spec_that_is_none_is_refused(app: Keeping, stdin: bytes) -> None:
+def test_a_spec_that_is_none_is_refused(app: KeptApp, stdin: bytes) -> None:
     """With the reason, before anything is made of it."""
-    Path(app.places.folder).mkdir(parents=True)
-    said = app.launch(stdin)
-    assert (said["ok"], said["kind"]) == (False, "bad_request")
-    assert not Path(app.places.state).exists()
+    Path(app.paths.folder).mkdir(parents=True)
+    reply = app.start_keeper(stdin)
+    assert (reply["ok"], reply["kind"]) == (False, "bad_request")
+    assert not Path(app.paths.state).exists()
 
 
-def test_nothing_to_adopt_is_told(app: Keeping) -> None:
+def test_nothing_to_adopt_is_refused(app: KeptApp) -> None:
     """Without a spec and without a state there is no app."""
-    Path(app.places.folder).mkdir(parents=True)
-    said = app.launch()
-    assert said["ok"] is False
-    assert "no app" in said["message"]
+    Path(app.paths.folder).mkdir(parents=True)
+    reply = app.start_keeper()
+    assert reply["ok"] is False
+    assert "no app" in reply["message"]
 
 
-def test_a_state_that_cannot_be_read_is_told_not_guessed(app: Keeping) -> None:
+def test_a_state_that_cannot_be_read_is_refused(app: KeptApp) -> None:
     """It is neither overwritten nor taken for an empty app."""
-    Path(app.places.folder).mkdir(parents=True)
-    Path(app.places.state).write_text('{"schema": 99}')
-    said = app.launch()
-    assert (said["ok"], said["kind"]) == (False, "failed")
-    assert "schema 99" in said["message"]
-    assert Path(app.places.state).read_text() == '{"schema": 99}'
+    Path(app.paths.folder).mkdir(parents=True)
+    Path(app.paths.state).write_text('{"schema": 99}')
+    reply = app.start_keeper()
+    assert (reply["ok"], reply["kind"]) == (False, "refused")
+    assert "schema 99" in reply["message"]
+    assert Path(app.paths.state).read_text() == '{"schema": 99}'
 
 
-def test_where_nothing_can_be_written_nothing_is_started(app: Keeping) -> None:
+def test_where_nothing_can_be_written_nothing_is_started(app: KeptApp) -> None:
     """A place that is no folder, and a disk that is full: refused, no worker ever ran."""
     (app.home / "apps").write_text("in the way")
-    said = app.start("/bin/touch", str(app.home / "ran"))
-    assert (said["ok"], said["kind"]) == (False, "failed")
-    assert app.places.folder in said["message"]
+    reply = app.start("/bin/touch", str(app.home / "ran"))
+    assert (reply["ok"], reply["kind"]) == (False, "failed")
+    assert app.paths.folder in reply["message"]
     (app.home / "apps").unlink()
     full = 'ulimit -f 0; exec "$@"'
-    command = ["/bin/sh", "-c", full, "sh", *keeper_command(app.places.folder)]
-    spec = to_json(app.spec("/bin/touch", str(app.home / "ran")))
+    command = ["/bin/sh", "-c", full, "sh", *keeper_command(app.paths.folder)]
+    spec = spec_to_json(app.spec("/bin/touch", str(app.home / "ran")))
     done = subprocess.run(
         command, input=json.dumps({"spec": spec, "env": {}}).encode(), capture_output=True
     )
     assert done.returncode == 1
-    said = json.loads(done.stdout)
-    assert (said["ok"], said["kind"]) == (False, "failed")
-    assert "File too large" in said["message"]
+    reply = json.loads(done.stdout)
+    assert (reply["ok"], reply["kind"]) == (False, "failed")
+    assert "File too large" in reply["message"]
     assert not (app.home / "ran").exists()
 
 
-def test_a_path_too_long_for_a_socket_is_told(home: Path) -> None:
+def test_a_path_too_long_for_a_socket_is_refused(home: Path) -> None:
     """With what to shorten."""
-    app = Keeping(home / ("x" * 100))
-    said = app.start(*SLEEP)
-    assert said["ok"] is False
-    assert "MONIT_HOME" in said["message"]
+    app = KeptApp(home / ("x" * 100))
+    reply = app.start(*SLEEP)
+    assert reply["ok"] is False
+    assert "MONIT_HOME" in reply["message"]
     app.close()
 
 
-def test_it_goes_on_from_memory_when_the_state_cannot_be_written(app: Keeping) -> None:
-    """Told once, tried again by itself, told when it worked."""
+def test_it_keeps_running_from_memory_when_the_state_cannot_be_written(app: KeptApp) -> None:
+    """Recorded once, tried again by itself, recorded when it worked."""
     app.start(*SLEEP)
     app.wait_for("online")
-    in_the_way = Path(app.places.state + ".tmp")
+    in_the_way = Path(app.paths.state + ".tmp")
     in_the_way.mkdir()
-    app.ask("stop")
+    app.request("stop")
     app.wait_for("stopped")
-    wait_until(lambda: app.told("state_unsaved"), what="the trouble is told")
-    app.ask("start")
+    wait_until(lambda: app.event_texts("state_unsaved"), what="the problem is logged")
+    app.request("start")
     app.wait_for("online")
     in_the_way.rmdir()
-    wait_until(lambda: app.told("state_saved"), what="it is saved again")
-    wait_until(lambda: b'"online"' in Path(app.places.state).read_bytes(), what="with what is now")
-    assert len(app.told("state_unsaved")) == 1
+    wait_until(lambda: app.event_texts("state_saved"), what="it is saved again")
+    wait_until(lambda: b'"online"' in Path(app.paths.state).read_bytes(), what="with what is now")
+    assert len(app.event_texts("state_unsaved")) == 1
 
 
-def test_a_keeper_started_by_a_worker_is_no_part_of_it(app: Keeping) -> None:
+def test_a_keeper_started_by_a_worker_is_no_part_of_it(app: KeptApp) -> None:
     """`monit start` inside an app begins another app, which outlives the first."""
-    inner = Keeping(app.home, "inner")
-    Path(inner.places.folder).mkdir(parents=True)
-    given = json.dumps({"spec": to_json(inner.spec(*SLEEP)), "env": {"PATH": os.environ["PATH"]}})
+    inner = KeptApp(app.home, "inner")
+    Path(inner.paths.folder).mkdir(parents=True)
+    given = json.dumps(
+        {"spec": spec_to_json(inner.spec(*SLEEP)), "env": {"PATH": os.environ["PATH"]}}
+    )
     (app.home / "given").write_text(given)
-    keeper = " ".join(keeper_command(inner.places.folder))
+    keeper = " ".join(keeper_command(inner.paths.folder))
     app.start("/bin/sh", "-c", f"setsid {keeper} < {app.home}/given; exec sleep 1000")
 
     def up() -> bool:
@@ -247,8 +255,19 @@ def test_a_keeper_started_by_a_worker_is_no_part_of_it(app: Keeping) -> None:
     app.wait_for("online")
     wait_until(up, what="the inner app runs")
     pid = inner.keeper_pid()
-    app.ask("delete")
+    app.request("delete")
     assert app.process is not None
     app.process.wait(20)
     assert inner.keeper_pid() == pid
     assert inner.slot()["restarts"] == 0
+
+
+def test_a_new_app_does_not_take_the_place_of_a_newer_state(app: KeptApp) -> None:
+    """It would rewrite what only a newer version can read."""
+    os.makedirs(app.paths.folder)
+    text = '{"schema": 99, "written_by": "12.3.4"}'
+    Path(app.paths.state).write_text(text)
+    answer = app.start("/bin/sleep", "1000")
+    assert (answer["ok"], answer["kind"]) == (False, "refused")
+    assert "12.3.4" in answer["message"]
+    assert Path(app.paths.state).read_text() == text

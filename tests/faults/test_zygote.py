@@ -1,7 +1,7 @@
-"""The process from which a home's agents are forked: it saves time and memory, nothing needs it."""
+"""The process that finds or forks one for a home's agents: it saves time and memory, nothing needs
+it."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,30 +15,33 @@ import psutil
 import pytest
 
 import monit_agent
-from monit_agent.wire.places import zygote_socket
-from running import monit, processes_of, row
-from waiting import wait_until
+from monit_agent.wire.paths import app_paths, zygote_socket
+from support.agent import client_of
+from support.command_line import monit, row
+from support.matrix import matrix
+from support.processes import processes_of
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a zygote needs pidfds")
 
 
 def zygote(home: Path) -> psutil.Process | None:
-    """Give the home's zygote, None when there is none."""
+    """Return the home's zygote, None when there is none."""
     found = [each for each in processes_of(home) if _title(each) == "monit-zygote"]
     return found[0] if found else None
 
 
 def _title(process: psutil.Process) -> str:
     try:
-        return process.cmdline()[0]
+        return process.cmdline()[0].partition(" ")[0]
     except (psutil.Error, IndexError):
         return ""
 
 
 def started(home: Path, *names: str) -> psutil.Process:
-    """Start apps that only sleep, one after another; give the zygote."""
+    """Start apps that only sleep, one after another; return the zygote."""
     for name in names:
-        monit("start", "--name", name, "--", "sleep", "1000")
+        monit("start", "--name", name, "--min-uptime", "50ms", "--", "sleep", "1000")
         agent_of(name)
     found = wait_until(lambda: zygote(home), what="a zygote")
     assert found is not None
@@ -46,63 +49,66 @@ def started(home: Path, *names: str) -> psutil.Process:
 
 
 def agent_of(app: str, other_than: int = 0) -> psutil.Process:
-    """Wait until the app's agent answers and is not the process ``other_than``; give it."""
+    """Wait until the app's agent answers and is not the process ``other_than``; return it."""
+    paths = app_paths(os.environ["MONIT_HOME"], app)
 
     def there() -> psutil.Process | None:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "monit_agent", "describe", app, "--json"],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        pid = _agent_pid(done.stdout) if done.returncode == 0 else 0
-        return psutil.Process(pid) if pid and pid != other_than else None
+        with client_of(paths) as client:
+            answer = client.try_snapshot()
+        pid = answer.agent_pid if answer else other_than
+        return psutil.Process(pid) if pid != other_than else None
 
     found = wait_until(there, what=f"the agent of {app}")
     assert found is not None
     return found
 
 
-def _agent_pid(text: str) -> int:
-    told = json.loads(text)
-    return (told[0] if isinstance(told, list) else told)["agent_pid"]
-
-
 def killed(app: str) -> psutil.Process:
-    """Kill the app's agent; give the next one."""
+    """Kill the app's agent; return the next one."""
     old = agent_of(app).pid
     os.kill(old, signal.SIGKILL)
     return agent_of(app, other_than=old)
 
 
-def test_agents_come_from_the_zygote(home: Path) -> None:
-    """The second app's agent is forked, and so is the next one of the first app when it is killed;
-    it is shown under its own name and speaks of its own app."""
+def test_processes_of_agents_come_from_the_zygote(home: Path) -> None:
+    """The second app's agent joins the first; when their process is killed both are in one that
+    was forked, which is shown under its own name, and report their own apps."""
     mother = started(home, "one", "two")
-    assert agent_of("two").ppid() == mother.pid
-    assert agent_of("two").cmdline()[:2] == ["monit-agent", str(home / "apps" / "two")]
+    assert agent_of("one") == agent_of("two")
+    assert agent_of("two").cmdline()[0] == f"monit-agents {home} one two"
     assert killed("one").ppid() == mother.pid
-    assert row("one")["status"] == row("two")["status"] == "online"
+    assert agent_of("two").ppid() == mother.pid
+    assert agent_of("two").name() == "monit-agents"
+    monit("delete", "one")
+    wait_until(
+        lambda: agent_of("two").cmdline()[0] == f"monit-agent {home / 'apps' / 'two'}",
+        what="the title of a process with one agent",
+    )
+    assert row("two")["status"] == "online"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", matrix([signal.SIGKILL, signal.SIGSTOP], [signal.SIGSTOP]))
 def test_without_a_zygote_agents_come_back_all_the_same(home: Path, number: signal.Signals) -> None:
-    """The zygote is killed or halted: agents live on, and one that is killed is started anew."""
+    """The zygote is killed or halted: agents live on, and those that are killed are started
+    again."""
     mother = started(home, "one", "two")
     living = agent_of("two").pid
     mother.send_signal(number)
-    next_one = killed("one")
-    assert next_one.ppid() != mother.pid
     assert agent_of("two").pid == living
+    assert killed("one").ppid() != mother.pid
+    assert agent_of("two", other_than=living).ppid() != mother.pid
 
 
 def test_after_a_zygote_comes_another(home: Path) -> None:
-    """The agent that had to be started by itself is the first one of the next zygote."""
+    """An agent that had to be started by itself is the first one of the next zygote."""
     mother = started(home, "one", "two")
     mother.kill()
     killed("one")
     wait_until(lambda: (z := zygote(home)) and z.pid != mother.pid, what="the next zygote")
     next_one = zygote(home)
     assert next_one is not None
-    assert killed("two").ppid() == next_one.pid
+    found = killed("two")
+    assert found == agent_of("one") or found.ppid() == next_one.pid
 
 
 def test_the_zygote_ends_with_the_last_app(home: Path) -> None:
@@ -113,24 +119,25 @@ def test_the_zygote_ends_with_the_last_app(home: Path) -> None:
     assert not os.path.exists(zygote_socket(str(home)))
 
 
-@pytest.mark.parametrize(
-    "send",
-    [
-        pytest.param(lambda sock: sock.send(b"garbage"), id="no descriptor"),
-        pytest.param(lambda sock: _with_file(sock, b"no request"), id="no request"),
-        pytest.param(lambda sock: _with_file(sock, b"/etc/x/y\x001 1\x00A=b\x00"), id="elsewhere"),
-        pytest.param(lambda sock: None, id="nothing"),
-    ],
-)
-def test_garbage_makes_no_agent(home: Path, send: Callable[[socket.socket], None]) -> None:
-    """Whoever asks for what cannot be is turned away; the next agent comes as ever."""
+GARBAGE: dict[str, Callable[[socket.socket], object]] = {
+    "no descriptor": lambda sock: sock.send(b"garbage"),
+    "no request": lambda sock: _with_file(sock, b"no request"),
+    "another home": lambda sock: _with_file(sock, b"/etc/x/y\x001 1\x00\x00A=b\x00"),
+    "nothing": lambda _: None,
+}
+
+
+def test_garbage_makes_no_agent(home: Path) -> None:
+    """A request that makes no sense gets no answer; the next agent is forked as ever."""
     mother = started(home, "one", "two")
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(zygote_socket(str(home)))
-        send(sock)
-        sock.settimeout(10)
-        with contextlib.suppress(ConnectionResetError):  # it did not read all before it closed
-            assert sock.recv(100) == b""
+    for what, send in GARBAGE.items():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(zygote_socket(str(home)))
+            sock.settimeout(10)
+            # it did not read all before it closed
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                send(sock)
+                assert sock.recv(100) == b"", what
     assert killed("one").ppid() == mother.pid
 
 
@@ -147,11 +154,11 @@ def test_another_version_makes_its_own(home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "monit_agent", "start", "--name"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for name in ("one", "two"):
-        subprocess.run([*command, name, "--", "sleep", "1000"], env=env, check=True,
-                       capture_output=True, timeout=60)  # fmt: skip
+        words = [*command, name, "--min-uptime", "50ms", "--", "sleep", "1000"]
+        subprocess.run(words, env=env, check=True, capture_output=True, timeout=60)
     mother = wait_until(lambda: zygote(home), what="a zygote")
     assert mother is not None
-    os.utime(package / "observe" / "agent.py")
+    os.utime(package / "agent" / "agent.py")
     assert killed("two").ppid() != mother.pid
     wait_until(lambda: not mother.is_running(), what="the old zygote has ended")
 
@@ -163,7 +170,7 @@ def test_an_agent_has_the_environment_of_its_own_app(
     monkeypatch.setenv("FLAVOUR", "first")
     started(home, "one")
     monkeypatch.setenv("FLAVOUR", "second")
-    monit("start", "--name", "two", "--", sys.executable, "-c",
+    monit("start", "--name", "two", "--min-uptime", "50ms", "--", sys.executable, "-c",
           "import os, time; print('flavour', os.environ['FLAVOUR']); time.sleep(1000)")  # fmt: skip
     monit("stop", "two")
     old = _keeper_of(home, "two")
@@ -172,8 +179,8 @@ def test_an_agent_has_the_environment_of_its_own_app(
     wait_until(lambda: row("two")["status"] == "stopped" and not row("two")["stale"], what="known")
     monkeypatch.delenv("FLAVOUR")
     monit("start", "two")
-    said = monit("logs", "two", "--no-follow")
-    assert said.count("flavour second") == 2
+    printed = monit("logs", "two", "--no-follow")
+    assert printed.count("flavour second") == 2
 
 
 def _keeper_of(home: Path, app: str) -> int:

@@ -1,10 +1,11 @@
 """The heap's size and use, from the allocators themselves."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from probing import VERSIONS, python, run, two_reports
+from support.probe import Report, each_version, python, run, two_reports
 
 GROWTH = """
     import ctypes, json, sys, time
@@ -21,10 +22,29 @@ GROWTH = """
     while not passed("freed"):
         time.sleep(0.02)
 """
-GATES = dict.fromkeys(("small", "large", "freed"), two_reports)
+LATE_REPORTS = 45
+"""The probe reads a heap less often where that takes long, as on a machine whose host takes away
+the pages that are not used: then 30 s may pass between two readings."""
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+def _once(is_read: Callable[[int], bool]) -> Callable[[list[Report]], bool]:
+    """Return a gate that opens when the used heap that is reported is such, or never will be."""
+
+    def opens(since: list[Report]) -> bool:
+        heap = since[-1].get("heap") if two_reports(since) else None
+        return heap is not None and (is_read(heap["used"]) or len(since) >= LATE_REPORTS)
+
+    return opens
+
+
+GATES = {
+    "small": two_reports,
+    "large": _once(lambda used: used > 100_000_000),
+    "freed": _once(lambda used: used < 50_000_000),
+}
+
+
+@each_version
 def test_known_growth_is_read_within_five_percent(version: str) -> None:
     """What a program allocates appears in the used heap, and goes from it when it is freed."""
     ran = run(GROWTH, interpreter=python(version), gates=GATES)
@@ -41,7 +61,7 @@ def test_known_growth_is_read_within_five_percent(version: str) -> None:
 
 
 def test_without_pymalloc_the_sum_is_still_right() -> None:
-    """PYTHONMALLOC=malloc leaves all to glibc, which is asked as well."""
+    """PYTHONMALLOC=malloc leaves all to glibc, whose figures count as well."""
     ran = run(GROWTH, env={"PYTHONMALLOC": "malloc"}, gates=GATES)
     expected = json.loads(ran.out)
     heaps = [report["heap"] for report in ran.full]
@@ -50,8 +70,8 @@ def test_without_pymalloc_the_sum_is_still_right() -> None:
     assert max(h["used"] for h in heaps) - heaps[0]["used"] == pytest.approx(expected, rel=0.1)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_where_use_cannot_be_known_it_is_not_told(version: str) -> None:
+@each_version
+def test_where_use_cannot_be_known_it_is_not_reported(version: str) -> None:
     """While a program traces its allocations the pools cannot be read: then the source says
     ``rss``, the size is the resident memory, and the use is unknown instead of wrong."""
     ran = run(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from probing import Report, environment, listening
-from running import free_port, is_listening
-from waiting import wait_until
+from support.ports import free_port, is_listening
+from support.probe import Report, environment, listening
+from support.waiting import wait_until
 
 WSGI = """
 def app(environ, start_response):
@@ -47,7 +47,7 @@ def _serve(
             wait_until(lambda: is_listening(port), what=f"{words} listens")
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
                 assert answer.read() == b"ok"
-            wait_until(gathered, what="the reports tell it", deadline_s=20)
+            wait_until(gathered, what="the reports have it")
         finally:
             process.terminate()
             process.wait(20)

@@ -1,17 +1,17 @@
-"""The Blocked tab: where event loops were held up."""
+"""The Blocked tab: the code that blocked event loops."""
 
-from monit_agent.client import scenes
+from monit_agent.replay import scenes
 from monit_agent.wire.messages import BlockedTable
-from screening import Shown, show
+from support.screen import Shown, show
 
 
 def test_the_tab_names_the_function_that_blocks() -> None:
-    """Key 6 shows function, file and line, how often, and for how long in all."""
+    """Key 6 shows function, file and line, count and total time."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("api", 1)
+        await shown.move_to("api", 1)
         await shown.press("6")
-        await shown.until(lambda: "Cart.total pricing.py:88" in shown.text(), "the culprit")
+        await shown.until(lambda: "Cart.total pricing.py:88" in shown.text(), "the blocking frame")
         (line,) = (line for line in shown.lines() if "Cart.total" in line)
 
         assert "212ms" in line
@@ -21,28 +21,42 @@ def test_the_tab_names_the_function_that_blocks() -> None:
 
 
 def test_a_row_without_a_probe_says_so() -> None:
-    """An empty tab would read as: nothing ever blocks."""
+    """The tab of a worker without a probe says that it has none; it is not empty."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("worker", 0)
+        await shown.move_to("worker", 0)
         await shown.press("6")
-        await shown.until(lambda: "no probe reports" in shown.text(), "that there is no probe")
+        await shown.until(
+            lambda: "no probe in this worker" in shown.text(), "that there is no probe"
+        )
 
     show(play, scenes.healthy(), size=(200, 50))
 
 
-def test_nobody_is_asked_while_the_tab_is_hidden() -> None:
-    """What nobody sees costs the agent nothing."""
+def test_a_row_without_a_worker_says_that_it_is_not_running() -> None:
+    """The tab of an app in backoff says nothing of a worker's probe."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("api", 1)
+        await shown.move_to("newsletter", 0)
+        await shown.press("6")
+        await shown.until(lambda: "not running" in shown.text(), "that it is not running")
+        assert "no probe" not in shown.text()
+
+    show(play, scenes.trouble(), size=(200, 50))
+
+
+def test_a_hidden_tab_sends_no_requests() -> None:
+    """The tables are requested only while the tab is shown."""
+
+    async def play(shown: Shown) -> None:
+        await shown.move_to("api", 1)
         await shown.pass_time(5)
 
-        assert not [one for _, one in shown.recorder.asked if isinstance(one, BlockedTable)]
+        assert not [one for _, one in shown.recorder.requests if isinstance(one, BlockedTable)]
         await shown.press("6")
         await shown.until(
-            lambda: [one for _, one in shown.recorder.asked if isinstance(one, BlockedTable)],
-            "it asks when it comes to the front",
+            lambda: [one for _, one in shown.recorder.requests if isinstance(one, BlockedTable)],
+            "a request when it is shown",
         )
 
     show(play, scenes.healthy(), size=(200, 50))

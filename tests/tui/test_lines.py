@@ -1,4 +1,4 @@
-"""Only what changed is sent."""
+"""Only changed cells are sent."""
 
 import io
 
@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.style import Style
 from textual.strip import Strip
 
-from monit_agent.client import scenes
+from monit_agent.replay import scenes
 from monit_tui.compositor import TightCompositor, TightUpdate
-from monit_tui.widgets.lines import changed_spans, strip
-from screening import Shown, show
+from monit_tui.widgets.lines import changed_spans, make_strip
+from support.screen import Shown, show
 
 PLAIN, RED = Style(), Style(color="red")
 PARTS = st.lists(st.tuples(st.text("ab あ", max_size=6), st.sampled_from([PLAIN, RED])), max_size=6)
 
 
 def _paint(line: Strip, spans: list[tuple[int, int]], fresh: Strip) -> Strip:
-    """Do what a terminal does with the spans of ``fresh`` that are sent."""
+    """Return the line that a terminal shows after the spans of ``fresh`` are sent."""
     at, parts = 0, []
     for start, end in spans:
         parts += [line.crop(at, start), fresh.crop(start, end)]
@@ -27,31 +27,31 @@ def _paint(line: Strip, spans: list[tuple[int, int]], fresh: Strip) -> Strip:
 
 
 @given(PARTS, PARTS)
-def test_the_changed_spans_turn_the_old_line_into_the_new(
+def test_the_changed_spans_make_the_new_line(
     old: list[tuple[str, Style]], new: list[tuple[str, Style]]
 ) -> None:
-    """Sending these spans and nothing else leaves the new line on the screen."""
-    before, after = strip(old, 30), strip(new, 30)
+    """The old line with the changed spans of the new one is the new line."""
+    before, after = make_strip(old, 30), make_strip(new, 30)
     spans = list(changed_spans(before, after))
     assert _paint(before, spans, after).text == after.text
     assert not spans or before != after
 
 
 def test_equal_lines_have_no_spans() -> None:
-    """Nothing changed, nothing sent."""
-    assert list(changed_spans(strip([("abc", RED)], 9), strip([("abc", RED)], 9))) == []
+    """Two equal lines have no changed spans."""
+    assert list(changed_spans(make_strip([("abc", RED)], 9), make_strip([("abc", RED)], 9))) == []
 
 
-def test_a_dirty_stretch_is_sent_alone() -> None:
-    """One changed digit at the end of a row does not send the row."""
-    row = strip([("name      state     12%", PLAIN)], 40)
+def test_only_the_dirty_cells_are_sent() -> None:
+    """Two dirty cells at the end of a row send only these two."""
+    row = make_strip([("name      state     12%", PLAIN)], 40)
     update = TightUpdate([{0: row}], [(0, 20, 22)], [[40]])
     sent = update.render_segments(Console(file=io.StringIO(), force_terminal=True))
     assert sent == "\x1b[1;21H12"
 
 
-def test_the_overview_is_composed_tightly() -> None:
-    """The screen uses the compositor that crops on both sides (Textual's own does not)."""
+def test_the_overview_has_the_tight_compositor() -> None:
+    """The screen uses the compositor that crops on both sides, unlike Textual's own."""
 
     async def play(shown: Shown) -> None:
         assert type(shown.app.overview._compositor) is TightCompositor
@@ -60,7 +60,7 @@ def test_the_overview_is_composed_tightly() -> None:
 
 
 def test_a_quiet_fleet_repaints_little() -> None:
-    """Ten seconds of three healthy apps send less than 390 bytes a second, logs aside."""
+    """Ten seconds of three healthy apps send less than 390 bytes a second, without logs."""
 
     async def play(shown: Shown) -> None:
         sent: list[str] = []

@@ -1,8 +1,9 @@
-"""What the keys of the log pane do, as a reader sees it."""
+"""The keys of the log pane, as a user sees their effects."""
 
 import base64
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -11,33 +12,52 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.events import MouseScrollDown, MouseScrollUp
 
-from logscreen import APP, TWO, LogScreen, show
-from monit_agent.client import scenes
-from monit_agent.client.logrows import LogLine, StreamKey
-from monit_agent.client.view import Identity
-from monit_tui.bindings import bind
-from monit_tui.theme import look
-from monit_tui.widgets.log_actions import LOG_ACTIONS
-from monit_tui.widgets.log_commands import COMMANDS
-from monit_tui.widgets.log_pane import LogPane
-from monit_tui.widgets.log_render import Layout, lines_of
+from monit_agent.client.logs.rows import LogLine, StreamKey
+from monit_agent.replay import scenes
+from monit_agent.wire.ids import local_instance
+from monit_tui.keys.actions import LOG_ACTIONS
+from monit_tui.keys.bindings import make_bindings
+from monit_tui.theme import make_look
+from monit_tui.widgets.log.commands import COMMANDS
+from monit_tui.widgets.log.pane import LogPane
+from monit_tui.widgets.log.render import RowLayout, RowState, row_lines
+from support.log_screen import APP, ONE, TWO, LogScreen, show
 
-LOOK = look(utf8=True, colours=256, no_color=False)
-KEY = StreamKey("web", 0, "out")
+LOOK = make_look(utf8=True, colours=256, no_color=False)
+KEY = StreamKey(local_instance("web", 0), "out")
+
+
+def show_the_end_only(log: LogScreen, *lines: str) -> None:
+    """Print lines of which the pane loads only the last 500."""
+    log.pane.show((), "")
+    log.print(*lines)
+    log.pane.show(ONE, "again")
+
+
+LONG = [f"line {n}{' tea' if n % 1000 == 10 else ''}" for n in range(7000)]
 
 
 def test_every_action_is_bound_and_does_something() -> None:
-    """Each action of the registry has a command, each command an action, and no key two."""
+    """Each action of the registry has a command and each command an action; keys are unique."""
     named = {action.handler.removeprefix("log('").removesuffix("')") for action in LOG_ACTIONS}
     assert named == set(COMMANDS)
     keys = [key for action in LOG_ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
-    assert len(bind(LOG_ACTIONS)) == len(LogPane.BINDINGS) == len(keys)
+    assert len(make_bindings(LOG_ACTIONS)) == len(LogPane.BINDINGS) == len(keys)
 
 
-def test_search_lights_up_and_goes_from_match_to_match() -> None:
-    """Slash, a text, Enter: the last match has the cursor; N goes up, n goes down, round the
-    ends; Esc ends it."""
+STACK = (
+    "Traceback (most recent call last):",
+    '  File "/srv/shop.py", line 7, in pay',
+    "    raise Timeout('no answer')",
+    "shop.Timeout: no answer",
+)
+
+
+def test_search_highlights_matches_and_moves_between_them() -> None:
+    """A search moves to the last match; n goes to older ones, N to newer ones, and the place among
+    all matches, from the newest, is shown. Both continue at the other end and say so. Esc clears
+    the search."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"line {n}{' tea' if n % 10 == 3 else ''}" for n in range(100)))
@@ -45,15 +65,24 @@ def test_search_lights_up_and_goes_from_match_to_match() -> None:
         await log.press("slash")
         await log.type("tea")
         assert log.cursor_text() == "line 93 tea"
-        await log.press("N")
+        await log.until(lambda: "/tea  1/10" in log.status(), "all matches are counted")
+        await log.press("n")
         assert log.cursor_text() == "line 83 tea"
-        await log.press("n", "n")
+        assert "/tea  2/10" in log.status()
+        log.print("more tea", "no match")
+        await log.pass_time()
+        assert "/tea  3/11" in log.status()
+        await log.press("N", "N")
+        assert log.cursor_text() == "more tea"
+        assert "continued" not in log.toasts()
+        await log.press("N")
         assert log.cursor_text() == "line 3 tea"
+        assert "no newer match for 'tea'; continued at the oldest one" in log.toasts()
         strip = log.view.render_line(
             log.lines().index(next(x for x in log.lines() if "line 3 tea" in x))
         )
-        lit = [text for text, style, _ in strip if style and style.reverse]
-        assert "tea" in lit
+        highlighted = [text for text, style, _ in strip if style and style.reverse]
+        assert "tea" in highlighted
         assert "/tea" in log.status()
         await log.press("escape")
         assert "/tea" not in log.status()
@@ -62,23 +91,39 @@ def test_search_lights_up_and_goes_from_match_to_match() -> None:
 
 
 def test_a_search_without_match_says_so() -> None:
-    """The reader is told, and stays where he is."""
+    """A search without a match shows a notice and does not move the view."""
 
     async def play(log: LogScreen) -> None:
         log.print("one", "two")
         await log.pass_time()
         await log.press("slash")
         await log.type("three")
-        assert "no match of 'three'" in log.toasts()
+        await log.until(lambda: "no match for 'three' in the whole log" in log.toasts(), "a notice")
         assert log.texts() == ["one", "two"]
         await log.press("escape", "n")
-        assert "nothing is searched for" in log.toasts()
+        assert "no search yet" in log.toasts()
 
     show(play)
 
 
-def test_filter_hides_and_keeps_context_while_lines_come() -> None:
-    """Only matching lines with their neighbours, also of what comes later; Esc shows all."""
+@pytest.mark.parametrize("key", ["slash", "ampersand"])
+def test_escape_closes_the_field(key: str) -> None:
+    """Esc closes the field of a search or a filter, and keys work in the log again."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("one", "two")
+        await log.pass_time()
+        await log.press(key, "t", "escape")
+        assert not log.pane.prompt.display
+        assert "/t" not in log.status()
+        await log.press("g")
+        assert log.cursor_text() == "one"
+
+    show(play)
+
+
+def test_filter_shows_matches_with_context() -> None:
+    """A filter shows matching lines and their context, also of new lines; Esc clears it."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"line {n}" for n in range(30)))
@@ -96,8 +141,39 @@ def test_filter_hides_and_keeps_context_while_lines_come() -> None:
     show(play, size=(100, 20))
 
 
+def test_a_filter_shows_lines_of_the_whole_log() -> None:
+    """A filter shows matches with their context also from lines that are not loaded, and no gap
+    where everything was searched; scrolling up brings older ones."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, *LONG)
+        await log.pass_time()
+        await log.press("ampersand")
+        await log.type("-C 1 tea")
+        expected = [
+            line
+            for n in range(10, 7000, 1000)
+            for line in (f"line {n - 1}", f"line {n} tea", f"line {n + 1}")
+        ]
+        await log.until(lambda: log.texts() == expected, "all matches")
+        await log.press("escape", "ampersand")
+        await log.type("line")
+        await log.press("pageup")
+        for _ in range(1000):
+            await log.press("pageup")
+            await log.pass_time(0.1)
+            if log.texts()[0] == "line 0":
+                break
+        assert log.texts()[:3] == ["line 0", "line 1", "line 2"]
+        await log.press("escape", "G", "ampersand")
+        await log.type("!line")
+        await log.until(lambda: "no line matches the filter" in log.lines()[0], "nothing")
+
+    show(play, size=(100, 40))
+
+
 def test_filter_by_stream_and_level() -> None:
-    """:err and :error choose by what a line is, ! by what it is not."""
+    """:err filters by stream, :error by level, and ! excludes matches."""
 
     async def play(log: LogScreen) -> None:
         log.print("INFO fine", "ERROR bad")
@@ -112,29 +188,165 @@ def test_filter_by_stream_and_level() -> None:
             assert log.texts() == texts
         await log.press("ampersand")
         await log.type("nothing like that")
-        assert "no line passes" in log.lines()[0]
+        assert "no line matches" in log.lines()[0]
 
     show(play)
 
 
-def test_errors_are_jumped_to() -> None:
-    """E goes to the last error, again to the one before, e forward."""
+def test_error_keys_move_between_errors() -> None:
+    """While following, e goes to the nearest error above and then to older ones, E to newer ones;
+    what goes on at the other end says so."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"ERROR {n}" if n % 20 == 7 else f"INFO {n}" for n in range(100)))
         await log.pass_time()
+        for key, text in (("e", "ERROR 87"), ("e", "ERROR 67"), ("E", "ERROR 87")):
+            await log.press(key)
+            await log.until(lambda text=text: log.cursor_text() == text, text)
+        assert "continued" not in log.toasts()
         await log.press("E")
-        assert log.cursor_text() == "ERROR 87"
-        await log.press("E")
-        assert log.cursor_text() == "ERROR 67"
-        await log.press("e")
-        assert log.cursor_text() == "ERROR 87"
+        await log.until(lambda: log.cursor_text() == "ERROR 7", "the oldest error")
+        assert "no newer error; continued at the oldest one" in log.toasts()
 
     show(play)
 
 
-def test_timestamps_turn_through_their_kinds() -> None:
-    """Time of day, date and time, time since the line above, none."""
+def test_a_search_finds_lines_that_are_not_loaded() -> None:
+    """A search is of the whole log: it counts all matches, and each is shown with the lines around
+    it, also when it has to be fetched."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, *LONG)
+        await log.pass_time()
+        await log.press("slash")
+        await log.type("tea")
+        await log.until(lambda: "/tea  1/7" in log.status(), "all are counted")
+        assert log.cursor_text() == "line 6010 tea"
+        assert "line 6009" in log.texts()
+        assert "line 6011" in log.texts()
+        for number in range(5, -1, -1):
+            await log.press("n")
+            text = f"line {number * 1000 + 10} tea"
+            await log.until(lambda text=text: log.cursor_text() == text, text)
+        assert "7/7" in log.status()
+        await log.press("N")
+        await log.until(lambda: log.cursor_text() == "line 1010 tea", "the next newer one")
+
+    show(play)
+
+
+def test_escape_stops_a_search_and_then_forgets_it() -> None:
+    """While agents search, the line above the log says so. Esc stops them and keeps what was found;
+    the next Esc forgets the search."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, *LONG, "more tea")
+        await log.pass_time()
+        log.source.stage[APP].silent = True
+        await log.press("slash")
+        await log.type("tea")
+        assert log.cursor_text() == "more tea"
+        assert "/tea  1/1+  searched 0%" in log.status()
+        await log.press("escape")
+        log.source.stage[APP].silent = False
+        await log.pass_time()
+        assert "/tea  1/1+" in log.status()
+        assert "searched" not in log.status()
+        await log.press("escape")
+        assert "/tea" not in log.status()
+
+    show(play)
+
+
+def test_an_error_is_found_in_the_whole_log() -> None:
+    """Key e goes to an error that is not loaded, and says when there is none."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, "ERROR long ago", *LONG)
+        await log.pass_time()
+        await log.press("e")
+        await log.until(lambda: log.cursor_text() == "ERROR long ago", "the error")
+        log.source.stage[APP].logs[0, "out"].flush()
+        await log.press("G", "e")
+        await log.until(lambda: "no error in the whole log" in log.toasts(), "a notice")
+
+    show(play)
+
+
+def test_the_first_and_the_last_line_are_those_of_the_log() -> None:
+    """Key g goes to the oldest line that is kept and G to the newest; between them scrolling loads
+    what it comes to."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, *LONG)
+        await log.pass_time()
+        await log.press("g")
+        await log.until(lambda: log.texts()[0] == "line 0", "the first line")
+        assert log.texts() == [f"line {n}" for n in range(10)] + log.texts()[10:]
+        for _ in range(1000):
+            await log.press("pagedown")
+            await log.until(lambda: not any("skipped" in x for x in log.lines()), "no gap")
+            if "paused" not in log.status():
+                break
+        assert log.texts()[-1] == "line 6999"
+        merged = log.view.book.merged
+        texts = [merged.row(seq).raw.decode() for seq in range(merged.first, merged.end)]
+        assert texts == LONG
+
+    show(play, size=(100, 200))
+
+
+def test_a_time_can_be_gone_to() -> None:
+    """Key @ goes to the first line of a time of day, or of some time ago; what is no time, or in
+    the future, is refused with an example."""
+
+    async def play(log: LogScreen) -> None:
+        log.pane.show((), "")
+        for n in range(3000):
+            log.print(f"line {n}")
+            log.source.advance(1.0)
+        log.pane.show(ONE, "again")
+        await log.pass_time()
+        for typed in (
+            "-50m",
+            "50m",
+            time.strftime("%H:%M:%S", time.localtime(log.source.wall() - 3000)),
+        ):
+            await log.press("G", "at")
+            await log.type(typed)
+            await log.until(lambda: "line 0" in log.texts(), typed)
+            assert int(log.cursor_text().split()[1]) <= 1
+        await log.press("at")
+        await log.type("teatime")
+        assert "'teatime' is not a time; type for example 14:03" in log.toasts()
+        await log.press("at")
+        await log.type("2199-01-01")
+        assert "'2199-01-01' is in the future" in log.toasts()
+
+    show(play)
+
+
+def test_errors_per_minute_are_drawn() -> None:
+    """The line above the log says how many errors there were in the last minutes, a stack being
+    one, with a bar for each minute; without an error it says nothing."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("INFO fine")
+        await log.pass_time()
+        await log.until(lambda: not log.pane.error_rate._flying, "the agent has answered")
+        assert "error" not in log.status()
+        log.print("ERROR one", *STACK)
+        log.source.advance(120.0)
+        log.print("ERROR three")
+        await log.pass_time(11.0)
+        await log.until(lambda: "3 errors in 15 min" in log.status(), "all are counted")
+        assert re.search("█ +▄|█ ▄", log.status())
+
+    show(play)
+
+
+def test_timestamps_have_four_forms() -> None:
+    """Key t switches between time of day, date and time, time since the line above, and none."""
 
     async def play(log: LogScreen) -> None:
         log.print("one")
@@ -153,26 +365,28 @@ def test_timestamps_turn_through_their_kinds() -> None:
 
 
 def test_long_lines_are_cut_or_wrapped() -> None:
-    """Cut lines move sideways with the arrows, also while lines come; w wraps them whole."""
+    """Right and Left scroll cut lines, also while new lines arrive; w wraps them."""
 
     async def play(log: LogScreen) -> None:
         words = " ".join(f"word{n:03}" for n in range(60))
         log.print(words)
         await log.pass_time()
-        room = log.view.layout_now.room
+        room = log.view.row_layout.room
         assert log.texts() == [words[:room].rstrip()]
         await log.press("right")
-        moved = log.view.layout_now.x
+        moved = log.view.row_layout.x
         assert log.texts() == [words[moved : moved + room].rstrip()]
         log.print("x" * 300)
         await log.pass_time()
-        assert log.view.layout_now.x == moved
+        assert log.view.row_layout.x == moved
         await log.press("left", "left")
-        assert log.view.layout_now.x == 0
+        assert log.view.row_layout.x == 0
         await log.press("w")
-        gutter = log.view.layout_now.gutter
-        rows = [line[gutter:].ljust(room) for line in log.lines()]
-        assert "".join(rows).startswith(words)
+        gutter = log.view.row_layout.gutter
+        rows = [line[gutter:] for line in log.lines()]
+        shown = " ".join(row for row in rows if row.startswith("word"))
+        assert shown == words  # no word is broken
+        assert [line[:gutter].strip() for line in log.lines()[1:3]] == ["└", "└"]
 
     show(play)
 
@@ -185,15 +399,16 @@ def test_long_lines_are_cut_or_wrapped() -> None:
         st.sampled_from(["off", "time", "date", "since"]),
         st.sampled_from(["none", "number", "full"]),
         st.booleans(),
+        st.sampled_from(["compact", "fields", "raw"]),
         st.booleans(),
     ),
 )
 def test_rows_are_exactly_as_wide_as_the_pane(width, raw, switches) -> None:
-    """At any width and for any bytes, each line of a row fills the width and no more."""
-    stamps, names, wrap, pretty = switches
-    layout = Layout(width, LOOK, stamps, names, 6, wrap, pretty)
+    """At any width and for any bytes, each line of a row is exactly as wide as the pane."""
+    stamps, names, wrap, form, opened = switches
+    layout = RowLayout(width, LOOK, stamps, names, 6, wrap, form)
     row = LogLine(KEY, 0, 1_700_000_000_000_000_000, raw)
-    lines = lines_of(row, layout, 0, marked=False)
+    lines = row_lines(row, layout, RowState(opened=opened))
     assert lines
     for line in lines:
         assert line.cell_length == width
@@ -201,22 +416,144 @@ def test_rows_are_exactly_as_wide_as_the_pane(width, raw, switches) -> None:
         assert all(style is not None for _, style, _ in line)
 
 
-def test_json_lines_are_spread() -> None:
-    """J shows a JSON line a field a row and leaves other lines alone."""
+JSON = (
+    '{"time": 1773497002000, "level": 30, "msg": "request done", "url": "/tea", "status": 503, '
+    '"who": "J. Doe", "user": {"id": 7}, "none": null}'
+)
+
+
+def test_json_lines_are_compact_or_a_field_a_row_or_as_printed() -> None:
+    """A JSON line is shown as level, message and key=value; J shows its fields a row each, then the
+    line as printed. Without timestamps the time of the app is shown too."""
 
     async def play(log: LogScreen) -> None:
-        log.print('{"level": "info", "n": 1}', "plain")
+        log.print(JSON, "plain", '{"no": "message"}')
         await log.pass_time()
+        compact = 'INFO  request done  url=/tea status=503 who="J. Doe" user={"id":7} none=null'
+        assert log.texts() == [compact, "plain", '{"no": "message"}']
+        styles = {text.strip(): style for text, style, _ in log.view.render_line(0)}
+        assert styles["503"] != styles["/tea"]
+        await log.press("t", "t", "t")
+        assert "time=1773497002000" in log.texts()[0]
         await log.press("J")
-        assert log.texts() == ["{", '  "level": "info",', '  "n": 1', "}", "plain"]
+        assert log.texts()[:3] == ["{", '  "time": 1773497002000,', '  "level": 30,']
         await log.press("J")
-        assert log.texts() == ['{"level": "info", "n": 1}', "plain"]
+        assert log.texts()[0] == JSON[: log.view.row_layout.room].rstrip()
+
+    show(play, size=(120, 20))
+
+
+def test_a_match_is_visible_in_a_json_line() -> None:
+    """A JSON line whose match the compact form would hide is shown as printed."""
+
+    async def play(log: LogScreen) -> None:
+        log.print(JSON)
+        await log.pass_time()
+        await log.press("slash")
+        await log.type('"level": 30')
+        assert '"level": 30' in log.texts()[0]
+        await log.press("escape")
+        assert log.texts()[0].startswith("INFO  request done")
 
     show(play)
 
 
-def test_marks_are_found_again() -> None:
-    """M marks the line under the cursor, the apostrophe goes from mark to mark, m unmarks."""
+def test_enter_opens_and_closes_a_record() -> None:
+    """Enter shows the record at the cursor in full: JSON a field a row, a long line wrapped."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("x" * 150, JSON, "last")
+        await log.pass_time()
+        await log.press("k", "enter")
+        assert '  "status": 503,' in log.texts()
+        assert log.texts()[0] == "x" * log.view.row_layout.room
+        await log.press("enter")
+        assert '  "status": 503,' not in log.texts()
+        await log.press("k", "enter")
+        assert "".join(log.texts()[:3]).count("x") == 150
+
+    show(play, size=(80, 20))
+
+
+def test_stacks_and_equal_lines_are_folded() -> None:
+    """A stack is shown as the line that says what went wrong, and lines that differ only in time as
+    one with a count. Enter shows all lines of a stack, F all lines; a copy and a saved file always
+    have all of them."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("INFO start", *STACK, *STACK)
+        await log.pass_time()
+        assert log.texts() == ["INFO start", "▸ 4 lines \u00d72 shop.Timeout: no answer"]
+        strip = log.view.render_line(1)
+        assert any(s and s.color and s.color.name == "red" for t, s, _ in strip if "Timeout" in t)
+        for second in range(5):
+            log.print(f"12:00:0{second} waiting")
+        log.print("12:00:09 ready")
+        await log.pass_time()
+        assert log.texts()[2:] == ["\u00d75 12:00:00 waiting", "12:00:09 ready"]
+        await log.press("k", "k", "enter")
+        assert log.texts() == [
+            "INFO start", *STACK, "\u00d75 12:00:00 waiting", "12:00:09 ready",
+        ]  # fmt: skip
+        await log.press("enter")
+        written = sent(log)
+        await log.press("y")
+        assert copied(written[-1]) == "\n".join([*STACK, *STACK])
+        await log.press("F")
+        assert log.texts() == [
+            "INFO start", *STACK, *STACK, *(f"12:00:0{n} waiting" for n in range(5)),
+            "12:00:09 ready",
+        ]  # fmt: skip
+
+    show(play, size=(100, 30))
+
+
+def test_a_stack_that_comes_in_pieces_is_folded() -> None:
+    """Lines that arrive one by one, between those of another instance, are one stack in the end,
+    and a match in it opens it."""
+
+    async def play(log: LogScreen) -> None:
+        for number, line in enumerate(STACK):
+            log.print(line)
+            log.print(f"other {number}", instance=1)
+            await log.pass_time(0.1)
+        await log.pass_time()
+        others = [f"other {number}" for number in range(4)]
+        assert sorted(log.texts()) == [*others, "▸ 4 lines shop.Timeout: no answer"]
+        await log.press("slash")
+        await log.type("line 7")
+        await log.until(lambda: STACK[1] in log.texts(), "the stack is opened")
+
+    show(play, who=TWO)
+
+
+def test_the_status_of_an_http_line_is_tinted() -> None:
+    """The status of an access line has a colour by its class, other numbers have none."""
+    lines = [b'"GET /tea HTTP/1.1" %d 3ms' % status for status in (200, 302, 404, 500)]
+    lines.append(b"order 500 of 700")
+    colours = []
+    for raw in lines:
+        row = LogLine(KEY, 0, 0, raw)
+        (strip,) = row_lines(row, RowLayout(80, LOOK), RowState())
+        (style,) = [style for text, style, _ in strip if re.search("200|302|404|500", text)]
+        colours.append(style.color.name if style and style.color else None)
+    assert colours == ["green", "cyan", "yellow", "red", None]
+
+
+def test_instances_of_a_merged_log_have_colours_of_their_own() -> None:
+    """In a log of several instances the names of neighbours differ in colour."""
+    look = make_look(utf8=True, colours=256, no_color=False, theme="dark")
+    seen = []
+    for number in range(6):
+        key = StreamKey(local_instance("web", number), "out")
+        layout = RowLayout(80, look, names="full", name_cells=5)
+        (strip,) = row_lines(LogLine(key, 0, 0, b"x"), layout, RowState())
+        seen += [style.color.name for text, style, _ in strip if "web" in text]
+    assert len(set(seen)) == 6
+
+
+def test_marks_can_be_visited() -> None:
+    """Key m marks or unmarks the line at the cursor, and the apostrophe goes to the next mark."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"line {n}" for n in range(50)))
@@ -234,7 +571,7 @@ def test_marks_are_found_again() -> None:
 
 
 def sent(log: LogScreen) -> list[str]:
-    """What the pane writes past the screen."""
+    """Return the list of what the pane writes directly to the terminal."""
     written: list[str] = []
     log.pane.write_to_terminal = written.append  # type: ignore[method-assign]
     return written
@@ -247,8 +584,8 @@ def copied(sequence: str) -> str:
 
 
 def test_selected_lines_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """V and motion select, y copies them as safe text and says how; without a selection the
-    line under the cursor."""
+    """Key v selects lines and y copies them as safe text; without a selection, y copies the line at
+    the cursor."""
     monkeypatch.delenv("TMUX", raising=False)
 
     async def play(log: LogScreen) -> None:
@@ -267,8 +604,8 @@ def test_selected_lines_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     show(play)
 
 
-def test_too_long_a_copy_is_told() -> None:
-    """What does not fit is said, with what to do."""
+def test_a_copy_that_is_cut_shows_a_notice() -> None:
+    """A copy over the limit says how much was copied and how to save everything."""
 
     async def play(log: LogScreen) -> None:
         sent(log)
@@ -286,8 +623,8 @@ def saved(folder: Path) -> list[Path]:
 
 
 def test_lines_are_saved_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl+s writes the shown lines byte for byte, readable by the owner only, and says where;
-    with nowhere to write it says why."""
+    """ctrl+s writes the shown lines byte for byte, readable by the owner only, and shows the
+    path, or the reason when it cannot write."""
     monkeypatch.chdir(tmp_path)
 
     async def play(log: LogScreen) -> None:
@@ -312,7 +649,7 @@ def test_lines_are_saved_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_lines_of_many_are_saved_with_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a file of several instances each line says when and whose it is."""
+    """In a file of several instances each line has its time, instance and stream."""
     monkeypatch.chdir(tmp_path)
 
     async def play(log: LogScreen) -> None:
@@ -329,7 +666,7 @@ def test_lines_of_many_are_saved_with_their_names(
 
 
 def test_clear_empties_the_view_only() -> None:
-    """After C only new lines show; what was there can be fetched again."""
+    """After C only new lines are shown; older lines can be fetched again."""
 
     async def play(log: LogScreen) -> None:
         log.print("old")
@@ -347,7 +684,7 @@ def test_clear_empties_the_view_only() -> None:
 
 
 def test_narrow_and_tiny_panes_draw() -> None:
-    """Down to one cell the pane draws, shows text before anything else, and survives keys."""
+    """The pane draws and handles keys at any size, down to one cell."""
     for size in ((1, 1), (2, 3), (10, 4), (24, 5), (60, 8)):
 
         async def play(log: LogScreen) -> None:
@@ -360,13 +697,12 @@ def test_narrow_and_tiny_panes_draw() -> None:
 
 
 def test_hostile_output_stays_text() -> None:
-    """Escape sequences, bidi, markup and megabytes without newline: nothing of it reaches the
-    terminal but as text, in every way of showing it."""
+    """Escape sequences, bidi characters, markup and long lines are shown as text in every form."""
     source = scenes.hostile()
     (app,) = source.stage
 
     async def play(log: LogScreen) -> None:
-        log.app.pane.show((Identity(app, 0), Identity(app, 1)), "hostile [/] \x1b[2J")
+        log.app.pane.show((local_instance(app, 0), local_instance(app, 1)), "hostile [/] \x1b[2J")
         for keys in (("g",), ("w",), ("J",), ("t",), ("G",), ("w",), ("right",), ("left",)):
             await log.pass_time(1.0)
             await log.press(*keys)
@@ -377,12 +713,12 @@ def test_hostile_output_stays_text() -> None:
         assert "^[[2J^[[H cleared the screen" in text
         assert "[@click=app.quit]nor a link" in text
 
-    show(play, source=source, who=(Identity(app, 0),), size=(120, 30))
+    show(play, source=source, who=(local_instance(app, 0),), size=(120, 30))
 
 
-def test_the_mouse_moves_too() -> None:
-    """A click puts the cursor there and holds the log still; the wheel scrolls, and at the end
-    the log follows again."""
+def test_the_mouse_moves_the_cursor_and_scrolls() -> None:
+    """A click moves the cursor and pauses; the wheel scrolls, and at the end the log follows
+    again."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"line {n}" for n in range(50)))
@@ -408,7 +744,7 @@ def wheel(kind: type[MouseScrollUp] | type[MouseScrollDown], log: LogScreen) -> 
 
 
 def test_a_smaller_pane_keeps_the_cursor_in_view() -> None:
-    """When the terminal shrinks the line that is read stays on the screen."""
+    """When the terminal shrinks, the line at the cursor stays in view."""
 
     async def play(log: LogScreen) -> None:
         log.print(*(f"line {n}" for n in range(50)))

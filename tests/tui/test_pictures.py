@@ -1,15 +1,15 @@
-"""Pictures of the screen: few, of scenes whose clock stands still."""
+"""Snapshots of the screen, of scenes whose clock is stopped."""
 
 import time
 
 import pytest
 from textual.pilot import Pilot
 
-from monit_agent.client import scenes
-from monit_agent.client.replay import ReplaySource
+from monit_agent.replay import scenes
+from monit_agent.replay.source import ReplaySource
 from monit_tui.app import MonitApp
 from monit_tui.clock import Clock
-from monit_tui.machine import Machine
+from monit_tui.model.machine import MachineFigures
 from monit_tui.screens import overview
 
 pytestmark = pytest.mark.snapshot_picture
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.snapshot_picture
 
 @pytest.fixture(autouse=True)
 def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One machine, one time zone, one terminal."""
+    """Set the same machine, time zone and terminal everywhere."""
     monkeypatch.setattr(
-        overview, "look_at_machine", lambda: Machine("fern", 0.42, 2 * 1024**3, 8 * 1024**3)
+        overview, "read_machine", lambda: MachineFigures("fern", 0.42, 2 * 1024**3, 8 * 1024**3)
     )
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
@@ -34,7 +34,7 @@ def _app(source: ReplaySource) -> MonitApp:
 
 
 async def _settled(pilot: Pilot[None]) -> None:
-    """Let answers arrive and the panes show them; the scene's clock does not move."""
+    """Wait until the panes show all answers; the scene's clock is stopped."""
     app = pilot.app
     assert isinstance(app, MonitApp)
     for _ in range(20):
@@ -48,12 +48,12 @@ async def _settled(pilot: Pilot[None]) -> None:
 )
 @pytest.mark.parametrize("scene", [scenes.healthy, scenes.trouble], ids=["healthy", "trouble"])
 def test_the_overview_looks_as_it_did(snap_compare, scene, size: tuple[int, int]) -> None:
-    """The main screen on a quiet day and on a bad night, at three sizes."""
+    """The main screen of healthy and of failing apps is unchanged at three sizes."""
     assert snap_compare(_app(scene()), terminal_size=size, run_before=_settled)
 
 
 def test_the_question_looks_as_it_did(snap_compare) -> None:
-    """The dialog before a stop."""
+    """The dialog before a stop is unchanged."""
     assert snap_compare(
         _app(scenes.healthy()), terminal_size=(80, 24), press=["x"], run_before=_settled
     )

@@ -2,22 +2,26 @@
 
 import pytest
 
-from monit_agent.client import scenes
-from monit_tui.terminal import Terminal
-from screening import Shown, show
+from monit_agent.replay import scenes
+from monit_tui.terminal import TerminalFeatures
+from support.matrix import matrix
+from support.screen import Shown, show
 
-ODD_SIZES = [
-    (1, 1), (2, 1), (1, 2), (3, 3), (5, 2), (10, 4), (12, 40), (20, 5), (37, 9), (40, 12), (56, 19),
-    (79, 24), (80, 19), (80, 20), (80, 24), (100, 6), (119, 30), (120, 20), (121, 35), (200, 50),
-    (400, 100),
-]  # fmt: skip
+ODD_SIZES = {
+    "tiny": [(1, 1), (3, 3), (20, 5)],
+    "more tiny": [(2, 1), (1, 2), (5, 2), (10, 4), (12, 40)],
+    "small": [(37, 9), (40, 12), (56, 19), (100, 6)],
+    "breakpoints": [(79, 24), (80, 19), (80, 20), (80, 24), (119, 30), (120, 20), (121, 35)],
+    "large": [(200, 50), (400, 100)],
+}
 
 
-def test_every_size_draws() -> None:
-    """From one cell to a wall of them, with dialogs and help, nothing fails."""
+@pytest.mark.parametrize("sizes", matrix(ODD_SIZES, ["small"]))
+def test_every_size_draws(sizes: str) -> None:
+    """Panes, dialogs and help draw at every size, from one cell on."""
 
     async def play(shown: Shown) -> None:
-        for size in ODD_SIZES:
+        for size in ODD_SIZES[sizes]:
             await shown.pilot.resize_terminal(*size)
             for keys in [("1",), ("2",), ("3",), ("4",), ("5",), ("z",), ("z",), ("1", "x"), ("n",),
                          ("question_mark",), ("escape",), ("S",), ("escape",), ("o",), ("escape",),
@@ -30,9 +34,23 @@ def test_every_size_draws() -> None:
     show(play, scenes.trouble())
 
 
+def test_what_is_chosen_draws_at_every_size() -> None:
+    """Columns, themes and the field for commands draw at odd sizes, from one cell on."""
+
+    async def play(shown: Shown) -> None:
+        for size in [(1, 1), (20, 5), (56, 19), (200, 50)]:
+            await shown.pilot.resize_terminal(*size)
+            for keys in [("comma", "space"), ("escape", "T", "down"),
+                         ("escape", "colon", "s", "tab"), ("escape",)]:  # fmt: skip
+                await shown.press(*keys)
+                assert len(shown.lines()) == size[1], (size, keys)
+
+    show(play, scenes.trouble())
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 35)], ids=["80x24", "120x35"])
-def test_a_row_says_all_that_matters(size: tuple[int, int]) -> None:
-    """Name, state, CPU, memory, lag, restarts and uptime stand in a row of 80 columns."""
+def test_a_row_has_the_main_columns(size: tuple[int, int]) -> None:
+    """Name, state, CPU, memory, lag, restarts and uptime fit a row of 80 columns."""
 
     async def play(shown: Shown) -> None:
         row = shown.row("api", 0)
@@ -43,19 +61,21 @@ def test_a_row_says_all_that_matters(size: tuple[int, int]) -> None:
 
 
 def test_outside_utf8_only_ascii_is_drawn() -> None:
-    """Our own parts use no character that such a terminal cannot show."""
+    """Without UTF-8, monit draws only ASCII characters."""
 
     async def play(shown: Shown) -> None:
-        for keys in [("1",), ("3",), ("4",), ("5",), ("1", "x"), ("escape", "S"), ("escape",)]:
+        for keys in [("1",), ("3",), ("4",), ("5",), ("1", "x"), ("escape", "S"), ("escape",),
+                     ("comma",), ("escape", "T"), ("escape", "colon", "l", "tab"),
+                     ("escape",)]:  # fmt: skip
             await shown.press(*keys)
             odd = {char for char in shown.text() if not char.isascii()}
             assert not odd, (keys, odd)
 
-    show(play, scenes.trouble(), at=Terminal(utf8=False))
+    show(play, scenes.trouble(), at=TerminalFeatures(utf8=False))
 
 
 def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_COLOR takes colours away, and the cursor is still to be seen."""
+    """NO_COLOR removes all colours, and the cursor stays visible."""
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def play(shown: Shown) -> None:
@@ -75,7 +95,7 @@ def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_hostile_names_and_output_stay_text() -> None:
-    """Names, reasons and lines made to break a terminal are drawn as visible characters."""
+    """Names, reasons and lines with control characters are drawn as visible characters."""
 
     async def play(shown: Shown) -> None:
         for _ in shown.table.rows:

@@ -1,15 +1,16 @@
-"""The processes below a worker on the screen: opening, standing on, acting on them."""
+"""The processes below a worker: showing them, moving to them, keys on them."""
 
 import pytest
 from msgspec.structs import replace
 
-from monit_agent.client import scenes
+from monit_agent.replay import scenes
+from monit_agent.wire.ids import local_app
 from monit_agent.wire.messages import Restart
-from monit_tui.rows import RowKey
-from monit_tui.widgets.process_facts import tree_pairs
-from screening import Shown, show
+from monit_tui.model.processes.rows import RowKey
+from monit_tui.widgets.processes.facts import tree_pairs
+from support.screen import Shown, show
 
-POOL = RowKey("worker", 0)
+POOL = RowKey(local_app("worker"), 0)
 
 
 def _below(shown: Shown) -> list[RowKey]:
@@ -17,8 +18,8 @@ def _below(shown: Shown) -> list[RowKey]:
 
 
 async def _open(shown: Shown) -> RowKey:
-    """Open the worker's tree and stand on its first process."""
-    await shown.stand_on("worker", 0)
+    """Open the worker's tree and move to its first process."""
+    await shown.move_to("worker", 0)
     await shown.press("right", "down")
     key = _below(shown)[0]
     assert shown.table.cursor == key
@@ -28,11 +29,11 @@ async def _open(shown: Shown) -> RowKey:
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 35)])
 def test_right_opens_a_tree_and_left_closes_it(size: tuple[int, int]) -> None:
-    """Closed, a mark tells that there is something below; left on a process goes up and closes."""
+    """A mark shows that an instance has processes; Left on a process closes the tree."""
 
     async def play(shown: Shown) -> None:
         glyphs = shown.table._look.glyphs
-        await shown.stand_on("worker", 0)
+        await shown.move_to("worker", 0)
         assert glyphs.folded in shown.row("worker", 0)
         assert "python3 worker.py" not in shown.text()
         await _open(shown)
@@ -48,10 +49,10 @@ def test_right_opens_a_tree_and_left_closes_it(size: tuple[int, int]) -> None:
 
 
 def test_left_on_the_row_of_an_opened_instance_closes_its_tree_first() -> None:
-    """Only what is below the instance goes; a second left does what it does without a tree."""
+    """Left on an instance with an open tree hides its processes and keeps the instance."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("worker", 0)
+        await shown.move_to("worker", 0)
         await shown.press("right", "left")
         assert _below(shown) == []
         assert POOL in shown.table.rows
@@ -59,20 +60,20 @@ def test_left_on_the_row_of_an_opened_instance_closes_its_tree_first() -> None:
     show(play, scenes.healthy())
 
 
-def test_right_on_a_worker_that_is_alone_opens_nothing() -> None:
-    """A worker without children has neither a mark nor anything to open."""
+def test_right_on_a_worker_without_children_does_nothing() -> None:
+    """A worker without children has no mark and no tree."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("web", 1)
+        await shown.move_to("web", 1)
         await shown.press("right")
-        assert shown.table.how.opened == frozenset()
+        assert shown.table.arrangement.opened == frozenset()
         assert shown.table._look.glyphs.folded not in shown.row("web", 1)
 
     show(play, scenes.healthy())
 
 
 def test_the_metadata_are_those_of_the_process() -> None:
-    """The pane shows the process under the cursor, and the instance's again above it."""
+    """The metadata pane shows a process on its row, and the instance on the instance's row."""
 
     async def play(shown: Shown) -> None:
         key = await _open(shown)
@@ -80,22 +81,24 @@ def test_the_metadata_are_those_of_the_process() -> None:
         text = shown.text()
         assert f"pid {key.pid}" in text
         assert "the worker of worker/0" in text
-        assert "none reports from inside" in text
+        assert "no probe in this process" in text
         await shown.press("1", "up")
-        await shown.until(lambda: "Right lists them" in shown.text(), "the instance's metadata")
+        await shown.until(
+            lambda: "the Right key lists them" in shown.text(), "the instance's metadata"
+        )
 
     show(play, scenes.healthy())
 
 
-def test_acting_on_a_process_means_its_instance_and_says_so() -> None:
-    """Restart asks for the whole instance and names the process; kill -9 is refused with a word."""
+def test_keys_on_a_process_apply_to_its_instance() -> None:
+    """Restart on a process restarts its instance and says so; kill -9 is refused with a notice."""
 
     async def play(shown: Shown) -> None:
         key = await _open(shown)
         await shown.press("r")
-        assert f"Process {key.pid} is a part of it." in shown.text()
+        assert f"Process {key.pid} belongs to this instance." in shown.text()
         await shown.press("y")
-        assert shown.recorder.commands() == [("worker", Restart(instances=(0,)))]
+        assert shown.recorder.commands() == [(local_app("worker"), Restart(instances=(0,)))]
         await shown.press("X")
         assert f"kill -9 {key.pid}" in shown.toasts()
         assert len(shown.recorder.commands()) == 1
@@ -104,7 +107,7 @@ def test_acting_on_a_process_means_its_instance_and_says_so() -> None:
 
 
 def test_selecting_a_process_selects_its_instance() -> None:
-    """Actions know instances only, so the mark is set where it counts."""
+    """Space on a process selects its instance."""
 
     async def play(shown: Shown) -> None:
         await _open(shown)
@@ -116,8 +119,8 @@ def test_selecting_a_process_selects_its_instance() -> None:
     show(play, scenes.healthy())
 
 
-def test_the_cursor_goes_to_the_worker_when_a_process_ends() -> None:
-    """It never slides to a stranger; a new tree is shown as the old one was."""
+def test_the_cursor_goes_to_the_instance_when_a_process_exits() -> None:
+    """The cursor moves to the process's instance, and the new worker's tree stays open."""
 
     async def play(shown: Shown) -> None:
         key = await _open(shown)
@@ -133,10 +136,10 @@ def test_the_cursor_goes_to_the_worker_when_a_process_ends() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (40, 12), (60, 24), (200, 50)])
 def test_any_size_draws_a_tree(size: tuple[int, int]) -> None:
-    """However narrow, rows of processes fit."""
+    """Rows of processes fit any width."""
 
     async def play(shown: Shown) -> None:
-        await shown.stand_on("worker", 0)
+        await shown.move_to("worker", 0)
         await shown.press("right", "end")
         assert all(len(line) <= size[0] for line in shown.lines())
 
@@ -144,10 +147,10 @@ def test_any_size_draws_a_tree(size: tuple[int, int]) -> None:
 
 
 def test_the_metadata_say_how_many_of_many_children_are_listed() -> None:
-    """Of more children than a sample names, it is told that only the largest are listed."""
-    view = scenes.healthy().fleet.apps["worker"].instances[0]
+    """When a sample has only the largest children, the metadata say so."""
+    view = scenes.healthy().fleet.apps[local_app("worker")].instances[0]
     assert view.sample is not None
     listed = len(view.sample.processes)
-    assert tree_pairs(view)[0] == ("children", f"{listed}; Right lists them")
-    view.sample = replace(view.sample, children=300)
-    assert tree_pairs(view)[0] == ("children", f"300; Right lists the {listed} largest")
+    assert tree_pairs(view)[0] == ("children", f"{listed}; the Right key lists them")
+    view.sample = replace(view.sample, tree=replace(view.sample.tree, children=300))
+    assert tree_pairs(view)[0] == ("children", f"300; the Right key lists the {listed} largest")

@@ -1,18 +1,18 @@
-"""The two clocks of the screen, so that a replayed scene can bring its own."""
+"""The two clocks of the screen; a replayed scene has its own."""
 
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from monit_tui.condition import Now
+from monit_tui.model.processes.condition import ClockReading
 
 
 class Clock(NamedTuple):
-    """Wall time for what happened when, monotonic time for ages; both in seconds."""
+    """Wall time for times of day, monotonic time for ages; both in seconds."""
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
 
-    def now(self) -> Now:
-        """Give this moment on both."""
-        return Now(self.wall(), self.monotonic())
+    def now(self) -> ClockReading:
+        """Return the present time of both."""
+        return ClockReading(self.wall(), self.monotonic())

@@ -1,8 +1,7 @@
-"""The one timer that takes in data and lets it be painted.
+"""Polls the source at a steady rate and delivers the changes to the screen.
 
-Data is drained at a steady rate into the source's rings; one flush hands it on. Ten times a
-second on this machine, five times over ssh, once when the terminal has lost the focus or nothing
-happens at all.
+Ten times a second on this machine, five times over ssh, once when the terminal has no focus or
+nothing changes.
 """
 
 from collections.abc import Callable
@@ -13,14 +12,14 @@ from monit_tui.clock import Clock
 LOCAL_HZ, SSH_HZ, IDLE_HZ = 10.0, 5.0, 1.0
 
 IDLE_AFTER_S = 5.0
-"""Without anything new for this long the fleet counts as idle."""
+"""The fleet counts as idle when nothing has changed for this long."""
 
 HELD_BYTES = 4 * 1024 * 1024
-"""Log bytes kept while the display is frozen; the oldest go first, and can be fetched again."""
+"""Log bytes kept while the display is frozen; the oldest are dropped, and can be fetched again."""
 
 
-class Feed:
-    """Polls when it is time and delivers what came."""
+class ChangeFeed:
+    """Polls a source and delivers its changes, or keeps them while the display is frozen."""
 
     def __init__(
         self, source: Source, clock: Clock, deliver: Callable[[Changes], None], *, over_ssh: bool
@@ -36,11 +35,11 @@ class Feed:
 
     @property
     def frozen(self) -> bool:
-        """Tell whether what comes is held back from the screen."""
+        """Return whether changes are kept from the screen."""
         return self._frozen
 
     def tick(self) -> None:
-        """Poll if it is time; called at the fastest rate."""
+        """Poll if it is due; called at the fastest rate."""
         now = self._clock.monotonic()
         quiet = self.blurred or now - self._heard_at >= IDLE_AFTER_S
         if quiet and now - self._polled_at < 1 / IDLE_HZ:
@@ -48,8 +47,8 @@ class Feed:
         self.flush()
 
     def flush(self) -> None:
-        """Poll now and deliver, or hold while frozen. An empty `Changes` is delivered, too:
-        ages grow while nothing happens."""
+        """Poll now and deliver, or keep the changes while frozen. An empty `Changes` is delivered
+        too, because ages grow while nothing changes."""
         changes = self._source.poll(0)
         self._polled_at = self._clock.monotonic()
         if changes:
@@ -59,12 +58,12 @@ class Feed:
         else:
             self._deliver(changes)
 
-    def wake(self) -> None:
-        """Somebody is here: go back to the fastest rate."""
+    def restore_rate(self) -> None:
+        """Return to the fastest rate."""
         self._heard_at = self._clock.monotonic()
 
     def freeze(self, *, frozen: bool) -> None:
-        """Hold back what comes, or deliver all that was held."""
+        """Keep changes from the screen, or deliver all that were kept."""
         self._frozen = frozen
         if not frozen:
             held, self._held = self._held, Changes()
@@ -78,5 +77,5 @@ def _joined(one: Changes, other: Changes) -> Changes:
         held -= len(logs.pop(0).data)
     return Changes(
         one.apps | other.apps, one.sampled | other.sampled, tuple(logs),
-        (*one.happened, *other.happened)[-1000:],
+        (*one.events, *other.events)[-1000:],
     )  # fmt: skip

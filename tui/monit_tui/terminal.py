@@ -1,80 +1,111 @@
-"""What must be right about the terminal before Textual is imported. Standard library only."""
+"""What must be set up in the terminal before Textual is imported. Standard library only."""
 
+import contextlib
 import locale
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, MutableMapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, MutableMapping
+from typing import NamedTuple, NoReturn
 
 WATCH_EVERY_S = 1.0
 
 
-class Terminal(NamedTuple):
-    """What the environment says of the terminal at the other end."""
+class TerminalFeatures(NamedTuple):
+    """What the environment variables reveal of the terminal."""
 
     over_ssh: bool = False
     mosh: bool = False
     utf8: bool = True
 
 
-def describe(environ: Mapping[str, str]) -> Terminal:
-    """Read it from the variables that ssh, mosh and the locale set."""
+def read_features(environ: Mapping[str, str]) -> TerminalFeatures:
+    """Return the terminal's traits, from the variables that ssh, mosh and the locale set."""
     mosh = "MOSH_CONNECTION" in environ or environ.get("MOSH") is not None
     over_ssh = mosh or "SSH_CONNECTION" in environ or "SSH_TTY" in environ
-    return Terminal(over_ssh, mosh, _utf8(environ))
+    return TerminalFeatures(over_ssh, mosh, _utf8(environ))
 
 
 def _utf8(environ: Mapping[str, str]) -> bool:
-    """Containers often set no locale at all under a terminal that knows UTF-8 well, so only
-    what is said counts; the Linux console and old terminals are known by their names."""
-    said = next((environ[n] for n in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(n)), "")
-    if not said:
-        return not environ.get("TERM", "").startswith(("linux", "vt"))
-    charset = said.partition(".")[2].partition("@")[0]
+    """Return whether the terminal shows UTF-8, and the glyphs of the screen.
+
+    The Linux console understands UTF-8, but its fonts have 512 glyphs, without ours. Containers
+    often set no locale under a terminal that shows UTF-8, so without a locale only old terminals,
+    known by their names, count as ASCII.
+    """
+    if environ.get("TERM", "").startswith("linux"):
+        return False
+    locale_name = next((environ[n] for n in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(n)), "")
+    if not locale_name:
+        return not environ.get("TERM", "").startswith("vt")
+    charset = locale_name.partition(".")[2].partition("@")[0]
     if not charset:
-        return said not in {"C", "POSIX"} and locale.getpreferredencoding().lower() == "utf-8"
+        return (
+            locale_name not in {"C", "POSIX"} and locale.getpreferredencoding().lower() == "utf-8"
+        )
     return charset.lower().replace("-", "") == "utf8"
 
 
-def set_up(environ: MutableMapping[str, str]) -> None:
-    """Tell Textual, which reads these while it is imported; what the user set stays.
+def choose_theme(
+    environ: Mapping[str, str], known: Collection[str], kept: str = ""
+) -> tuple[str, str]:
+    """Return the name of the theme, and what is wrong with the user's choice ("" if nothing is).
+
+    ``MONIT_THEME`` chooses, else what was kept of an earlier run. Otherwise the colour of the page
+    decides, where the terminal tells it (``COLORFGBG``: konsole, rxvt and others); where nothing
+    is known, the page keeps the terminal's own sixteen colours.
+    """
+    named = environ.get("MONIT_THEME", "")
+    chosen = named or kept
+    if chosen in known:
+        return chosen, ""
+    source = f"MONIT_THEME={named}" if named else f"theme {kept}"
+    problem = f"{source}: no such theme; choose from {', '.join(known)}"
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    if ground.isdigit():
+        light = int(ground) in {7, 15}  # white and bright white
+        return ("light" if light else "dark"), problem if chosen else ""
+    return "terminal", problem if chosen else ""
+
+
+def prepare_textual(environ: MutableMapping[str, str]) -> None:
+    """Set the variables that Textual reads while it is imported; what the user has set stays.
 
     Over ssh the kitty protocol stays off, because a lost connection would leave it on in the
-    user's shell. Frames are not held back further than to 30 a second: news comes five times a
-    second (``feed.py``) and logs within a budget of bytes, while a key wants its answer at once.
+    user's shell. Frames are limited to 30 a second and not fewer: changes come five times a
+    second (``feed.py``) and logs within a budget of bytes, but a key is answered at once.
     """
     environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    if describe(environ).over_ssh:
+    if read_features(environ).over_ssh:
         environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         environ.setdefault("TEXTUAL_FPS", "30")
 
 
-def forget_size(environ: MutableMapping[str, str]) -> None:
-    """Let the terminal say its size: an exported COLUMNS would fix it for good."""
+def remove_size(environ: MutableMapping[str, str]) -> None:
+    """Remove COLUMNS and LINES: an exported size would override the terminal's own."""
     environ.pop("COLUMNS", None)
     environ.pop("LINES", None)
 
 
-def refusal(environ: Mapping[str, str]) -> str | None:
-    """Say why no full screen can be drawn here and what to do; None when it can."""
+def why_unusable(environ: Mapping[str, str]) -> str | None:
+    """Return why no full screen can be drawn here and what to do; None when it can."""
     if not (os.isatty(0) and os.isatty(2)):
-        return "monit: the screen needs a terminal; try: monit list, monit logs"
+        return "monit: the screen needs a terminal; use `monit list` or `monit logs`"
     if environ.get("TERM", "") in {"", "dumb", "unknown"}:
         return (
             f"monit: TERM={environ.get('TERM', '')} cannot show a full screen; "
-            "set TERM (xterm-256color fits most), or try: monit list --watch, monit logs"
+            "set TERM (usually xterm-256color), or use `monit list --watch` or `monit logs`"
         )
     return None
 
 
-def leave_with_the_terminal() -> None:
-    """End this process when the terminal is gone, whatever state it is in.
+def exit_with_terminal() -> None:
+    """Exit when the terminal is gone, whatever state this process is in.
 
-    ``nohup`` and some wrappers leave SIGHUP ignored; Textual would then spin on a dead
-    terminal, and its own way out waits for a writer that cannot write.
+    ``nohup`` and some wrappers leave SIGHUP ignored. Textual would then spin on a dead terminal:
+    its own exit waits for a writer that cannot write.
     """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     threading.Thread(target=_watch, name="terminal watch", daemon=True).start()
@@ -86,6 +117,15 @@ def _watch() -> None:
     os._exit(129)  # as a shell reports SIGHUP
 
 
-def say(text: str) -> None:
+def end_process(code: int) -> NoReturn:
+    """End this process now. Python would spend a tenth of a second on taking itself apart, while
+    the user waits for the shell."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or its terminal is gone
+            stream.flush()
+    os._exit(code)
+
+
+def print_line(text: str) -> None:
     """Write a line for the user below the closed screen."""
     sys.stderr.write(f"{text}\n")

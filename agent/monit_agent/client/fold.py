@@ -1,8 +1,8 @@
-"""How what agents say becomes what a client knows: pure folding into an `AppView`.
+"""Fold the messages of an agent into an `AppView`. Pure.
 
-Times called ``now`` are monotonic seconds and come with the calls. A snapshot says how far
-it reaches (``event_seq``); events up to there are in it already and are ignored, so that
-whoever subscribes first and asks for the snapshot second misses nothing.
+Times called ``now`` are monotonic seconds and are passed by the caller. A snapshot contains every
+update up to its ``event_seq``; those are ignored when they arrive. A client that subscribes first
+and requests the snapshot second therefore misses nothing.
 """
 
 from collections.abc import Iterable
@@ -10,61 +10,70 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from monit_agent.client.metric_history import MetricHistory
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.wire.limits import STALE_S
 from monit_agent.wire.messages import (
+    AlertsChanged,
     AppChanged,
+    AppDeleted,
     AppSnapshot,
-    Bye,
-    Event,
-    Happened,
+    EventAdded,
     InstanceChanged,
-    InstanceGone,
     InstanceRecord,
+    InstanceRemoved,
     LogEnd,
     MetricsPart,
     Sample,
     Stream,
+    Update,
 )
+from monit_agent.wire.metric_columns import samples_of
 
-Outcome = Literal["applied", "ignored", "needs_snapshot", "bye"]
-"""``needs_snapshot``: something was missed, or another agent speaks: ask for everything anew.
-``bye``: the app was deleted and leaves the fleet."""
+CLOCK_BACK_S = 2.0
+"""A sample that is older than the last one by more is not late: the clock was set back."""
+
+Outcome = Literal["applied", "ignored", "needs_snapshot", "deleted"]
+"""``needs_snapshot``: an update was missed or the agent was restarted; request a snapshot.
+``deleted``: the app was deleted and must leave the fleet."""
 
 
 def apply_snapshot(app: AppView, snapshot: AppSnapshot, now: float) -> None:
-    """Make ``app`` what the snapshot says; the samples collected so far are kept."""
+    """Replace the state of ``app`` by a snapshot; its collected samples are kept."""
     app.record = snapshot.app
-    app.roll = snapshot.roll
+    app.rollout = snapshot.rollout
     app.epoch = snapshot.epoch
     app.event_seq = snapshot.event_seq
     app.agent_pid = snapshot.agent_pid
     app.agent_version = snapshot.agent_version
     app.keeper_alive = snapshot.keeper_alive
+    app.alerts, app.mutes, app.hooks = snapshot.alerts, snapshot.mutes, snapshot.hooks
     app.logs = {(end.instance, end.stream): end for end in snapshot.logs}
-    app.happenings.clear()
-    app.happenings.extend(snapshot.happenings)
+    app.events.clear()
+    app.events.extend(snapshot.events)
+    app.sample = snapshot.app_sample
     set_instances(app, snapshot.instances)
     for number, sample in snapshot.samples.items():
         view = app.instances.get(number)
         if view is not None:
             _add_sample(view, sample)
-    hear(app, now)
+    mark_heard(app, now)
 
 
 def set_instances(app: AppView, records: Iterable[InstanceRecord]) -> None:
-    """Make the slots of ``app`` exactly these, in order of their numbers."""
+    """Set the instances of ``app`` to exactly these, sorted by number."""
     before = app.instances
     app.instances = {}
     for record in sorted(records, key=lambda one: one.instance):
-        view = before.get(record.instance) or InstanceView(app.name, record)
+        view = before.get(record.instance) or InstanceView(app.id, record)
         view.record = record
         app.instances[record.instance] = view
 
 
-def apply_event(app: AppView, epoch: int, seq: int, event: Event, now: float) -> Outcome:
-    """Fold one event; ``epoch`` and ``seq`` are those of its header."""
-    hear(app, now)
+def apply_update(app: AppView, epoch: int, seq: int, update: Update | None, now: float) -> Outcome:
+    """Fold one update; ``epoch`` and ``seq`` are from its header. None is one of a kind that only
+    another version knows: it counts, and changes nothing."""
+    mark_heard(app, now)
     if app.epoch != epoch:
         return "needs_snapshot"
     if seq <= app.event_seq:
@@ -72,25 +81,27 @@ def apply_event(app: AppView, epoch: int, seq: int, event: Event, now: float) ->
     if seq > app.event_seq + 1:
         return "needs_snapshot"
     app.event_seq = seq
-    return _change(app, event)
+    return "applied" if update is None else _apply(app, update)
 
 
-def _change(app: AppView, event: Event) -> Outcome:
-    match event:
+def _apply(app: AppView, update: Update) -> Outcome:
+    match update:
         case AppChanged():
-            app.record = event.app
-            app.roll = event.roll
-            # an agent that lost its keeper says so by a record without one
-            app.keeper_alive = event.app.keeper_pid is not None
+            app.record = update.app
+            app.rollout = update.rollout
+            # an agent that lost its keeper publishes a record without its pid
+            app.keeper_alive = update.app.keeper_pid is not None
         case InstanceChanged():
-            _change_instance(app, event.instance)
-        case InstanceGone():
-            app.instances.pop(event.instance, None)
-            app.logs = {key: end for key, end in app.logs.items() if key[0] != event.instance}
-        case Happened():
-            app.happenings.append(event.happening)
-        case Bye():
-            return "bye"
+            _change_instance(app, update.instance)
+        case InstanceRemoved():
+            app.instances.pop(update.instance, None)
+            app.logs = {key: end for key, end in app.logs.items() if key[0] != update.instance}
+        case EventAdded():
+            app.events.append(update.event)
+        case AlertsChanged():
+            app.alerts, app.mutes, app.hooks = update.alerts, update.mutes, update.hooks
+        case AppDeleted():
+            return "deleted"
     return "applied"
 
 
@@ -104,8 +115,8 @@ def _change_instance(app: AppView, record: InstanceRecord) -> None:
 
 
 def apply_sample(app: AppView, epoch: int, instance: int, sample: Sample, now: float) -> Outcome:
-    """Fold one sample; one of a slot that is not known (any more) is ignored."""
-    hear(app, now)
+    """Fold one sample; that of an unknown instance is ignored."""
+    mark_heard(app, now)
     if app.epoch != epoch:
         return "needs_snapshot"
     view = app.instances.get(instance)
@@ -115,35 +126,38 @@ def apply_sample(app: AppView, epoch: int, instance: int, sample: Sample, now: f
     return "applied"
 
 
-def apply_beat(app: AppView, epoch: int, event_seq: int, now: float) -> Outcome:
-    """Take note that the agent lives and that its events have come to ``event_seq``.
+def apply_app_sample(app: AppView, epoch: int, sample: Sample, now: float) -> Outcome:
+    """Fold the figures of the app as a whole."""
+    mark_heard(app, now)
+    if app.epoch != epoch:
+        return "needs_snapshot"
+    app.sample = sample
+    return "applied"
 
-    An event that was missed with none after it shows here.
+
+def apply_beat(app: AppView, epoch: int, event_seq: int, now: float) -> Outcome:
+    """Note that the agent is alive and has published updates up to ``event_seq``.
+
+    This detects a missed update that no other one followed.
     """
-    hear(app, now)
+    mark_heard(app, now)
     missed = app.epoch != epoch or event_seq > app.event_seq
     return "needs_snapshot" if missed else "applied"
 
 
 def extend_log(app: AppView, instance: int, stream: Stream, end: int) -> None:
-    """Take note that a stream reaches to logical offset ``end``."""
-    known = app.logs.get((instance, stream))
-    if known is None:
+    """Note that a stream reaches to logical offset ``end``."""
+    log = app.logs.get((instance, stream))
+    if log is None:
         app.logs[instance, stream] = LogEnd(instance=instance, stream=stream, begin=0, end=end)
-    elif end > known.end:
-        app.logs[instance, stream] = LogEnd(
-            instance=instance,
-            stream=stream,
-            begin=known.begin,
-            end=end,
-            lost_bytes=known.lost_bytes,
-        )
+    elif end > log.end:
+        app.logs[instance, stream] = replace(log, end=end)
 
 
 def merge_history(view: InstanceView, part: MetricsPart) -> None:
-    """Put what an agent remembers among what came since; one sample a moment is kept."""
-    merged = {sample.at: sample for sample in part.samples}
-    view.own.merge([sample.at for sample in part.samples], part.own)
+    """Merge an agent's history into the samples received since; one sample per time is kept."""
+    merged = {sample.at: sample for sample in samples_of(part)}
+    view.own.merge(list(part.at), part.own)
     merged.update((sample.at, sample) for sample in view.history)
     view.history.clear()
     view.history.extend(merged[at] for at in sorted(merged))
@@ -153,6 +167,8 @@ def merge_history(view: InstanceView, part: MetricsPart) -> None:
 
 def _add_sample(view: InstanceView, sample: Sample) -> None:
     view.sample = sample
+    if view.history and sample.at < view.history[-1].at - CLOCK_BACK_S:
+        _forget_future(view, sample.at)
     if not view.history or sample.at > view.history[-1].at:
         # an hour of process trees and metrics would take a hundred times the memory of the rest
         bare = sample.metrics or sample.processes
@@ -160,8 +176,16 @@ def _add_sample(view: InstanceView, sample: Sample) -> None:
         view.own.add(sample.at, sample.metrics)
 
 
-def hear(app: AppView, now: float) -> bool:
-    """Take note that the agent spoke; True when that changed the link."""
+def _forget_future(view: InstanceView, at: float) -> None:
+    """Drop what was sampled before the clock was set back to ``at``, and has a later time: the
+    charts would stand still until the clock is there again."""
+    while view.history and view.history[-1].at >= at:
+        view.history.pop()
+    view.own = MetricHistory()
+
+
+def mark_heard(app: AppView, now: float) -> bool:
+    """Note that the agent sent a message; return whether that changed the link."""
     changed = app.link != "live"
     app.heard_at = now
     app.link = "live"
@@ -171,21 +195,21 @@ def hear(app: AppView, now: float) -> bool:
 
 
 def mark_silence(app: AppView, now: float) -> bool:
-    """Turn a live app stale when its agent was silent for `STALE_S`; True if it did."""
+    """Mark a live app stale after `STALE_S` of silence; return whether it was marked."""
     if app.link != "live" or app.heard_at is None or now - app.heard_at < STALE_S:
         return False
     app.link = "stale"
     app.problem = (
-        f"{app.name}: its agent has gone silent and what is shown may be old; "
-        "a keeper starts a dead agent again by itself"
+        f"{app.name}: its agent is silent and the values shown may be old; "
+        "its keeper restarts an agent that exited"
     )
     return True
 
 
-def mark_bad(app: AppView, why: str) -> None:
-    """Count a message that could not be read; the rest of the app goes on."""
+def count_unreadable(app: AppView, why: str) -> None:
+    """Count a message that could not be read; it has no other effect."""
     app.bad_messages += 1
     app.problem = (
-        f"{app.name}: cannot read what its agent says ({app.bad_messages} messages so far, "
+        f"{app.name}: cannot read its agent's messages ({app.bad_messages} so far, "
         f"the last: {why}); was it started by another version of monit?"
     )

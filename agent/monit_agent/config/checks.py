@@ -1,89 +1,97 @@
-"""Readiness and health checks as a user wrote them: read, and refused where they make no sense."""
+"""Settings that contradict each other."""
 
-import shlex
+from collections.abc import Collection, Mapping
 
 from monit_agent.config.errors import BadInputError
-from monit_agent.config.units import parse_duration
+from monit_agent.config.options import BY_KEY, HEALTH_CHECKS, OPTIONS
 from monit_agent.supervise.spec import AppSpec, Checks
-from monit_agent.wire.checkurl import BadUrlError, filled, read_url, wants_port
-
-INTERVAL_LEAST_S = 0.5
-TIMEOUT_LEAST_S = 0.1
-STUCK_LEAST_S = 3.0
-"""A Node program's silence is only told from a late report after 2.5 seconds."""
+from monit_agent.system.timezone import BadZoneError, zone_of
+from monit_agent.system.users import BadUserError, is_only_roots, run_as
+from monit_agent.wire.checkurl import wants_port
 
 
-def parse_url(text: str) -> str:
-    """Return the URL if it can be asked; ``none`` is "", no check."""
-    url = text.strip()
-    if url == "none":
-        return ""
-    try:
-        read_url(filled(url, 1, 0))
-    except BadUrlError as error:
-        raise BadInputError(str(error)) from error
-    return url
+def refuse_contradictions(spec: AppSpec, env: Mapping[str, str]) -> AppSpec:
+    """Return ``spec``, or raise `BadInputError` for what cannot be done as configured.
 
-
-def parse_command(text: str) -> tuple[str, ...]:
-    """Give the words of a command, split as a shell does; no shell runs it."""
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise BadInputError(f"{text!r} cannot be split into words: {error}") from error
-    if not words or not words[0]:
-        raise BadInputError("the command is empty; write for example 'redis-cli ping'")
-    if "\0" in text:
-        raise BadInputError("the command holds a NUL, which no program can be given")
-    return words
-
-
-def parse_interval(text: str) -> float:
-    """Give the seconds between two checks."""
-    return _at_least(text, INTERVAL_LEAST_S)
-
-
-def parse_timeout(text: str) -> float:
-    """Give the seconds that an answer may take."""
-    return _at_least(text, TIMEOUT_LEAST_S)
-
-
-def parse_stuck(text: str) -> float:
-    """Give the seconds for which a worker may be stuck."""
-    return _at_least(text, STUCK_LEAST_S)
-
-
-def _at_least(text: str, least_s: float) -> float:
-    seconds = parse_duration(text)
-    if seconds < least_s:
-        raise BadInputError(f"{text!r} is too short; at least {least_s:g}s")
-    return seconds
-
-
-def check_checks(spec: AppSpec) -> AppSpec:
-    """Return the spec if its checks can be made, or raise `BadInputError`."""
+    ``env`` is the environment of the workers.
+    """
     checks = spec.checks
     for what, url, command in (
         ("ready", checks.ready_url, checks.ready_command),
         ("health", checks.health_url, checks.health_command),
     ):
         if url and command:
-            raise BadInputError(f"--{what}-url and --{what}-command: choose one of them")
+            raise BadInputError(f"use either --{what}-url or --{what}-command, not both")
         if url and wants_port(url) and spec.port is None:
             raise BadInputError(
-                f"--{what}-url {url}: the app has no port to put there; give it with --port"
+                f"--{what}-url {url}: the app has no port to fill in; set one with --port"
             )
     if spec.wait_ready and (checks.ready_url or checks.ready_command):
         raise BadInputError(
-            "--wait-ready believes the app's own word, --ready-url and --ready-command a check; "
-            "choose one of them"
+            "use either --wait-ready (the app reports that it is ready) or a check with "
+            "--ready-url or --ready-command, not both"
         )
-    tuned = checks._replace(
-        ready_url="", ready_command=(), restart_stuck_s=None, health_timeout_s=3.0
-    )
-    if tuned != Checks() and not (checks.health_url or checks.health_command):
+    _refuse_user(spec)
+    _refuse_log_files(spec)
+    if spec.policy.backoff_first_s > spec.policy.backoff_cap_s:
         raise BadInputError(
-            "--health-interval, --health-failures and --health-grace are about a check; "
-            "say which with --health-url or --health-command"
+            f"--backoff {spec.policy.backoff_first_s:g}s is longer than --backoff-max "
+            f"{spec.policy.backoff_cap_s:g}s"
         )
+    if spec.instance_var and spec.increment and spec.instance_var == spec.increment.name:
+        raise BadInputError(
+            f"--instance-var {spec.instance_var}: --increment-var uses the same variable"
+        )
+    if spec.watch_ignore and not spec.watch_paths:
+        raise BadInputError("--ignore-watch: there is nothing to ignore without --watch")
+    if spec.policy.cron is not None:
+        _refuse_unknown_zone(env.get("TZ"))
+    unused = _settings_without_a_check(checks)
+    if unused:
+        flags = " and ".join(BY_KEY[key].flags[0] for key in unused)
+        raise BadInputError(f"{flags}: add a check with --health-url or --health-command")
     return spec
+
+
+def _refuse_user(spec: AppSpec) -> None:
+    """Refuse a user who cannot be had, and log files that this user could replace: root writes
+    them."""
+    try:
+        user = run_as(spec.worker_user, spec.worker_group)
+    except BadUserError as error:
+        raise BadInputError(f"{'--user' if spec.worker_user else '--group'}: {error}") from error
+    for flag, path in (("--log-out", spec.log.out), ("--log-err", spec.log.err)):
+        if user is not None and path not in ("", "none") and not is_only_roots(path):
+            raise BadInputError(
+                f"{flag} {path}: others than root can change a folder of this path, and root would "
+                "write where they want; choose a folder such as /var/log/APP, made by root"
+            )
+
+
+def _refuse_log_files(spec: AppSpec) -> None:
+    if spec.log.to != "file" and (spec.log.out or spec.log.err):
+        flag = "--log-out" if spec.log.out else "--log-err"
+        raise BadInputError(f"{flag} names a file, and with --log-to {spec.log.to} there is none")
+
+
+def _refuse_unknown_zone(value: str | None) -> None:
+    try:
+        zone_of(value)
+    except BadZoneError as error:
+        raise BadInputError(
+            f"--cron: {error}; set TZ to one such as Europe/Berlin (--env TZ=Europe/Berlin)"
+        ) from error
+
+
+def _settings_without_a_check(checks: Checks) -> Collection[str]:
+    """Return the keys of changed settings that need a health check, when there is none."""
+    if checks.health_url or checks.health_command:
+        return ()
+    default = Checks()
+    return [
+        option.key
+        for option in OPTIONS
+        if option.shown_with == HEALTH_CHECKS
+        and (name := option.field.partition(".")[2])
+        and getattr(checks, name) != getattr(default, name)
+    ]

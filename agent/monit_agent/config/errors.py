@@ -2,8 +2,8 @@
 
 
 class BadInputError(ValueError):
-    """The user wrote something that cannot be done; the text names it and says what to do."""
+    """The user wrote something that is not possible; the text names it and what to write."""
 
 
-class NotThereError(BadInputError):
+class TargetNotFoundError(BadInputError):
     """The user named a script, module or command that does not exist."""

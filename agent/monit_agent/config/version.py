@@ -1,22 +1,22 @@
-"""The version that an app says of itself: in the nearest package.json or pyproject.toml."""
+"""The version of an app: from the nearest package.json or pyproject.toml."""
 
 import os
 from collections.abc import Callable
 from typing import Any
 
 LEVELS = 8
-"""How far up is looked: deep enough for ``packages/api/src/bin``, short enough not to end in
-a file that has nothing to do with the app."""
+"""Folders to search upwards: enough for ``packages/api/src/bin``, too few to reach a file that has
+nothing to do with the app."""
 
 _FILE_MAX_BYTES = 1024 * 1024
 _SHOWN_MAX = 64
 
 
 def nearest_version(folder: str) -> str | None:
-    """Give the version in the nearest package.json or pyproject.toml at or above ``folder``.
+    """Return the version in the nearest package.json or pyproject.toml at or above ``folder``.
 
     The search ends at a repository's root, below the user's home and after `LEVELS` folders.
-    A file that cannot be read or has no version gives None: the version is for people only.
+    A file that cannot be read or has no version gives None: the version is only shown.
     """
     home = os.path.expanduser("~")
     for _ in range(LEVELS):

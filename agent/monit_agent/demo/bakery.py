@@ -2,12 +2,12 @@
 
     PORT=8100 MONIT_INSTANCE=0 python bakery.py
 
-Written as a stranger would write it: standard library, no word of monit but the instance number
-in the environment and the metrics that it tells, which are nothing where monit is not; and none of
-sharing: all instances open on the same port, which works because monit lets them. It has what
-real apps have: routes that are fast, slow and broken, warnings, tracebacks, orders as JSON lines,
-memory that comes and goes. Instance 1 has a cold oven, and the oven of instance 2 sets the place on
-fire every half a minute.
+Written as a stranger would write it, with the standard library only. It knows two things of monit:
+the instance number in the environment, and `monit_probe` for its metrics, which do nothing without
+monit. All instances bind the same port; monit shares it between them. The bakery has what real apps
+have: fast, slow and broken routes, warnings, tracebacks, orders as JSON lines, and memory that
+grows and shrinks. The oven of instance 1 is cold, the one of instance 2 catches fire every 30
+seconds.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 try:
-    import monit_probe  # pyright: ignore[reportMissingImports] - only there below monit
-except ImportError:  # not below monit: the same words, and nothing behind them
+    import monit_probe  # pyright: ignore[reportMissingImports] - only there under monit
+except ImportError:  # not under monit: the same calls, which do nothing
 
     class _Off:
         def __getattr__(self, _: str) -> Any:
@@ -44,16 +44,16 @@ except ImportError:  # not below monit: the same words, and nothing behind them
     monit_probe: Any = _Off()
 
 PRICES = {"baguette": 180, "brioche": 390, "pretzel": 110, "rye": 420, "sourdough": 560}
-"""Cents. The croissant, which is on the menu, was forgotten: ordering one is the bug."""
+"""In cents. The croissant is on the menu but has no price: ordering one is the bug."""
 
 MENU = (*PRICES, "croissant")
 SLOW_MS = 400
 BATCH_BYTES = 4 * 2**20
 RACK_BATCHES = 12
-"""Batches that fit on the cooling rack; then it is cleared and memory falls."""
+"""Batches that fit on the cooling rack. A full rack is cleared, and memory falls."""
 MAX_BODY = 16 * 1024
-LAST_CUSTOMERS_S = 5.0
-"""How long those who were inside when it closed may take."""
+SHUTDOWN_TIMEOUT_S = 5.0
+"""How long requests under way may take after SIGTERM."""
 
 LOAVES = monit_probe.counter("loaves sold", unit="loaves")
 BAKING = monit_probe.histogram("baking", unit="ms")
@@ -61,7 +61,7 @@ BAKING = monit_probe.histogram("baking", unit="ms")
 log = logging.getLogger("bakery")
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """One HTTP request."""
 
     method: str
@@ -77,11 +77,11 @@ class Reply(NamedTuple):
 
 
 class BadRequestError(ValueError):
-    """What came in is not HTTP as this server speaks it."""
+    """The request is not the HTTP that this server understands."""
 
 
 class OvenFireError(RuntimeError):
-    """The oven is beyond control; nothing but a new process helps."""
+    """The oven is on fire; only a new process helps."""
 
 
 class Bakery:
@@ -94,81 +94,83 @@ class Bakery:
         self.rack: list[bytearray] = []
         self.oven_is_cold = instance % 3 == 1
         self.oven_is_faulty = instance % 3 == 2
-        self.routes: dict[tuple[str, str], Callable[[Asked], Awaitable[Reply]]] = {
+        self.routes: dict[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
             ("GET", ""): self.about,
             ("GET", "health"): self.about,
             ("GET", "breads"): self.breads,
             ("GET", "accounts"): self.accounts,
             ("GET", "orders"): self.order,
-            ("POST", "orders"): self.take_order,
+            ("POST", "orders"): self.create_order,
             ("POST", "bake"): self.bake,
         }
 
-    async def answer(self, asked: Asked) -> Reply:
-        """Give the reply of the route that ``asked`` names; an error in it becomes a 500."""
-        first = asked.path.strip("/").partition("/")[0]
-        route = self.routes.get((asked.method, first))
+    async def answer(self, request: Request) -> Reply:
+        """Return the reply of the route that ``request`` names; an error in it becomes a 500."""
+        first = request.path.strip("/").partition("/")[0]
+        route = self.routes.get((request.method, first))
         if route is None:
-            return Reply(HTTPStatus.NOT_FOUND, {"error": f"no route {asked.method} {asked.path}"})
+            return Reply(
+                HTTPStatus.NOT_FOUND, {"error": f"no route {request.method} {request.path}"}
+            )
         try:
-            return await route(asked)
+            return await route(request)
         except Exception:
-            log.exception("request failed: %s %s", asked.method, asked.path)
+            log.exception("request failed: %s %s", request.method, request.path)
             return Reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "something went wrong"})
 
-    async def about(self, _: Asked) -> Reply:
-        """Say which bakery this is."""
+    async def about(self, _: Request) -> Reply:
+        """Return which bakery this is."""
         return Reply(
             HTTPStatus.OK,
             {"bakery": self.instance, "pid": os.getpid(), "orders": len(self.orders)},
         )
 
-    async def breads(self, asked: Asked) -> Reply:
-        """Give the menu, or one bread of it."""
-        name = asked.path.strip("/").partition("/")[2]
+    async def breads(self, request: Request) -> Reply:
+        """Return the menu, or one bread of it."""
+        name = request.path.strip("/").partition("/")[2]
         if not name:
             return Reply(HTTPStatus.OK, list(MENU))
         if name not in PRICES:
             return Reply(HTTPStatus.NOT_FOUND, {"error": f"no bread is called {name}"})
         return Reply(HTTPStatus.OK, {"bread": name, "cents": PRICES[name]})
 
-    def tell(self) -> None:
-        """Let monit show how the bakery does, and clear the rack when somebody says so."""
+    def register_metrics(self) -> None:
+        """Register the gauge and the action that monit shows."""
         monit_probe.gauge("cooling", lambda: len(self.rack), unit="batches", agg="sum")
         monit_probe.action("clear rack", self.clear_rack, in_loop=True)
 
     def clear_rack(self) -> dict[str, int]:
-        """Send what cools on the rack to the shop."""
+        """Empty the cooling rack."""
         batches = len(self.rack)
         self.rack.clear()
         return {"batches": batches}
 
-    async def take_order(self, asked: Asked) -> Reply:
-        """Take an order, and print it as a line of JSON."""
-        wish = json.loads(asked.body)
+    async def create_order(self, request: Request) -> Reply:
+        """Create an order, and print it as a line of JSON."""
+        wanted = json.loads(request.body)
         order = {
             "level": "info",
             "event": "order",
             "id": len(self.orders) + 1,
-            "bread": wish["bread"],
-            "count": wish["count"],
-            "cents": PRICES[wish["bread"]] * wish["count"],
+            "bread": wanted["bread"],
+            "count": wanted["count"],
+            "cents": PRICES[wanted["bread"]] * wanted["count"],
         }
         self.orders[len(self.orders) + 1] = order
-        LOAVES.inc(wish["count"])
+        LOAVES.inc(wanted["count"])
         print(json.dumps(order), flush=True)
         return Reply(HTTPStatus.CREATED, order)
 
-    async def order(self, asked: Asked) -> Reply:
-        """Give one order by its number."""
-        number = asked.path.strip("/").partition("/")[2]
+    async def order(self, request: Request) -> Reply:
+        """Return one order by its number."""
+        number = request.path.strip("/").partition("/")[2]
         order = self.orders.get(int(number)) if number.isdecimal() else None
         if order is None:
             return Reply(HTTPStatus.NOT_FOUND, {"error": f"no order {number}"})
         return Reply(HTTPStatus.OK, order)
 
-    async def bake(self, _: Asked) -> Reply:
-        """Bake a batch: takes its time, and room on the rack."""
+    async def bake(self, _: Request) -> Reply:
+        """Bake a batch: it takes time, and space on the rack."""
         with BAKING.time():
             await asyncio.sleep(self.chance.uniform(0.3, 0.7) if self.oven_is_cold else 0.05)
         self.rack.append(bytearray(os.urandom(64) * (BATCH_BYTES // 64)))
@@ -176,14 +178,14 @@ class Bakery:
             log.info("rack is full, %d batches go to the shop", self.clear_rack()["batches"])
         return Reply(HTTPStatus.OK, {"batches": len(self.rack)})
 
-    async def accounts(self, _: Asked) -> Reply:
-        """Do the accounts, on the event loop as one should not: everybody waits."""
+    async def accounts(self, _: Request) -> Reply:
+        """Compute for a long time on the event loop, as one should not: it blocks all others."""
         rounds = self.chance.randrange(20_000, 400_000)
         seal = hashlib.pbkdf2_hmac("sha256", b"flour", b"salt", rounds)
         return Reply(HTTPStatus.OK, {"seal": seal.hex(), "rounds": rounds})
 
     async def watch_oven(self) -> None:
-        """Look at the oven for ever. Raises `OvenFireError` when it is a faulty one."""
+        """Watch the oven until the task is cancelled; raise `OvenFireError` if it is faulty."""
         minutes = 0
         while not self.oven_is_faulty:
             await asyncio.sleep(20)
@@ -196,8 +198,8 @@ class Bakery:
         raise OvenFireError("oven at 480 °C, the croissants are burning")
 
 
-async def read_request(reader: asyncio.StreamReader) -> Asked | None:
-    """Read one request; None when the caller went away first. Raises `BadRequestError`."""
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
+    """Return one request, or None if the client disconnected; raise `BadRequestError`."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
@@ -211,12 +213,12 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
     }
     length = fields.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY:
-        raise BadRequestError(f"no body of {length[:20]!r} bytes is taken")
-    return Asked(parts[0], parts[1], await reader.readexactly(int(length)))
+        raise BadRequestError(f"cannot accept a body of {length[:20]!r} bytes")
+    return Request(parts[0], parts[1], await reader.readexactly(int(length)))
 
 
 def encode(reply: Reply) -> bytes:
-    """Give ``reply`` as bytes; every answer closes its connection."""
+    """Return ``reply`` as bytes; every response closes its connection."""
     body = json.dumps(reply.value).encode() + b"\n"
     head = (
         f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\n"
@@ -232,44 +234,46 @@ async def serve_one(
     """Answer one connection and log it."""
     began = time.perf_counter()
     try:
-        asked = await read_request(reader)
-        if asked is None:
+        request = await read_request(reader)
+        if request is None:
             return
-        reply = await bakery.answer(asked)
+        reply = await bakery.answer(request)
         writer.write(encode(reply))
         await writer.drain()
-        if asked.path == "/health":
+        if request.path == "/health":
             return
         took = (time.perf_counter() - began) * 1000
         level = logging.WARNING if took > SLOW_MS else logging.INFO
-        said = "slow request " if took > SLOW_MS else ""
-        log.log(level, "%s%s %s %d %.1f ms", said, asked.method, asked.path, reply.status, took)
+        prefix = "slow request " if took > SLOW_MS else ""
+        log.log(
+            level, "%s%s %s %d %.1f ms", prefix, request.method, request.path, reply.status, took
+        )
     except BadRequestError as error:
         log.warning("%s", error)
         writer.write(encode(Reply(HTTPStatus.BAD_REQUEST, {"error": str(error)})))
     except (ConnectionError, asyncio.IncompleteReadError) as error:
-        log.warning("caller left: %s", error)
+        log.warning("client disconnected: %s", error)
     finally:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
 
-async def serve_out(server: asyncio.Server, served: set[asyncio.Task[None]]) -> None:
-    """Let nobody in any more, and serve those who are inside for `LAST_CUSTOMERS_S` at most."""
+async def finish_requests(server: asyncio.Server, served: set[asyncio.Task[None]]) -> None:
+    """Accept no more connections, and wait `SHUTDOWN_TIMEOUT_S` at most for those under way."""
     for listener in server.sockets:
-        # server.close() would hang up on those whom asyncio has accepted and not begun to serve
+        # server.close() would drop connections that asyncio has accepted but not yet served
         asyncio.get_running_loop().remove_reader(listener.fileno())
     await asyncio.sleep(0.1)
     if served:
-        await asyncio.wait(served, timeout=LAST_CUSTOMERS_S)
+        await asyncio.wait(served, timeout=SHUTDOWN_TIMEOUT_S)
 
 
 async def run(instance: int, port: int) -> None:
-    """Serve on ``port`` until SIGTERM and then who has come by then, or until the oven burns
-    (`OvenFireError`)."""
+    """Serve on ``port`` until SIGTERM, then finish the requests under way; raise `OvenFireError`
+    when the oven burns."""
     bakery = Bakery(instance, random.Random())  # noqa: S311 - a bakery needs no secrets
-    bakery.tell()
+    bakery.register_metrics()
     served: set[asyncio.Task[None]] = set()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -289,12 +293,12 @@ async def run(instance: int, port: int) -> None:
         if oven.done():
             oven.result()
         oven.cancel()
-        await serve_out(server, served)
+        await finish_requests(server, served)
     log.info("bakery %d closes, %d orders taken", instance, len(bakery.orders))
 
 
 def set_up_logging() -> None:
-    """Send warnings and errors to standard error and the rest to standard output."""
+    """Send warnings and errors to stderr, the rest to stdout."""
     out = logging.StreamHandler(sys.stdout)
     out.addFilter(lambda record: record.levelno < logging.WARNING)
     err = logging.StreamHandler(sys.stderr)
@@ -303,7 +307,7 @@ def set_up_logging() -> None:
 
 
 def main() -> None:
-    """Open on the port ``PORT``."""
+    """Serve on the port in ``PORT``."""
     set_up_logging()
     instance = int(os.environ.get("MONIT_INSTANCE", "0"))
     asyncio.run(run(instance, int(os.environ.get("PORT", "8100"))))

@@ -1,4 +1,4 @@
-"""Delivers bread by bicycle and falls off it, again and again: a slow crash loop to look at."""
+"""Delivers bread by bicycle and gets a flat tyre every time: a slow crash loop to look at."""
 
 import random
 import sys
@@ -8,7 +8,7 @@ TOWNS = ("Ahrensfelde", "Bernau", "Erkner", "Nauen", "Velten")
 
 
 def main() -> int:
-    """Ride for some seconds, then end with code 3."""
+    """Ride for some seconds, then return exit code 3."""
     town = random.choice(TOWNS)  # noqa: S311 - no secret
     print(f"INFO leaves for {town}", flush=True)
     for kilometre in range(1, random.randint(3, 9)):  # noqa: S311

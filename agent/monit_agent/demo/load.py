@@ -1,10 +1,10 @@
-"""Customers for a bakery: requests at a human rhythm, now and then a whole bus of them.
+"""Load for the bakery: single requests at random times, and sometimes a burst of them.
 
     python load.py PORT
 
-Knocks now and then and sends nobody while the bakery is closed. Prints a line of JSON with what
-it saw every five seconds: ``failed`` are requests without an answer, ``errors`` those whose
-answer was that something went wrong.
+Checks every few seconds whether the bakery is open, and sends nothing while it is closed. Prints a
+JSON summary every five seconds: ``failed`` counts requests without a response, ``errors`` counts
+responses with a status of 500 or above.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ import time
 
 MENU = ("baguette", "brioche", "pretzel", "rye", "sourdough")
 PAUSE_S = 0.15
-"""Mean time between two customers who come on foot."""
-BUS_EVERY_S = (9.0, 24.0)
-BUS_SEATS = (25, 60)
-KNOCK_EVERY_S = 3.0
-OPEN_SOON_S = 0.5
-"""Time between two knocks at a closed door."""
+"""Mean time between two single requests."""
+BURST_EVERY_S = (9.0, 24.0)
+BURST_REQUESTS = (25, 60)
+CHECK_OPEN_EVERY_S = 3.0
+CHECK_CLOSED_EVERY_S = 0.5
+"""Time between two checks while the bakery is closed."""
 REPORT_EVERY_S = 5.0
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 log = logging.getLogger("customers")
 
 
-class Street:
-    """Whether the bakery is open and how the customers fared since the last report."""
+class Load:
+    """Whether the bakery is open, and what became of the requests since the last report."""
 
     def __init__(self, port: int, chance: random.Random) -> None:
         self.port = port
@@ -40,11 +40,11 @@ class Street:
         self.failed = 0
         self.errors = 0
 
-    def wish(self) -> tuple[str, str, object]:
-        """Give what the next customer wants: method, path, body."""
+    def choose_request(self) -> tuple[str, str, object]:
+        """Return the next request: method, path, body."""
         bread = self.chance.choice(MENU)
         order = {"bread": bread, "count": self.chance.randint(1, 6)}
-        wishes: list[tuple[int, tuple[str, str, object]]] = [
+        weighted: list[tuple[int, tuple[str, str, object]]] = [
             (36, ("GET", "/breads", None)),
             (17, ("GET", f"/breads/{bread}", None)),
             (25, ("POST", "/orders", order)),
@@ -53,56 +53,56 @@ class Street:
             (3, ("GET", "/orders/7", None)),
             (4, ("GET", "/accounts", None)),
         ]
-        (_, chosen) = self.chance.choices(wishes, [weight for weight, _ in wishes])[0]
+        (_, chosen) = self.chance.choices(weighted, [weight for weight, _ in weighted])[0]
         return chosen
 
-    async def visit(self) -> None:
-        """Send one customer, if the bakery is open."""
+    async def send_one(self) -> None:
+        """Send one request, if the bakery is open."""
         if not self.open:
             return
-        method, path, body = self.wish()
+        method, path, body = self.choose_request()
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 status, _ = await request(self.port, method, path, body)
         except (OSError, TimeoutError, ValueError) as error:
             self.failed += 1
-            log.warning("no answer to %s %s: %s", method, path, str(error) or "too late")
+            log.warning("no response to %s %s: %s", method, path, str(error) or "timeout")
             return
         self.took_ms.append((time.perf_counter() - began) * 1000)
         if status >= 500:
             self.errors += 1
-            log.warning("%s %s went wrong: %d", method, path, status)
+            log.warning("%s %s failed: %d", method, path, status)
 
-    async def walk(self) -> None:
-        """Let customers come one by one, for ever."""
-        async with asyncio.TaskGroup() as visits:
+    async def send_singly(self) -> None:
+        """Send single requests until cancelled."""
+        async with asyncio.TaskGroup() as requests:
             while True:
-                visits.create_task(self.visit())
+                requests.create_task(self.send_one())
                 await asyncio.sleep(self.chance.expovariate(1 / PAUSE_S))
 
-    async def ride(self) -> None:
-        """Let a bus full of customers stop now and then, for ever."""
-        async with asyncio.TaskGroup() as visits:
+    async def send_bursts(self) -> None:
+        """Send a burst of requests from time to time until cancelled."""
+        async with asyncio.TaskGroup() as requests:
             while True:
-                await asyncio.sleep(self.chance.uniform(*BUS_EVERY_S))
-                seats = self.chance.randint(*BUS_SEATS)
-                log.info("a bus stops: %d customers", seats)
-                for _ in range(seats):
-                    visits.create_task(self.visit())
+                await asyncio.sleep(self.chance.uniform(*BURST_EVERY_S))
+                count = self.chance.randint(*BURST_REQUESTS)
+                log.info("a bus stops: %d customers", count)
+                for _ in range(count):
+                    requests.create_task(self.send_one())
                     await asyncio.sleep(self.chance.expovariate(1 / 0.03))
 
-    async def knock(self) -> None:
-        """Find out whether the bakery is open, for ever."""
+    async def check_open(self) -> None:
+        """Check whether the bakery is open until cancelled."""
         while True:
             found = await is_open(self.port)
             if found != self.open:
                 log.info("%s: http://127.0.0.1:%d", "open" if found else "closed", self.port)
             self.open = found
-            await asyncio.sleep(KNOCK_EVERY_S if found else OPEN_SOON_S)
+            await asyncio.sleep(CHECK_OPEN_EVERY_S if found else CHECK_CLOSED_EVERY_S)
 
     async def report(self) -> None:
-        """Print how the customers fared, for ever."""
+        """Print a summary every `REPORT_EVERY_S` seconds until cancelled."""
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
             took = sorted(self.took_ms)
@@ -120,9 +120,9 @@ class Street:
 
 
 async def is_open(port: int) -> bool:
-    """Tell whether ``port`` is a bakery's and it says that it is well."""
+    """Return whether a bakery answers its health check on ``port``."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             status, body = await request(port, "GET", "/health", None)
     except (OSError, TimeoutError, ValueError):
         return False
@@ -130,7 +130,8 @@ async def is_open(port: int) -> bool:
 
 
 async def request(port: int, method: str, path: str, body: object) -> tuple[int, bytes]:
-    """Send one request, give status and body. Raises `OSError`, or `ValueError` for nonsense."""
+    """Send one request and return status and body; raise `OSError`, or `ValueError` for a
+    response that is not HTTP."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         data = b"" if body is None else json.dumps(body).encode()
@@ -142,25 +143,26 @@ async def request(port: int, method: str, path: str, body: object) -> tuple[int,
     head_in, _, body_in = answer.partition(b"\r\n\r\n")
     words = head_in.split(b" ", 2)
     if len(words) < 3:
-        raise ValueError("hung up without an answer")
+        raise ValueError("connection closed without a response")
     return int(words[1]), body_in
 
 
 async def run(port: int) -> None:
-    """Send customers until SIGTERM."""
-    street = Street(port, random.Random())  # noqa: S311 - a street needs no secrets
-    habits = [street.knock(), street.walk(), street.ride(), street.report()]
-    together = asyncio.gather(*habits)
+    """Send load until SIGTERM."""
+    load = Load(port, random.Random())  # noqa: S311 - no secrets
+    together = asyncio.gather(
+        load.check_open(), load.send_singly(), load.send_bursts(), load.report()
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, together.cancel)
     try:
         await together
     except asyncio.CancelledError:
-        log.info("the street is empty")
+        log.info("no more customers")
 
 
 def main() -> None:
-    """Read the port from the command line and begin."""
+    """Read the port from the command line and send load to it."""
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout, force=True
     )

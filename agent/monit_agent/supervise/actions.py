@@ -1,56 +1,57 @@
-"""What the keeper shall do, imperative."""
+"""What the keeper must do, in the imperative."""
 
-from monit_agent.supervise.typed import NamedTuple
+from monit_agent.typed import NamedTuple
 
 
 class Spawn(NamedTuple):
-    """Start a worker in this slot and answer with `Spawned` or `SpawnFailed` before any
-    other event of the slot. ``beside``: next to the one that it has."""
+    """Start a worker in this slot, then report `Spawned` or `SpawnFailed` before any other event
+    of the slot. ``replacement``: start it next to the worker that the slot has."""
 
     instance: int
-    beside: bool = False
+    replacement: bool = False
 
 
 class Signal(NamedTuple):
-    """Send ``signal`` to the whole process group of a worker, and SIGCONT so that it is heard.
-    ``pid`` None means the worker that counts, not the one beside it."""
+    """Send a worker the stop signal ``signal``, to those of its processes that the app's
+    ``kill_mode`` names, and SIGCONT so that a stopped one receives it; SIGKILL kills what is left.
+    ``pid`` None means the slot's own worker, not the replacement."""
 
     instance: int
     signal: int
     pid: int | None = None
 
 
-class Quiesce(NamedTuple):
-    """Let this worker take no new connections, and finish those that it has."""
+class Drain(NamedTuple):
+    """Let this worker accept no new connections and finish those that it has."""
 
     instance: int
     pid: int
 
 
-class Tell(NamedTuple):
-    """Remember and publish a happening; ``kind`` is one of the wire's."""
+class RecordEvent(NamedTuple):
+    """Add an entry to the event log and publish it; ``kind`` is one of the wire's `EventKind`."""
 
     kind: str
     instance: int | None
     text: str
 
 
-class Complain(NamedTuple):
-    """Write to the keeper's own log: an event came that this state cannot have."""
+class LogError(NamedTuple):
+    """Write to the keeper's own log: an event came that is impossible in this state."""
 
     text: str
 
 
-class Forget(NamedTuple):
-    """The slot is no more: close its pipes, say `gone`."""
+class RemoveInstance(NamedTuple):
+    """The slot no longer exists: close its pipes and publish that it was removed."""
 
     instance: int
 
 
-class Leave(NamedTuple):
-    """No worker is left: end, and with ``forget`` remove the app's files."""
+class ShutDown(NamedTuple):
+    """No worker is left: exit, and with ``delete`` remove the app's files."""
 
-    forget: bool
+    delete: bool
 
 
-Action = Spawn | Signal | Quiesce | Tell | Complain | Forget | Leave
+Action = Spawn | Signal | Drain | RecordEvent | LogError | RemoveInstance | ShutDown

@@ -1,294 +1,338 @@
 """One slot: ``decide(slot, event, spec) -> (slot, actions)``.
 
-Pure: time comes with the event, chance too. The table at the end has every status and every
-event; a pair that cannot be is decided as well: nothing changes and the keeper's log says so,
-because the process that keeps the others alive does not stop for a riddle.
+Pure: the time and the random number come with the event. The table at the end has every status and
+every event. A pair that is impossible is decided too: nothing changes and the keeper's log says so,
+because the process that keeps the others alive must not stop for a surprise.
 """
 
 from collections.abc import Callable
 
 from monit_agent.supervise import events as e
-from monit_agent.supervise.actions import Action, Complain, Signal, Spawn, Tell
-from monit_agent.supervise.exits import (
-    Decision,
-    bury,
-    error,
-    finished_text,
-    is_finished,
-    ran_s,
-    rest,
-    tell,
-    unstable,
+from monit_agent.supervise.actions import Action, LogError, RecordEvent, Signal, Spawn
+from monit_agent.supervise.restart_rules import (
+    SlotDecision,
+    as_stopped,
+    count_failed_start,
+    early_exit_text,
+    finish,
+    give_up,
+    is_final_exit,
+    record_exit,
+    slot_event,
+    uptime_s,
+    wait_for_room,
+    wait_to_restart,
+    went_into_background,
 )
-from monit_agent.supervise.spec import AppSpec, is_checked, waits
-from monit_agent.supervise.state import (
-    After,
-    Now,
-    Slot,
-    Status,
-    Wanted,
-)
-from monit_agent.supervise.typed import Any
-from monit_agent.supervise.words import how, seconds, signal_name
+from monit_agent.supervise.spec import AppSpec, awaits_ready, has_port, has_ready_check
+from monit_agent.supervise.state import AfterStop, DesiredState, Now, Slot, Status
+from monit_agent.supervise.text import exit_text, seconds_text, signal_name
+from monit_agent.typed import Any
 
 SIGKILL = 9
 KILL_AGAIN_S = 5.0
-"""A process that is deep in the kernel dies late; it is reminded this often."""
+"""A process in an uninterruptible kernel call exits late; SIGKILL is sent again this often."""
 
-_Handler = Callable[[Slot, Any, AppSpec], Decision]
+_Handler = Callable[[Slot, Any, AppSpec], SlotDecision]
 
 
-def decide(slot: Slot, event: e.SlotEvent, spec: AppSpec) -> Decision:
-    """Give the slot after ``event`` and what the keeper shall do, in order."""
+def decide(slot: Slot, event: e.SlotEvent, spec: AppSpec) -> SlotDecision:
+    """Return the slot after ``event`` and what the keeper must do, in order."""
     return TABLE[type(event)][slot.status](slot, event, spec)
 
 
 # ---------------------------------------------------------------- starting
 
 
-def _begin(slot: Slot, _event: e.StartAsked, _spec: AppSpec) -> Decision:
-    """Start what has no worker, with a clean slate: a person decided."""
-    fresh = slot._replace(wanted=Wanted.RUNNING, unstable_at=(), proven=False)
+def _start_fresh(slot: Slot, _event: e.StartRequested, _spec: AppSpec) -> SlotDecision:
+    """Start a slot without a worker and forget its failed starts: a person requested it."""
+    fresh = slot._replace(desired=DesiredState.RUNNING, failed_start_times=(), was_online=False)
     return _spawn(fresh)
 
 
-def _spawn(slot: Slot) -> Decision:
+def _spawn(slot: Slot) -> SlotDecision:
     starting = slot._replace(
         status=Status.STARTING,
         ready=False,
         listens=False,
+        binds=False,
         worker=None,
-        after=After.REST,
-        wake_at=None,
+        after_stop=AfterStop.STAY_STOPPED,
+        deadline=None,
         killed=False,
+        finished=False,
+        done=False,
         next_start_at=None,
         reason=None,
     )
     return starting, (Spawn(slot.instance),)
 
 
-def _again(slot: Slot) -> Decision:
+def _restart_now(slot: Slot) -> SlotDecision:
     return _spawn(slot._replace(restarts=slot.restarts + 1))
 
 
-def _spawned(slot: Slot, event: e.Spawned, spec: AppSpec) -> Decision:
+def _spawned(slot: Slot, event: e.Spawned, spec: AppSpec) -> SlotDecision:
     if slot.worker is not None:
         return _impossible(slot, event, spec)
     policy = spec.policy
-    speaks = waits(spec) or (slot.shares and not spec.listen)
-    patience = policy.listen_timeout_s if speaks else policy.min_uptime_s
-    with_worker = slot._replace(
-        worker=event.worker,
-        wake_at=event.worker.since.mono + patience,
-        listens=bool(spec.listen),  # it inherits the sockets, and there is no word of accepting
-    )
-    return with_worker, (tell(slot, "spawned", f"pid {event.worker.pid}"),)
+    reports = awaits_ready(spec) or has_port(spec) or slot.shares_port
+    timeout_s = policy.listen_timeout_s if reports else policy.min_uptime_s
+    deadline = event.worker.since.mono + timeout_s
+    with_worker = slot._replace(worker=event.worker, deadline=deadline)
+    return with_worker, (slot_event(slot, "spawned", f"pid {event.worker.pid}"),)
 
 
-def _became_ready(slot: Slot, event: e.BecameReady, spec: AppSpec) -> Decision:
-    heard = waits(spec) and event.checked == is_checked(spec)
-    return come_online(slot, event.now, spec) if heard else (slot, ())
-
-
-def _not_ready(slot: Slot, event: e.NotReady, _spec: AppSpec) -> Decision:
-    return slot if slot.reason == event.why else slot._replace(reason=event.why), ()
-
-
-def _listened(slot: Slot, event: e.Listened, spec: AppSpec) -> Decision:
-    slot = slot._replace(listens=True, shares=True)
-    if slot.status is not Status.STARTING or slot.worker is None or waits(spec):
+def _became_ready(slot: Slot, event: e.BecameReady, spec: AppSpec) -> SlotDecision:
+    if not (awaits_ready(spec) and event.checked == has_ready_check(spec)):
         return slot, ()
-    return come_online(slot, event.now, spec)
+    if announces_listening(event, spec):
+        slot = slot._replace(listens=True, shares_port=True)
+    return become_online(slot, event.now, spec)
 
 
-def _patience_over(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
+def announces_listening(event: e.SlotEvent, spec: AppSpec) -> bool:
+    """Return whether a worker reports by itself that it is ready, and inherits its sockets: then it
+    accepts on them."""
+    return isinstance(event, e.BecameReady) and not event.checked and bool(spec.listen)
+
+
+def _readiness_failed(slot: Slot, event: e.ReadinessFailed, _spec: AppSpec) -> SlotDecision:
+    return slot if slot.reason == event.reason else slot._replace(reason=event.reason), ()
+
+
+def _bound_port(slot: Slot, _event: e.BoundPort, spec: AppSpec) -> SlotDecision:
+    if slot.worker is None or slot.binds:
+        return slot, ()
+    # a server: from now on it is online when it accepts, however long it has run by then
+    return slot._replace(
+        binds=True,
+        shares_port=True,
+        deadline=slot.worker.since.mono + spec.policy.listen_timeout_s,
+    ), ()
+
+
+def _started_listening(slot: Slot, event: e.StartedListening, spec: AppSpec) -> SlotDecision:
+    slot = slot._replace(listens=True, shares_port=event.shared, own_port=event.own)
+    if slot.status is not Status.STARTING or slot.worker is None or awaits_ready(spec):
+        return slot, ()
+    return become_online(slot, event.now, spec)
+
+
+def _start_deadline_passed(slot: Slot, event: e.DeadlinePassed, spec: AppSpec) -> SlotDecision:
     if not is_due(slot, event.now):
         return slot, ()
-    if not waits(spec):
-        # it may have become a program without a port; with a port it said so long ago
-        return come_online(slot._replace(shares=slot.listens), event.now, spec)
-    text = too_late(slot.reason, spec)
-    stopping, actions = _tell_to_stop(slot, event.now, spec, Status.STOPPING, After.UNSTABLE)
-    return stopping._replace(reason=text), (tell(slot, "unready", text), *actions)
+    if not (awaits_ready(spec) or has_port(spec) or slot.binds):
+        # it may have become a program without a port; one with a port would have bound it by now
+        return become_online(slot._replace(shares_port=slot.listens), event.now, spec)
+    text = not_ready_in_time(slot.reason, spec)
+    stopping, actions = _send_stop(slot, event.now, spec, Status.STOPPING, AfterStop.FAILED_START)
+    return stopping._replace(reason=text), (slot_event(slot, "unready", text), *actions)
 
 
-def too_late(why: str | None, spec: AppSpec) -> str:
-    """Say that a worker was not ready in time, and why as far as that is known."""
-    text = f"not ready within {seconds(spec.policy.listen_timeout_s)}"
+def not_ready_in_time(why: str | None, spec: AppSpec) -> str:
+    """Return that a worker was not ready in time, and why as far as that is known."""
+    text = f"not ready within {seconds_text(spec.policy.listen_timeout_s)}"
     return f"{text}: {why}" if why else text
 
 
-def come_online(slot: Slot, now: Now, spec: AppSpec) -> Decision:
-    """Give the slot as one whose worker does its work."""
-    up = ran_s(slot, now)
+def become_online(slot: Slot, now: Now, spec: AppSpec) -> SlotDecision:
+    """Return the slot as online."""
     online = slot._replace(
         status=Status.ONLINE,
         ready=True,
-        proven=True,
+        was_online=True,
         reason=None,
-        wake_at=now.mono + spec.policy.stable_after_s if slot.unstable_at else None,
+        deadline=now.mono + spec.policy.stable_after_s if slot.failed_start_times else None,
     )
-    return online, (tell(slot, "ready", f"online after {seconds(up)}"),)
+    return online, (slot_event(slot, "ready", f"online after {seconds_text(uptime_s(slot, now))}"),)
 
 
-def _stable(slot: Slot, event: e.TimeCame, _spec: AppSpec) -> Decision:
+def _stable_for_long(slot: Slot, event: e.DeadlinePassed, _spec: AppSpec) -> SlotDecision:
     if not is_due(slot, event.now):
         return slot, ()
-    return slot._replace(wake_at=None, unstable_at=()), ()
+    return slot._replace(deadline=None, failed_start_times=()), ()
 
 
 # ---------------------------------------------------------------- stopping
 
 
-def _stop(slot: Slot, event: e.StopAsked, spec: AppSpec) -> Decision:
-    wished = _wish(slot, event)
-    stopping, actions = _tell_to_stop(wished, event.now, spec, Status.STOPPING, After.REST)
-    return stopping, (_tell_stopping(slot, spec), *actions)
+def _stop(slot: Slot, event: e.StopRequested, spec: AppSpec) -> SlotDecision:
+    slot = _with_desired(slot, event)
+    stopping, actions = _send_stop(slot, event.now, spec, Status.STOPPING, AfterStop.STAY_STOPPED)
+    return stopping, (_stopping_event(slot, spec), *actions)
 
 
-def _stop_resting(slot: Slot, event: e.StopAsked, _spec: AppSpec) -> Decision:
-    wished = _wish(slot, event)
+def _stop_resting(slot: Slot, event: e.StopRequested, _spec: AppSpec) -> SlotDecision:
+    slot = _with_desired(slot, event)
     if slot.status is Status.STOPPED:
-        return wished, ()
-    return rest(wished)._replace(unstable_at=(), reason=None), (
-        tell(slot, "stopped", "was not running"),
+        return slot, ()
+    return as_stopped(slot)._replace(failed_start_times=(), reason=None), (
+        slot_event(slot, "stopped", "was not running"),
     )
 
 
-def _stop_stopping(slot: Slot, event: e.StopAsked, _spec: AppSpec) -> Decision:
-    return _wish(slot, event)._replace(status=Status.STOPPING, after=After.REST), ()
+def _stop_stopping(slot: Slot, event: e.StopRequested, _spec: AppSpec) -> SlotDecision:
+    return _with_desired(slot, event)._replace(
+        status=Status.STOPPING, after_stop=AfterStop.STAY_STOPPED
+    ), ()
 
 
-def _wish(slot: Slot, event: e.StopAsked) -> Slot:
-    return slot._replace(wanted=Wanted.STOPPED) if event.wish else slot
+def _with_desired(slot: Slot, event: e.StopRequested) -> Slot:
+    return slot if event.keep_desired else slot._replace(desired=DesiredState.STOPPED)
 
 
-def _restart(slot: Slot, event: e.RestartAsked, spec: AppSpec) -> Decision:
+def _restart(slot: Slot, event: e.RestartRequested, spec: AppSpec) -> SlotDecision:
     return _stop_for_next(slot, event.now, spec, Status.STOPPING)
 
 
-def _replace(slot: Slot, event: e.ReplaceAsked, spec: AppSpec) -> Decision:
+def _replace(slot: Slot, event: e.ReplaceRequested, spec: AppSpec) -> SlotDecision:
     return _stop_for_next(slot, event.now, spec, Status.DRAINING)
 
 
-def _stop_for_next(slot: Slot, now: Now, spec: AppSpec, status: Status) -> Decision:
-    fresh = slot._replace(wanted=Wanted.RUNNING, unstable_at=(), proven=False)
-    stopping, actions = _tell_to_stop(fresh, now, spec, status, After.AGAIN)
-    return stopping, (_tell_stopping(slot, spec), *actions)
+def _stop_for_next(slot: Slot, now: Now, spec: AppSpec, status: Status) -> SlotDecision:
+    fresh = slot._replace(desired=DesiredState.RUNNING, failed_start_times=(), was_online=False)
+    stopping, actions = _send_stop(fresh, now, spec, status, AfterStop.START_AGAIN)
+    return stopping, (_stopping_event(slot, spec), *actions)
 
 
-def _start_stopping(slot: Slot, _event: e.StartAsked | e.RestartAsked, _spec: AppSpec) -> Decision:
-    return slot._replace(wanted=Wanted.RUNNING, after=After.AGAIN), ()
+def _start_stopping(
+    slot: Slot, _event: e.StartRequested | e.RestartRequested, _spec: AppSpec
+) -> SlotDecision:
+    return slot._replace(desired=DesiredState.RUNNING, after_stop=AfterStop.START_AGAIN), ()
 
 
-def _tell_to_stop(
-    slot: Slot, now: Now, spec: AppSpec, status: Status, after: After
+def _send_stop(
+    slot: Slot, now: Now, spec: AppSpec, status: Status, after: AfterStop
 ) -> tuple[Slot, tuple[Action, ...]]:
     stopping = slot._replace(
         status=status,
-        after=after,
+        after_stop=after,
         ready=False,
         killed=False,
-        wake_at=now.mono + spec.policy.kill_timeout_s,
+        deadline=now.mono + spec.policy.kill_timeout_s,
     )
     return stopping, (Signal(slot.instance, spec.policy.stop_signal),)
 
 
-def _tell_stopping(slot: Slot, spec: AppSpec) -> Tell:
+def _stopping_event(slot: Slot, spec: AppSpec) -> RecordEvent:
     pid = slot.worker.pid if slot.worker else "?"
-    return tell(slot, "stopping", f"{signal_name(spec.policy.stop_signal)} to pid {pid}")
+    return slot_event(slot, "stopping", f"{signal_name(spec.policy.stop_signal)} to pid {pid}")
 
 
-def _time_to_kill(slot: Slot, event: e.TimeCame, spec: AppSpec) -> Decision:
+def _kill_overdue(slot: Slot, event: e.DeadlinePassed, spec: AppSpec) -> SlotDecision:
     if not is_due(slot, event.now):
         return slot, ()
-    killed = slot._replace(killed=True, wake_at=event.now.mono + KILL_AGAIN_S)
+    killed = slot._replace(killed=True, deadline=event.now.mono + KILL_AGAIN_S)
     kill = Signal(slot.instance, SIGKILL)
     if slot.killed:
         return killed, (kill,)
-    return killed, (tell(slot, "killed", unheeded(spec)), kill)
+    return killed, (slot_event(slot, "killed", kill_text(spec)), kill)
 
 
-def unheeded(spec: AppSpec) -> str:
-    """Say why a worker is killed."""
-    patience = seconds(spec.policy.kill_timeout_s)
-    return f"did not heed {signal_name(spec.policy.stop_signal)} for {patience}: SIGKILL"
+def kill_text(spec: AppSpec) -> str:
+    """Return why a worker is killed."""
+    timeout = seconds_text(spec.policy.kill_timeout_s)
+    return f"did not exit within {timeout} of {signal_name(spec.policy.stop_signal)}; sent SIGKILL"
 
 
 # ---------------------------------------------------------------- exits
 
 
-def _stopped_as_asked(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
-    asked = slot.after is not After.UNSTABLE
-    gone, told = bury(slot, event, asked=asked)
-    if slot.after is After.AGAIN:
-        again, actions = _again(gone)
-        return again, (*told, *actions)
-    if slot.after is After.UNSTABLE:
-        why = f"{slot.reason}; {how(event.code, event.signal)}"
-        after, actions = unstable(gone, event.now, event.jitter, why, spec)
-        return after, (*told, *actions)
-    return rest(gone), (*told, tell(slot, "stopped", ""))
+def _exited_stopping(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:
+    requested = slot.after_stop is not AfterStop.FAILED_START
+    gone, events = record_exit(slot, event, requested=requested)
+    if slot.after_stop is AfterStop.START_AGAIN:
+        again, actions = _restart_now(gone)
+        return again, (*events, *actions)
+    if slot.after_stop is AfterStop.FAILED_START:
+        why = f"{slot.reason}; {exit_text(event.code, event.signal)}"
+        after, actions = count_failed_start(gone, event.now, event.jitter, why, spec)
+        return after, (*events, *actions)
+    return as_stopped(gone), (*events, slot_event(slot, "stopped", ""))
 
 
-def _never_ran(slot: Slot, event: e.SpawnFailed, _spec: AppSpec) -> Decision:
-    """Exec failed after somebody had asked to stop: there is nothing to start again."""
+def _spawn_failed_stopping(slot: Slot, event: e.SpawnFailed, _spec: AppSpec) -> SlotDecision:
+    """Exec failed after a stop was requested: there is nothing to start again."""
     gone = slot._replace(worker=None, reason=event.reason)
-    again = slot.after is After.AGAIN
+    again = slot.after_stop is AfterStop.START_AGAIN
     status = Status.ERRORED if again else Status.STOPPED
     kind = "errored" if again else "stopped"
-    return rest(gone)._replace(status=status), (tell(slot, kind, event.reason),)
+    return as_stopped(gone)._replace(status=status), (slot_event(slot, kind, event.reason),)
 
 
-def _died_online(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
-    if ran_s(slot, event.now) < spec.policy.min_uptime_s:
-        return _died_starting(slot, event, spec)  # it said that it was ready, and was not
-    gone, told = bury(slot, event, asked=False)
-    if is_finished(event, spec):
-        return rest(gone), (*told, tell(slot, "stopped", finished_text(event, spec)))
-    again, actions = _again(gone)
-    return again, (*told, *actions)
+def _exited_online(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:
+    if event.again or event.why or uptime_s(slot, event.now) < spec.policy.min_uptime_s:
+        return _exited_starting(slot, event, spec)  # it counted as ready, and was not
+    gone, events = record_exit(slot, event, requested=False)
+    if is_final_exit(event, spec):
+        rest, actions = finish(gone, event, spec, exit_text(event.code, event.signal))
+        return rest, (*events, *actions)
+    delay_s = spec.policy.restart_delay_s
+    if delay_s:
+        why = exit_text(event.code, event.signal)
+        again, actions = wait_to_restart(gone, event.now, why, delay_s)
+    else:
+        again, actions = _restart_now(gone)
+    return again, (*events, *actions)
 
 
-def _died_starting(slot: Slot, event: e.Exited, spec: AppSpec) -> Decision:
-    gone, told = bury(slot, event, asked=False)
-    if is_finished(event, spec):
-        return rest(gone), (*told, tell(slot, "stopped", finished_text(event, spec)))
-    after, actions = unstable(gone, event.now, event.jitter, how(event.code, event.signal), spec)
-    return after, (*told, *actions)
+def _exited_starting(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:
+    gone, events = record_exit(slot, event, requested=event.again)
+    if event.again:
+        next_one, actions = _spawn(gone)
+        return next_one, (*events, *actions)
+    why = early_exit_text(slot, event)
+    if is_final_exit(event, spec):
+        rest, actions = finish(gone, event, spec, why)
+        if went_into_background(slot, event):
+            rest = rest._replace(reason=why, done=False)
+        return rest, (*events, *actions)
+    after, actions = count_failed_start(gone, event.now, event.jitter, why, spec)
+    return after, (*events, *actions)
 
 
-def _failed(slot: Slot, event: e.SpawnFailed, spec: AppSpec) -> Decision:
-    gone = slot._replace(worker=None, wake_at=None)
-    hopeless = event.lasting and not slot.proven
-    if hopeless or not spec.policy.autorestart:
-        return error(gone, event.reason)
-    return unstable(gone, event.now, event.jitter, event.reason, spec)
+def _spawn_failed(slot: Slot, event: e.SpawnFailed, spec: AppSpec) -> SlotDecision:
+    gone = slot._replace(worker=None, deadline=None)
+    if event.shortage:
+        return wait_for_room(gone, event)
+    if event.refused:
+        return give_up(gone, event.reason)
+    hopeless = event.permanent and not slot.was_online
+    if hopeless or spec.policy.restart == "never" or spec.type == "once":
+        return give_up(gone, event.reason)
+    return count_failed_start(gone, event.now, event.jitter, event.reason, spec)
 
 
 # ---------------------------------------------------------------- the rest
 
 
-def _backoff_over(slot: Slot, event: e.TimeCame, _spec: AppSpec) -> Decision:
-    return _again(slot) if is_due(slot, event.now) else (slot, ())
+def _backoff_over(slot: Slot, event: e.DeadlinePassed, _spec: AppSpec) -> SlotDecision:
+    if not is_due(slot, event.now):
+        return slot, ()
+    return _spawn(slot) if slot.no_room else _restart_now(slot)  # no worker existed meanwhile
 
 
-def _reset(slot: Slot, _event: e.ResetAsked, _spec: AppSpec) -> Decision:
-    return slot._replace(restarts=0, unstable_at=(), restart_times=(), exits=()), ()
+def _reset(slot: Slot, _event: e.ResetRequested, _spec: AppSpec) -> SlotDecision:
+    return slot._replace(
+        restarts=0, failed_start_times=(), restart_times=(), earlier_restarts=(), exits=()
+    ), ()
 
 
-def _as_it_is(slot: Slot, _event: e.SlotEvent, _spec: AppSpec) -> Decision:
+def _unchanged(slot: Slot, _event: e.SlotEvent, _spec: AppSpec) -> SlotDecision:
     return slot, ()
 
 
-def _impossible(slot: Slot, event: e.SlotEvent, _spec: AppSpec) -> Decision:
+def _impossible(slot: Slot, event: e.SlotEvent, _spec: AppSpec) -> SlotDecision:
     name = type(event).__name__
-    return slot, (Complain(f"{name} cannot happen to {slot.instance}, {slot.status.value}"),)
+    return slot, (
+        LogError(f"unexpected {name} for instance {slot.instance} ({slot.status.value})"),
+    )
 
 
 def is_due(slot: Slot, now: Now) -> bool:
-    """Tell whether what the slot waits for has come."""
-    return slot.wake_at is not None and now.mono >= slot.wake_at
+    """Return whether the slot's deadline has passed."""
+    return slot.deadline is not None and now.mono >= slot.deadline
 
 
 # ---------------------------------------------------------------- the table
@@ -315,28 +359,28 @@ def _row(
 
 
 TABLE: dict[type, dict[Status, _Handler]] = {
-    e.StartAsked: _row(
-        starting=_as_it_is, online=_as_it_is, stopping=_start_stopping,
-        stopped=_begin, backoff=_begin, errored=_begin,
+    e.StartRequested: _row(
+        starting=_unchanged, online=_unchanged, stopping=_start_stopping,
+        stopped=_start_fresh, backoff=_start_fresh, errored=_start_fresh,
     ),
-    e.StopAsked: _row(
+    e.StopRequested: _row(
         starting=_stop, online=_stop, stopping=_stop_stopping,
         stopped=_stop_resting, backoff=_stop_resting, errored=_stop_resting,
     ),
-    e.RestartAsked: _row(
+    e.RestartRequested: _row(
         starting=_restart, online=_restart, stopping=_start_stopping,
-        stopped=_begin, backoff=_begin, errored=_begin,
+        stopped=_start_fresh, backoff=_start_fresh, errored=_start_fresh,
     ),
-    e.ReplaceAsked: _row(
+    e.ReplaceRequested: _row(
         starting=_replace, online=_replace, stopping=_start_stopping,
-        stopped=_begin, backoff=_begin, errored=_begin,
+        stopped=_start_fresh, backoff=_start_fresh, errored=_start_fresh,
     ),
-    # only an heir can be sent away, and that is decided in `beside`
+    # only an incoming worker can be cancelled, and that is decided in `overlap`
     e.ReplaceCancelled: _row(
-        starting=_as_it_is, online=_as_it_is, stopping=_as_it_is,
-        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+        starting=_unchanged, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
-    e.ResetAsked: _row(
+    e.ResetRequested: _row(
         starting=_reset, online=_reset, stopping=_reset,
         stopped=_reset, backoff=_reset, errored=_reset,
     ),
@@ -345,34 +389,42 @@ TABLE: dict[type, dict[Status, _Handler]] = {
         stopped=_impossible, backoff=_impossible, errored=_impossible,
     ),
     e.SpawnFailed: _row(
-        # the news of a failed exec comes with the end of the child, which may be late
-        starting=_failed, online=_failed, stopping=_never_ran,
+        # a failed exec is known only when the child has exited, which may be late
+        starting=_spawn_failed, online=_spawn_failed, stopping=_spawn_failed_stopping,
         stopped=_impossible, backoff=_impossible, errored=_impossible,
     ),
-    # a word or an alarm may cross with the end of what it was about: not an error
+    # a report or a deadline may cross with the exit of its worker: not an error
     e.BecameReady: _row(
-        starting=_became_ready, online=_as_it_is, stopping=_as_it_is,
-        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+        starting=_became_ready, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
-    e.NotReady: _row(
-        starting=_not_ready, online=_as_it_is, stopping=_as_it_is,
-        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    e.ReadinessFailed: _row(
+        starting=_readiness_failed, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
-    e.Listened: _row(
-        starting=_listened, online=_listened, stopping=_as_it_is,
-        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    e.BoundPort: _row(
+        starting=_bound_port, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
-    # a worker that counts is told to stop by other ways
-    e.Quiesced: _row(
-        starting=_as_it_is, online=_as_it_is, stopping=_as_it_is,
-        stopped=_as_it_is, backoff=_as_it_is, errored=_as_it_is,
+    e.StartedListening: _row(
+        starting=_started_listening, online=_started_listening, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
+    ),
+    # only an incoming worker is waited for until it has settled, and only another one drains
+    e.Settled: _row(
+        starting=_unchanged, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
+    ),
+    e.Drained: _row(
+        starting=_unchanged, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
     e.Exited: _row(
-        starting=_died_starting, online=_died_online, stopping=_stopped_as_asked,
+        starting=_exited_starting, online=_exited_online, stopping=_exited_stopping,
         stopped=_impossible, backoff=_impossible, errored=_impossible,
     ),
-    e.TimeCame: _row(
-        starting=_patience_over, online=_stable, stopping=_time_to_kill,
-        stopped=_as_it_is, backoff=_backoff_over, errored=_as_it_is,
+    e.DeadlinePassed: _row(
+        starting=_start_deadline_passed, online=_stable_for_long, stopping=_kill_overdue,
+        stopped=_unchanged, backoff=_backoff_over, errored=_unchanged,
     ),
 }  # fmt: skip

@@ -1,37 +1,38 @@
-"""Whose readiness the agent's check may vouch for. Pure."""
+"""Which workers wait for the result of the agent's readiness check. Pure."""
 
-from monit_agent.supervise.appstate import App, find
-from monit_agent.supervise.spec import AppSpec, is_checked
+from monit_agent.supervise.appstate import App, find_slot
+from monit_agent.supervise.overlap import can_share
+from monit_agent.supervise.spec import AppSpec, has_port, has_ready_check
 from monit_agent.supervise.state import Role, Slot, Status
 
 
-def heir_pid(slot: Slot) -> int | None:
-    """Give the worker that starts beside the one that counts, as long as it is not ready."""
-    beside = slot.beside
-    if beside is None or beside.role is not Role.HEIR or beside.ready or beside.worker is None:
+def incoming_pid(slot: Slot) -> int | None:
+    """Return the pid of the incoming worker as long as it is not ready."""
+    other = slot.replacement
+    if other is None or other.role is not Role.INCOMING or other.ready or other.worker is None:
         return None
-    return beside.worker.pid
+    return other.worker.pid
 
 
-def is_awaited(app: App, instance: int, pid: int, spec: AppSpec) -> bool:
-    """Tell whether the worker ``pid`` is starting, and a check shall say when it is ready."""
-    slot = find(app, instance) if is_checked(spec) else None
+def awaits_check(app: App, instance: int, pid: int, spec: AppSpec) -> bool:
+    """Return whether the worker ``pid`` is starting and a check decides when it is ready."""
+    slot = find_slot(app, instance) if has_ready_check(spec) else None
     if slot is None:
         return False
     starts = slot.status is Status.STARTING and slot.worker is not None and slot.worker.pid == pid
-    return starts or heir_pid(slot) == pid
+    return starts or incoming_pid(slot) == pid
 
 
-def is_deaf(app: App, instance: int, pid: int, spec: AppSpec) -> bool:
-    """Tell whether a check of this worker is of no value yet.
+def must_listen_first(app: App, instance: int, pid: int, spec: AppSpec) -> bool:
+    """Return whether a check of this worker proves nothing yet.
 
-    A port that is shared is answered by any worker: before this one listens, the answer is not its
-    own, and an heir that does not listen cannot take over.
+    Any worker may answer on a shared port: before this one listens, the answer is not its own, and
+    an incoming worker that does not listen cannot take over.
     """
-    slot = find(app, instance)
+    slot = find_slot(app, instance)
     if slot is None:
         return True
-    if slot.beside is not None and heir_pid(slot) == pid:
-        return not slot.beside.listens
-    shared = any(each.shares for each in app.slots)
-    return bool(spec.checks.ready_url) and shared and not slot.listens
+    if slot.replacement is not None and incoming_pid(slot) == pid:
+        return not slot.replacement.listens and can_share(slot)
+    shared = has_port(spec) or any(each.shares_port for each in app.slots)
+    return shared and not slot.listens

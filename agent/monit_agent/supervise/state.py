@@ -1,12 +1,15 @@
-"""What is known of one slot of an app: a value, replaced and never changed."""
+"""The state of one slot of an app: a value, replaced and never changed."""
 
 from enum import Enum
 
-from monit_agent.supervise.typed import NamedTuple
+from monit_agent.typed import NamedTuple
 
 EXITS_KEPT = 10
 RESTART_TIMES_KEPT = 200
 RESTART_TIMES_S = 3600.0
+RESTARTS_GRAIN_S = 30.0
+"""Earlier restarts are kept as one count per this time: at most 120 counts instead of a time for
+each, and a count of the last hour is exact to 1 %."""
 
 
 class Status(Enum):
@@ -15,27 +18,27 @@ class Status(Enum):
     STARTING = "starting"
     ONLINE = "online"
     DRAINING = "draining"
-    """Told to finish because a reload replaces it."""
+    """Was sent the stop signal because a reload replaces it; it finishes its open connections."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     BACKOFF = "backoff"
     ERRORED = "errored"
 
 
-class Wanted(Enum):
-    """What its user asked for last; what becomes of it never changes the wish."""
+class DesiredState(Enum):
+    """What its user requested last, whatever became of it."""
 
     RUNNING = "running"
     STOPPED = "stopped"
 
 
-class After(Enum):
-    """What follows when a worker that was told to stop is gone."""
+class AfterStop(Enum):
+    """What follows when a worker that was stopped has exited."""
 
-    REST = "rest"
-    AGAIN = "again"
-    UNSTABLE = "unstable"
-    """It was stopped because it did not become ready: as if it had died by itself."""
+    STAY_STOPPED = "stay_stopped"
+    START_AGAIN = "start_again"
+    FAILED_START = "failed_start"
+    """It was stopped because it did not become ready: as if it had exited by itself."""
 
 
 class Now(NamedTuple):
@@ -46,7 +49,7 @@ class Now(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """A process, named so that another one with the same pid is not taken for it."""
+    """A process, identified so that another one with the same pid is not taken for it."""
 
     pid: int
     ticks: int
@@ -56,84 +59,100 @@ class Worker(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """How a worker ended; ``code`` and ``signal`` are None when nobody could see it."""
+    """How a worker exited. ``code`` and ``signal`` are None when no keeper could see it."""
 
     code: int | None
     signal: int | None
     at: float
     ran_s: float
-    asked: bool
+    requested: bool
 
 
 class Role(Enum):
-    """What the second worker of a slot is there for."""
+    """What the replacement of a slot is doing."""
 
-    HEIR = "heir"
-    """It starts, and shall take over when it is ready."""
-    QUIESCING = "quiescing"
-    """It was replaced, and takes no new connections any more."""
-    LEAVING = "leaving"
-    """It was told to stop."""
+    INCOMING = "incoming"
+    """It starts, and takes over when it is ready."""
+    DRAINING = "draining"
+    """It was replaced: it accepts no new connections and finishes those that it has."""
+    STOPPING = "stopping"
+    """It was sent the stop signal."""
 
 
-class Beside(NamedTuple):
-    """The second worker of a slot, for the while of a replacement."""
+class Replacement(NamedTuple):
+    """The other worker of a slot while the slot's worker is replaced."""
 
     worker: Worker | None
-    """None for as long as the fork takes."""
+    """None until the fork is done."""
     role: Role
-    wake_at: float | None = None
+    deadline: float | None = None
     ready: bool = False
     listens: bool = False
+    portless: bool = False
+    """It needs no port: it is ready when it has settled."""
     killed: bool = False
-    asked: bool = True
-    """Somebody wants its end."""
-    unready: str | None = None
-    """Why it is not ready yet, as far as a check tells."""
+    requested: bool = True
+    """Its stop was requested."""
+    not_ready_reason: str | None = None
+    """Why it is not ready yet, as the last check reported."""
 
 
 class Slot(NamedTuple):
-    """One instance. ``worker`` is None exactly when no process of it may be alive, but for the
-    one ``beside`` it."""
+    """One instance. When ``worker`` is None, no process of it is alive, except for a
+    ``replacement``."""
 
     instance: int
     id: int
     status: Status = Status.STOPPED
-    wanted: Wanted = Wanted.STOPPED
+    desired: DesiredState = DesiredState.STOPPED
     ready: bool = False
     worker: Worker | None = None
-    after: After = After.REST
-    """Meaningful while ``stopping`` or ``draining``."""
-    wake_at: float | None = None
-    """Monotonic second at which the slot wants to hear that time has come."""
+    after_stop: AfterStop = AfterStop.STAY_STOPPED
+    """Valid while ``stopping`` or ``draining``."""
+    deadline: float | None = None
+    """Monotonic second at which the slot must get `DeadlinePassed`."""
     killed: bool = False
-    """Its worker let the time to stop pass and was sent SIGKILL."""
-    proven: bool = False
-    """It was online since somebody last asked for its start."""
+    """Its worker did not stop in time and was sent SIGKILL."""
+    was_online: bool = False
+    """It was online since a start was last requested."""
     listens: bool = False
-    """Its worker accepts connections on a port that the keeper holds."""
-    shares: bool = False
-    """It did so, or one before it did: then the next one is ready when it does."""
-    beside: Beside | None = None
-    kept: str | None = None
-    """Why the last replacement failed: the old worker was kept."""
-    going: bool = False
-    """Scaled away: it is forgotten when its worker is gone."""
+    """A process of its worker's tree accepts connections on the app's port."""
+    binds: bool = False
+    """Its worker has a socket that the keeper holds."""
+    shares_port: bool = False
+    """Its worker accepts on such a socket, or an earlier one did: the next one is ready when it
+    does."""
+    own_port: bool = False
+    """Its worker opened its port itself; with ``shares_port`` so that others can open it too."""
+    replacement: Replacement | None = None
+    replace_failure: str | None = None
+    """Why the last replacement failed; the old worker keeps running."""
+    removing: bool = False
+    """Scaled away: the slot is removed when its worker has exited."""
     restarts: int = 0
-    unstable_at: tuple[float, ...] = ()
-    """Monotonic seconds of the unstable exits that still count."""
+    failed_start_times: tuple[float, ...] = ()
+    """Monotonic seconds of the exits before online that still count."""
     restart_times: tuple[float, ...] = ()
+    """Wall seconds of the newest restarts that nobody requested."""
+    earlier_restarts: tuple[tuple[float, int], ...] = ()
+    """Those before, oldest first: wall second of the last one of a group, and how many."""
     exits: tuple[Exit, ...] = ()
+    finished: bool = False
+    """Its worker exited by itself and is not restarted: it is done, also after a reboot."""
+    done: bool = False
+    """It has finished, with an exit code that means success."""
+    no_room: bool = False
+    """In ``backoff``: it waits for room (descriptors, memory, disk), which is no failed start."""
     next_start_at: float | None = None
     """In ``backoff``: wall second of the next start."""
     reason: str | None = None
-    """Why it is given up or waits, or why it is not ready yet."""
+    """Why it is errored, waits, or is not ready yet."""
 
 
 RESTING = (Status.STOPPED, Status.ERRORED, Status.BACKOFF)
-"""Without a worker. (``starting`` has none for as long as the fork takes.)"""
+"""Without a worker. (``starting`` has none until the fork is done.)"""
 
 
 def is_at_rest(slot: Slot) -> bool:
-    """Tell whether no process of the slot is alive."""
-    return slot.status in RESTING and slot.beside is None
+    """Return whether no process of the slot is alive."""
+    return slot.status in RESTING and slot.replacement is None

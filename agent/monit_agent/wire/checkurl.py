@@ -14,10 +14,10 @@ PORTS = ("{port}", "$PORT")
 
 
 class BadUrlError(ValueError):
-    """The URL cannot be asked; the message says why and what to write."""
+    """The URL cannot be checked; the message says why and what to write."""
 
 
-class Place(NamedTuple):
+class CheckAddress(NamedTuple):
     """Where to send the request. ``socket`` is the path of a Unix socket, else ``host`` counts."""
 
     host: str
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What the header ``Host`` says."""
+        """Return the value of the header ``Host``."""
         if self.socket is not None:
             return "localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -35,20 +35,20 @@ class Place(NamedTuple):
 
 
 def wants_port(url: str) -> bool:
-    """Tell whether the URL can only be read when the instance's port is known."""
+    """Return whether the URL can only be read when the instance's port is known."""
     return any(word in url for word in PORTS)
 
 
 def filled(url: str, port: int | None, instance: int) -> str:
-    """Give the URL for one instance; `BadUrlError` when it needs a port that nobody knows."""
+    """Return the URL for one instance; raise `BadUrlError` when it needs a port that is unknown."""
     for word in PORTS:
         if word in url and port is None:
-            raise BadUrlError(f"{url!r} has {word}, and the app has no port; give it with --port")
+            raise BadUrlError(f"{url!r} has {word}, and the app has no port; set it with --port")
         url = url.replace(word, str(port))
     return url.replace("{instance}", str(instance))
 
 
-def read_url(url: str) -> Place:
+def read_url(url: str) -> CheckAddress:
     """Read a URL that is `filled`; `BadUrlError` says what is wrong with it."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise BadUrlError(f"{url!r} has spaces or letters that a URL writes as %XX")
@@ -67,14 +67,14 @@ def read_url(url: str) -> Place:
     if "@" in authority:
         raise BadUrlError(f"{url!r}: a user and password are not sent; use a command")
     host, port = _read_authority(url, authority)
-    return Place(host, port, f"/{mark}{query}" if mark else f"/{tail}")
+    return CheckAddress(host, port, f"/{mark}{query}" if mark else f"/{tail}")
 
 
-def _read_unix(url: str, rest: str) -> Place:
+def _read_unix(url: str, rest: str) -> CheckAddress:
     socket, _, path = rest.partition(":")
     if not socket or (path and not path.startswith("/")):
         raise BadUrlError(f"{url!r}: write unix:/run/app.sock or unix:/run/app.sock:/health")
-    return Place("", 0, path or "/", socket)
+    return CheckAddress("", 0, path or "/", socket)
 
 
 def _read_authority(url: str, authority: str) -> tuple[str, int]:

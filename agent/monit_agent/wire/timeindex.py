@@ -33,7 +33,7 @@ def pack_header(base: int) -> bytes:
 
 
 def unpack_header(raw: bytes) -> int:
-    """Give ``base`` of an index file's first 16 bytes; `BadIndexError` if they are not one."""
+    """Return ``base`` of an index file's first 16 bytes; `BadIndexError` if they are not one."""
     if len(raw) < HEADER.size:
         raise BadIndexError(f"an index header has {HEADER.size} bytes, these are {len(raw)}")
     magic, base = HEADER.unpack_from(raw)
@@ -48,6 +48,6 @@ def pack_record(offset: int, wall_ns: int) -> bytes:
 
 
 def unpack_records(raw: bytes) -> list[tuple[int, int]]:
-    """Give the whole records in ``raw`` as (offset, wall_ns); a torn last one is left out."""
+    """Return the whole records in ``raw`` as (offset, wall_ns); a torn last one is left out."""
     whole = len(raw) - len(raw) % RECORD.size
     return list(RECORD.iter_unpack(raw[:whole]))

@@ -21,6 +21,11 @@ def all_metrics(app: str) -> bytes:
     return f"metrics.{app}.".encode()
 
 
+def app_metrics(app: str) -> bytes:
+    """Topic of the figures of an app with several instances, once a second."""
+    return f"app_metrics.{app}".encode()
+
+
 def log(app: str, instance: int, stream: str) -> bytes:
     """Topic of one stream (``out`` or ``err``) of one instance."""
     return f"log.{app}.{instance}.{stream}".encode()
@@ -37,7 +42,7 @@ def event(app: str) -> bytes:
 
 
 def beat(app: str) -> bytes:
-    """Topic of the heartbeat, once a second, so that silence can be told from quiet."""
+    """Topic of the heartbeat, once a second, so that a dead agent can be told from a quiet one."""
     return f"beat.{app}".encode()
 
 

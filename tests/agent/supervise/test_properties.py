@@ -6,19 +6,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
-from monit_agent.supervise import roll as rolls
-from monit_agent.supervise.actions import Complain, Forget, Leave, Quiesce, Signal, Spawn
+from monit_agent.supervise import rollout as rollouts
+from monit_agent.supervise.actions import Drain, LogError, RemoveInstance, ShutDown, Signal, Spawn
 from monit_agent.supervise.appstate import App
-from monit_agent.supervise.spec import AppSpec, Policy
-from monit_agent.supervise.state import RESTING, Now, Role, Slot, Status, Wanted, Worker
+from monit_agent.supervise.spec import AppSpec, RestartPolicy
+from monit_agent.supervise.state import RESTING, DesiredState, Now, Role, Slot, Status, Worker
 
-POLICY = Policy(max_restarts=4, restart_window_s=60.0, backoff_cap_s=2.0, kill_timeout_s=3.0)
+POLICY = RestartPolicy(max_restarts=4, restart_window_s=60.0, backoff_cap_s=2.0, kill_timeout_s=3.0)
 INSTANCES = st.integers(0, 4)
 JITTER = st.floats(0, 1)
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """A keeper whose processes are imagined: they are born, die and are asked at random."""
+    """A keeper whose processes are imagined: they start, exit and get requests at random."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,154 +34,181 @@ class AnyHistory(RuleBasedStateMachine):
         return Now(self.mono, self.mono + 5e8)
 
     def feed(self, event: e.AppEvent) -> None:
-        if not isinstance(event, e.Each) and apps.refusal(self.app, event):
+        if not isinstance(event, e.EachSlot) and apps.refusal_reason(self.app, event):
             return
         before = {slot.instance: slot for slot in self.app.slots}
         self.app, actions = apps.decide(self.app, event, self.spec)
         for slot in self.app.slots:
             self.compare(before.get(slot.instance), slot, event)
         for action in actions:
-            assert not isinstance(action, Complain), action
+            assert not isinstance(action, LogError), action
             if isinstance(action, Spawn):
-                self.spawn(action.instance, beside=action.beside)
-            elif isinstance(action, Signal | Quiesce):
+                self.spawn(action.instance, replacement=action.replacement)
+            elif isinstance(action, Signal | Drain):
                 self.check_heard(action)
-            elif isinstance(action, Forget):
+            elif isinstance(action, RemoveInstance):
                 assert not self.alive.get(action.instance)
-            elif isinstance(action, Leave):
+            elif isinstance(action, ShutDown):
                 assert not any(self.alive.values())
                 self.left = True
 
-    def check_heard(self, action: Signal | Quiesce) -> None:
-        """Whoever is told something is alive, and has not been told to go already."""
-        slot = apps.find(self.app, action.instance)
+    def check_heard(self, action: Signal | Drain) -> None:
+        """Whoever gets a signal is running, and was not stopped already."""
+        slot = apps.find_slot(self.app, action.instance)
         assert slot is not None
         pid = action.pid or (slot.worker.pid if slot.worker else None)
         assert pid in self.alive[action.instance]
 
-    def spawn(self, instance: int, *, beside: bool) -> None:
-        slot = apps.find(self.app, instance)
+    def spawn(self, instance: int, *, replacement: bool) -> None:
+        slot = apps.find_slot(self.app, instance)
         assert slot is not None
-        assert slot.wanted is Wanted.RUNNING, "what shall be stopped is not started"
+        assert slot.desired is DesiredState.RUNNING, "what must stop is not started"
         others = self.alive.setdefault(instance, [])
-        leaving = slot.beside is not None and slot.beside.role is not Role.HEIR
-        assert len(others) == (1 if beside or leaving else 0), "more workers than may be"
-        if beside:
+        leaving = slot.replacement is not None and slot.replacement.role is not Role.INCOMING
+        assert len(others) == (1 if replacement or leaving else 0), "more workers than may be"
+        if replacement:
             assert slot.listens, "two can serve only where a port is shared"
         assert self.app.ending is None
         self.pid += 1
         others.append(self.pid)
         worker = Worker(self.pid, self.pid, self.now())
-        self.feed(e.Each((instance,), e.Spawned(self.now(), worker)))
+        self.feed(e.EachSlot((instance,), e.Spawned(self.now(), worker)))
 
     def compare(self, old: Slot | None, new: Slot, event: e.AppEvent) -> None:
         if old is None:
             return
-        reset = isinstance(event, e.Each) and isinstance(event.event, e.ResetAsked)
+        reset = isinstance(event, e.EachSlot) and isinstance(event.event, e.ResetRequested)
         if not reset:
             assert new.restarts >= old.restarts
         if new.status is Status.BACKOFF and old.status is not Status.BACKOFF:
-            assert new.wake_at is not None
-            wait = new.wake_at - self.mono
+            assert new.deadline is not None
+            wait = new.deadline - self.mono
             assert POLICY.backoff_first_s - 1e-6 <= wait <= POLICY.backoff_cap_s + 1e-6
         if new.status is Status.ERRORED and old.status is not Status.ERRORED:
-            assert len(new.unstable_at) >= POLICY.max_restarts
-            assert new.unstable_at[0] > self.mono - POLICY.restart_window_s
+            assert len(new.failed_start_times) >= POLICY.max_restarts
+            assert new.failed_start_times[0] > self.mono - POLICY.restart_window_s
 
     @rule(size=st.integers(0, 5))
     def scale(self, size: int) -> None:
-        new = apps.missing(self.app, size)
-        self.feed(e.ScaleAsked(self.now(), size, tuple(range(self.next_id, self.next_id + new))))
+        new = apps.new_slot_count(self.app, size)
+        self.feed(
+            e.ScaleRequested(self.now(), size, tuple(range(self.next_id, self.next_id + new)))
+        )
         self.next_id += new
 
     @rule(
         instance=INSTANCES,
-        kind=st.sampled_from([e.StartAsked, e.StopAsked, e.RestartAsked, e.ResetAsked]),
+        kind=st.sampled_from(
+            [e.StartRequested, e.StopRequested, e.RestartRequested, e.ResetRequested]
+        ),
     )
     @precondition(lambda self: self.app.ending is None)
     def ask(self, instance: int, kind: type) -> None:
-        if not apps.unknown(self.app, (instance,)):
-            self.feed(e.Each((instance,), kind(self.now())))
+        if not apps.unknown_instances(self.app, (instance,)):
+            self.feed(e.EachSlot((instance,), kind(self.now())))
 
     @rule(parallel=st.integers(1, 4))
     def reload(self, parallel: int) -> None:
-        self.feed(e.ReloadAsked(self.now(), apps.steady(self.app), parallel))
+        self.feed(e.ReloadRequested(self.now(), apps.kept_instances(self.app), parallel))
 
     @rule()
     def cancel(self) -> None:
-        done = self.app.roll.done if self.app.roll else ()
-        event = e.CancelAsked(self.now(), "somebody")
-        refused = apps.refusal(self.app, event)
+        done = self.app.rollout.done if self.app.rollout else ()
+        event = e.CancelRequested(self.now(), "somebody")
+        refused = apps.refusal_reason(self.app, event)
         self.feed(event)
         if not refused:
-            assert self.app.roll is not None
-            assert self.app.roll.failed
-            assert self.app.roll.done == done
-            assert not rolls.heirs(self.app), "nobody is on the way to take over"
+            assert self.app.rollout is not None
+            assert self.app.rollout.failed
+            assert self.app.rollout.done == done
+            assert not rollouts.incoming_instances(self.app), "nobody is on the way to take over"
 
     @rule(instance=INSTANCES, code=st.sampled_from([0, 1]), jitter=JITTER, which=st.booleans())
     def die(self, instance: int, code: int, jitter: float, which: bool) -> None:
         if alive := self.alive.get(instance):
             pid = alive.pop(0 if which else -1)
-            self.feed(e.Each((instance,), e.Exited(self.now(), code, None, 0, jitter, pid)))
+            self.feed(e.EachSlot((instance,), e.Exited(self.now(), code, None, 0, jitter, pid)))
+
+    @rule(instance=INSTANCES, which=st.booleans())
+    def hand_over(self, instance: int, which: bool) -> None:
+        if alive := self.alive.get(instance):
+            old = alive.pop(0 if which else -1)
+            self.pid += 1
+            alive.append(self.pid)
+            worker = Worker(self.pid, self.pid, self.now())
+            self.feed(e.EachSlot((instance,), e.TookOver(self.now(), worker, old)))
 
     @rule(instance=INSTANCES, which=st.booleans())
     def listen(self, instance: int, which: bool) -> None:
         if alive := self.alive.get(instance):
             pid = alive[0 if which else -1]
-            self.feed(e.Each((instance,), e.Listened(self.now(), pid)))
+            self.feed(e.EachSlot((instance,), e.StartedListening(self.now(), pid)))
 
     @rule(instance=INSTANCES)
     def finish(self, instance: int) -> None:
-        slot = apps.find(self.app, instance)
-        if slot and slot.beside and slot.beside.worker and slot.beside.role is Role.QUIESCING:
-            self.feed(e.Each((instance,), e.Quiesced(self.now(), slot.beside.worker.pid)))
+        slot = apps.find_slot(self.app, instance)
+        if (
+            slot
+            and slot.replacement
+            and slot.replacement.worker
+            and slot.replacement.role is Role.DRAINING
+        ):
+            self.feed(e.EachSlot((instance,), e.Drained(self.now(), slot.replacement.worker.pid)))
 
     @rule(seconds=st.sampled_from([0.05, 0.5, 1.0, 4.0, 40.0]))
     def wait(self, seconds: float) -> None:
         self.mono += seconds
-        self.feed(e.Each(apps.due(self.app, self.mono), e.TimeCame(self.now())))
+        self.feed(
+            e.EachSlot(apps.overdue_instances(self.app, self.mono), e.DeadlinePassed(self.now()))
+        )
 
     @rule(forget=st.booleans(), sure=st.integers(0, 9))
     def end(self, forget: bool, sure: int) -> None:
         if sure == 0:
-            event = e.DeleteAsked if forget else e.LeaveAsked
+            event = e.DeleteRequested if forget else e.ShutdownRequested
             self.feed(event(self.now()))
 
     @invariant()
     def slots_and_processes_agree(self) -> None:
         """A slot has a worker exactly when a process of it is alive."""
         for slot in self.app.slots:
-            both = (slot.worker, slot.beside.worker if slot.beside else None)
+            both = (slot.worker, slot.replacement.worker if slot.replacement else None)
             pids = [worker.pid for worker in both if worker]
             assert sorted(pids) == sorted(self.alive.get(slot.instance, []))
             assert (slot.worker is None) == (slot.status in RESTING)
-            if slot.beside is not None and slot.beside.role is Role.HEIR:
-                assert slot.status is Status.ONLINE, "an heir is only beside one that serves"
+            if slot.replacement is not None and slot.replacement.role is Role.INCOMING:
+                assert slot.status is Status.ONLINE, "incoming only beside one that serves"
         assert {n for n, pids in self.alive.items() if pids} <= {s.instance for s in self.app.slots}
 
     @invariant()
     def whoever_waits_wakes(self) -> None:
-        """Nothing that is between two states waits for ever."""
+        """Nothing that is between two states waits without a deadline."""
         for slot in self.app.slots:
             if slot.status not in (Status.ONLINE, Status.STOPPED, Status.ERRORED):
-                assert slot.wake_at is not None
-            assert slot.beside is None or slot.beside.wake_at is not None
+                assert slot.deadline is not None
+            assert slot.replacement is None or slot.replacement.deadline is not None
 
     @invariant()
     def no_more_than_asked_for_at_a_time(self) -> None:
         """A reload works at so many instances at most, and only at those it says."""
-        heirs = [s for s in self.app.slots if s.beside and s.beside.role is Role.HEIR]
+        incoming = [
+            s for s in self.app.slots if s.replacement and s.replacement.role is Role.INCOMING
+        ]
         drained = [s for s in self.app.slots if s.status is Status.DRAINING]
-        roll = self.app.roll
-        if self.app.ending is not None or roll is None:
-            assert not heirs
+        rollout = self.app.rollout
+        if self.app.ending is not None or rollout is None:
+            assert not incoming
             return
-        assert len(roll.current) <= roll.parallel
-        busy = {s.instance for s in (*heirs, *drained)}
-        assert busy <= {*roll.current, *(n for n, _ in roll.broken)}
-        told = (*roll.waiting, *roll.current, *roll.done, *(n for n, _ in roll.broken))
-        assert len(told) == len(set(told)), "each instance is in one place"
+        assert len(rollout.current) <= rollout.parallel
+        busy = {s.instance for s in (*incoming, *drained)}
+        assert busy <= {*rollout.current, *(n for n, _ in rollout.failures)}
+        places = (
+            *rollout.waiting,
+            *rollout.current,
+            *rollout.done,
+            *(n for n, _ in rollout.failures),
+        )
+        assert len(places) == len(set(places)), "each instance is in one place"
 
 
 AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from monit_agent.wire.checkurl import BadUrlError, Place, filled, read_url, wants_port
+from monit_agent.wire.checkurl import BadUrlError, CheckAddress, filled, read_url, wants_port
 
 GOOD = {
-    "http://127.0.0.1:8000/health": Place("127.0.0.1", 8000, "/health"),
-    "HTTP://localhost": Place("localhost", 80, "/"),
-    "http://[::1]:81/a?b=c#d": Place("::1", 81, "/a?b=c"),
-    "http://h?x=1": Place("h", 80, "/?x=1"),
-    "unix:/run/a.sock": Place("", 0, "/", "/run/a.sock"),
-    "unix:a.sock:/up?x": Place("", 0, "/up?x", "a.sock"),
+    "http://127.0.0.1:8000/health": CheckAddress("127.0.0.1", 8000, "/health"),
+    "HTTP://localhost": CheckAddress("localhost", 80, "/"),
+    "http://[::1]:81/a?b=c#d": CheckAddress("::1", 81, "/a?b=c"),
+    "http://h?x=1": CheckAddress("h", 80, "/?x=1"),
+    "unix:/run/a.sock": CheckAddress("", 0, "/", "/run/a.sock"),
+    "unix:a.sock:/up?x": CheckAddress("", 0, "/up?x", "a.sock"),
 }
 BAD = {
     "https://h/": "https://…",
@@ -35,13 +35,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_what_can_be_asked_is_read(url: str) -> None:
+def test_what_can_be_requested_is_read(url: str) -> None:
     """Host, port, path and query, or the path of a Unix socket."""
     assert read_url(url) == GOOD[url]
 
 
 @pytest.mark.parametrize("url", BAD)
-def test_what_cannot_be_asked_says_what_to_write(url: str) -> None:
+def test_what_cannot_be_requested_says_what_to_write(url: str) -> None:
     """No line break, no other protocol, no half address gets as far as a socket."""
     with pytest.raises(BadUrlError) as caught:
         read_url(url)
@@ -58,7 +58,7 @@ def test_an_instance_has_its_own_port_and_number_in_the_url() -> None:
         filled("http://h:{port}/", None, 0)
 
 
-def test_the_host_header_names_what_was_asked() -> None:
+def test_the_host_header_names_what_was_requested() -> None:
     """With a port where it is not the usual one, brackets around IPv6."""
     hosts = [read_url(url).authority for url in ("http://h", "http://h:81", "http://[::1]:81")]
     assert hosts == ["h", "h:81", "[::1]:81"]

@@ -11,7 +11,7 @@ RECORDS = st.lists(st.tuples(U64, U64), max_size=20)
 
 
 @given(U64)
-def test_a_header_tells_its_base(base: int) -> None:
+def test_a_header_has_its_base(base: int) -> None:
     """Where a log begins is kept exactly."""
     assert timeindex.unpack_header(timeindex.pack_header(base)) == base
 

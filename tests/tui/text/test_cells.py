@@ -1,4 +1,4 @@
-"""Worker text as cells: never wider than it says, never anything but text."""
+"""Text of workers as cells: never too wide, and never control characters."""
 
 import re
 import unicodedata
@@ -30,7 +30,7 @@ def text(parts: Parts) -> str:
 @given(MESSY)
 @example(b"\x1b]52;c;eA==\x07\xc2\x9b2J\xe2\x80\xae")
 def test_no_cell_holds_a_control_character(raw: bytes) -> None:
-    """For any bytes: no control, no hidden format character, and each cell has a style."""
+    """No bytes make a cell with a control or hidden format character, or without a style."""
     for part, style in styled(raw, BASE, 1 << 20):
         assert style is not None
         for character in part:
@@ -40,8 +40,7 @@ def test_no_cell_holds_a_control_character(raw: bytes) -> None:
 
 @given(MESSY, st.integers(1, 200))
 def test_wrapping_keeps_every_character(raw: bytes, width: int) -> None:
-    """Rows are at most as wide as asked, and together they are the text (but for characters
-    that are wider than a whole row)."""
+    """Wrapped rows fit the width and together are the text, except characters wider than a row."""
     parts = styled(raw, BASE, 1 << 20)
     rows = wrapped(parts, width)
     assert rows
@@ -54,35 +53,45 @@ def test_wrapping_keeps_every_character(raw: bytes, width: int) -> None:
 
 
 @given(st.text(st.sampled_from("ab茶e\u0301 "), max_size=60), st.integers(2, 30))
-def test_all_rows_but_the_last_are_full(words: str, width: int) -> None:
-    """A row ends only where the next character does not fit."""
+def test_a_row_ends_where_the_next_word_does_not_fit(words: str, width: int) -> None:
+    """A row ends behind a blank if the next word does not fit and the row is half full, else where
+    the next character does not fit."""
     rows = [text(row) for row in wrapped([(words, BASE)], width)]
     for row, after in pairwise(rows):
-        assert cell_len(row) + cell_len(after[0]) > width
+        word = after[: after.find(" ") + 1] or after
+        assert cell_len(row) + cell_len(word) > width
+        if not row.endswith(" "):
+            assert cell_len(row) + cell_len(after[0]) > width
+
+
+def test_words_stay_whole() -> None:
+    """Lines are wrapped between words; a word that is longer than half a row may be broken."""
+    rows = wrapped([("the kettle is ", BASE), ("boiling aaaaaaaaaaaaaaaa", Style(bold=True))], 12)
+    assert [text(row) for row in rows] == ["the kettle ", "is boiling ", "aaaaaaaaaaaa", "aaaa"]
 
 
 @given(st.text(st.sampled_from("ab茶 "), max_size=40), st.integers(0, 60), st.integers(1, 40))
-def test_a_crop_is_what_stands_there(words: str, start: int, width: int) -> None:
-    """The cells from a column on, with blanks for the halves of wide characters."""
+def test_a_crop_has_the_cells_of_its_columns(words: str, start: int, width: int) -> None:
+    """A crop has the cells from a column on, with blanks for halves of wide characters."""
     cells: list[str] = []
     for character in words:
         cells += [character, ""] if cell_len(character) == 2 else [character]
-    wanted = cells[start : start + width]
-    if wanted and wanted[0] == "":
-        wanted[0] = " "
-    if len(wanted) == width and cell_len(wanted[-1] or "") == 2:
-        wanted[-1] = " "
-    assert text(cropped([(words, BASE)], start, width)) == "".join(wanted)
+    expected = cells[start : start + width]
+    if expected and expected[0] == "":
+        expected[0] = " "
+    if len(expected) == width and cell_len(expected[-1] or "") == 2:
+        expected[-1] = " "
+    assert text(cropped([(words, BASE)], start, width)) == "".join(expected)
 
 
 def test_tabs_go_to_the_next_eighth_column() -> None:
-    """As a terminal does it, also behind wide characters and across colours."""
+    """Tabs are expanded as in a terminal, also after wide characters and across colours."""
     raw = "a\tb\x1b[31m\tc\x1b[0m茶\td".encode()
     assert text(styled(raw, BASE, 1 << 20)) == "a       b       c茶     d"
 
 
 def test_colours_become_styles() -> None:
-    """The terminal's colours, 256 and true colours, and attributes, on top of the base."""
+    """All colours and attributes become styles on top of the base style."""
     (part,) = styled(b"\x1b[1;31;48;5;17mx", Style(dim=True), 1 << 20)
     style = part[1]
     assert style.bold
@@ -100,14 +109,14 @@ def test_colours_become_styles() -> None:
     st.lists(st.text(st.sampled_from("abx"), min_size=1, max_size=5), max_size=6),
     st.sampled_from(["x", "ab", "a*", "b+x", "$"]),
 )
-def test_matches_are_lit_and_nothing_else(pieces: list[str], pattern: str) -> None:
-    """Exactly the characters of matches get the style, also across parts; the text stays."""
+def test_only_matches_are_highlighted(pieces: list[str], pattern: str) -> None:
+    """Exactly the characters of matches have the style, also across parts."""
     found = re.compile(pattern)
     whole = "".join(pieces)
-    lit = highlighted([(piece, BASE) for piece in pieces], found, Style(reverse=True))
-    assert text(lit) == whole
-    flags = [bool(style.reverse) for part, style in lit for _ in part]
-    wanted = [False] * len(whole)
+    shown = highlighted([(piece, BASE) for piece in pieces], found, Style(reverse=True))
+    assert text(shown) == whole
+    flags = [bool(style.reverse) for part, style in shown for _ in part]
+    expected = [False] * len(whole)
     for match in found.finditer(whole):
-        wanted[match.start() : match.end()] = [True] * (match.end() - match.start())
-    assert flags == wanted
+        expected[match.start() : match.end()] = [True] * (match.end() - match.start())
+    assert flags == expected

@@ -1,1 +1,1 @@
-"""Whole screens and dialogs."""
+"""The overview, the help screen and dialogs."""

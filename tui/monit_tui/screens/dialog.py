@@ -1,4 +1,4 @@
-"""What all dialogs share: a box in the middle, h and l to go between buttons, Esc to leave."""
+"""The base of all dialogs: a box in the middle, Left and Right between buttons, Esc to cancel."""
 
 from typing import ClassVar, TypeVar
 
@@ -9,26 +9,27 @@ T = TypeVar("T")
 
 
 class Dialog(ModalScreen[T]):
-    """A box over the overview; leaving it gives None."""
+    """A box over the overview; Esc closes it and returns None."""
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: transparent; }
     Dialog > .box {
         width: auto; max-width: 72; min-width: 24; height: auto; max-height: 100%;
-        border: round ansi_cyan; padding: 0 2; background: ansi_default;
+        border: round $accent; padding: 0 2; background: $panel; color: $raised-text;
     }
     Dialog .title { text-style: bold; width: auto; max-width: 66; }
+    Dialog .changed { text-style: bold; width: auto; max-width: 66; }
     Dialog .quiet { text-style: dim; width: auto; max-width: 66; }
     Dialog .plain { width: auto; max-width: 66; }
     Dialog .buttons { height: 1; width: auto; margin-top: 1; }
     Dialog Button {
-        height: 1; min-width: 10; border: none; margin-right: 2; background: ansi_default;
-        color: ansi_default; text-style: none;
+        height: 1; min-width: 10; border: none; margin-right: 2; background: $panel;
+        color: $raised-text; text-style: none;
     }
     Dialog Button:focus { text-style: reverse bold; }
     Dialog #yes:disabled { text-style: dim; border: none !important; opacity: 100%; }
     Dialog Input {
-        border: none; height: 1; width: 30; padding: 0; background: ansi_default;
+        border: none; height: 1; width: 30; padding: 0; background: $panel; color: $raised-text;
         text-style: underline;
     }
     Dialog.-tight > .box { border: none; padding: 0; }
@@ -42,9 +43,9 @@ class Dialog(ModalScreen[T]):
     ]
 
     def action_leave(self) -> None:
-        """Leave without doing anything."""
+        """Close without doing anything."""
         self.dismiss(None)
 
     def on_resize(self) -> None:
-        """Drop the frame where there is no room for it."""
+        """Remove the border when there is no room for it."""
         self.set_class(self.app.size.height < 12 or self.app.size.width < 40, "-tight")

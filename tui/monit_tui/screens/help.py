@@ -1,4 +1,4 @@
-"""All keys, made of the registry: the place one comes from first."""
+"""The help screen: all keys of the registry, those of the pane with the focus first."""
 
 from typing import ClassVar
 
@@ -8,75 +8,77 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
-from monit_tui.actions import Place
-from monit_tui.bindings import key_name
-from monit_tui.registry import PLACE_NAMES, allowed
+from monit_tui.commands.table import all_commands
+from monit_tui.keys.actions import SCOPE_TITLES, KeyAction, KeyScope, allowed_actions
+from monit_tui.keys.bindings import key_name
+from monit_tui.keys.keymap import fill_keys
+from monit_tui.text.fitting import wrap_words
 from monit_tui.theme import Look
-from monit_tui.widgets.lines import strip
-from monit_tui.widgets.scrolled import Scrolled
+from monit_tui.widgets.lines import make_strip
+from monit_tui.widgets.scrolled import ScrolledLines
 
 KEYS_WIDTH = 18
+COMMANDS_TITLE = " Commands; each action above is one too, by its id: :zoom, :logs.wrap"
+INTRODUCTION = " Esc or q closes this help. The apps keep running when monit is closed."
 
 
-class HelpLines(Scrolled):
+class HelpLines(ScrolledLines):
     """The text of the help screen."""
 
-    def __init__(self, place: Place, look: Look, *, read_only: bool) -> None:
+    def __init__(
+        self, scope: KeyScope, look: Look, actions: tuple[KeyAction, ...], *, read_only: bool
+    ) -> None:
         super().__init__(id="help-lines")
-        self._place: Place = place
+        self._actions = actions
+        self._scope: KeyScope = scope
         self._look, self._read_only = look, read_only
 
     def lines(self, width: int) -> list[Strip]:
-        """Give a heading per place and a line per action."""
+        """Return a heading per scope and a line per action."""
         style = self._look.style
-        lines = [
-            strip(
-                [(" Esc or q closes. Closing monit changes nothing for the apps.", style("muted"))],
-                width,
-            )
-        ]
-        places = sorted(PLACE_NAMES, key=lambda place: place != self._place)
-        for place in places:
-            lines.append(strip([], width))
-            lines.append(strip([(f" {PLACE_NAMES[place]}", style("accent"))], width))
-            for action in allowed(read_only=self._read_only):
-                if action.place == place:
-                    keys = "  ".join(key_name(key) for key in action.keys)
-                    lines += self._action(keys, action.help, width)
+        lines = [make_strip([(INTRODUCTION, style("muted"))], width)]
+        scopes = sorted(SCOPE_TITLES, key=lambda scope: scope != self._scope)
+        for scope in scopes:
+            lines.append(make_strip([], width))
+            lines.append(make_strip([(f" {SCOPE_TITLES[scope]}", style("accent"))], width))
+            for action in allowed_actions(read_only=self._read_only, actions=self._actions):
+                if action.scope == scope:
+                    keys = "  ".join(key_name(key) for key in action.keys) or f":{action.id}"
+                    lines += self._action(keys, fill_keys(action.help, self._actions), width)
+        lines += [make_strip([], width), make_strip([(COMMANDS_TITLE, style("accent"))], width)]
+        known = all_commands((), read_only=self._read_only).values()
+        for command in dict.fromkeys(known):
+            lines += self._action(f":{command.usage}", command.help, width)
         return lines
 
     def _action(self, keys: str, text: str, width: int) -> list[Strip]:
         style, room = self._look.style, max(10, width - KEYS_WIDTH - 3)
-        first, *rest = _wrapped(text, room)
+        first, *rest = wrap_words(text, room)
         head: list[tuple[str, Style]] = [(f" {keys:<{KEYS_WIDTH}} ", style("key"))]
-        lines = [strip([*head, (first, style("plain"))], width)]
+        if len(keys) > KEYS_WIDTH:
+            lines, rest = [make_strip(head, width)], [first, *rest]
+        else:
+            lines = [make_strip([*head, (first, style("plain"))], width)]
         indent = " " * (KEYS_WIDTH + 2)
-        return lines + [strip([(indent + line, style("plain"))], width) for line in rest]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return lines
+        return lines + [make_strip([(indent + line, style("plain"))], width) for line in rest]
 
 
 class HelpScreen(ModalScreen[None]):
-    """The whole screen full of keys."""
+    """Shows the help text on the whole screen."""
 
-    DEFAULT_CSS = "HelpScreen { background: ansi_default; } #help-lines { height: 1fr; }"
+    DEFAULT_CSS = "HelpScreen { background: $background; } #help-lines { height: 1fr; }"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", "close", show=False),
         Binding("ctrl+c,ctrl+q", "app.leave", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, place: Place, look: Look, *, read_only: bool) -> None:
+    def __init__(
+        self, scope: KeyScope, look: Look, actions: tuple[KeyAction, ...], *, read_only: bool
+    ) -> None:
         super().__init__()
-        self._text = HelpLines(place, look, read_only=read_only)
+        self._text = HelpLines(scope, look, actions, read_only=read_only)
 
     def compose(self) -> ComposeResult:
-        """Show the text."""
+        """Compose the text."""
         yield self._text

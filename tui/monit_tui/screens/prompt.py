@@ -1,4 +1,4 @@
-"""Small questions: how many instances, sorted by what."""
+"""Dialogs for one value: the number of instances, the column to sort by."""
 
 from typing import ClassVar
 
@@ -9,16 +9,17 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from monit_tui.format import printable
-from monit_tui.rows import SORT_COLUMNS, SortColumn
+from monit_agent.client.text.sanitize import printable
+from monit_tui.model.processes.rows import SORT_COLUMNS, SortColumn
 from monit_tui.screens.dialog import Dialog
+from monit_tui.screens.menu import Menu
 
 MOST = 256
-"""Instances that one may ask for by mistake of a finger: more is done on the command line."""
+"""Most instances in this dialog, against typing errors; the command line accepts more."""
 
 
 class ScalePrompt(Dialog[int]):
-    """Gives the wanted number of instances."""
+    """Returns the number of instances to scale to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,up", "add(1)", "one more", show=False, priority=True),
@@ -30,43 +31,36 @@ class ScalePrompt(Dialog[int]):
         self._app_name, self._count = app_name, count
 
     def compose(self) -> ComposeResult:
-        """Lay the question out."""
+        """Lay out the text and the field."""
         with Vertical(classes="box"):
             yield Static(
                 Content(f"How many instances of {printable(self._app_name)}?"), classes="title"
             )
             yield Input(str(self._count), type="integer", max_length=4, compact=True)
-            yield Static(
-                Content(f"+ and - change it; now {self._count}"), classes="quiet", id="hint"
-            )
+            hint = f"now {self._count}; + and - change it   Enter scales, Esc cancels"
+            yield Static(Content(hint), classes="quiet", id="hint")
 
     def action_add(self, step: int) -> None:
-        """Count up or down."""
+        """Increase or decrease the number."""
         field = self.query_one(Input)
         now = int(field.value) if field.value.isdigit() else self._count
         field.value = str(max(0, min(MOST, now + step)))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the number, or say what is wrong with it."""
+        """Close with the number, or show what is wrong with it."""
         if event.value.isdigit() and int(event.value) <= MOST:
             self.dismiss(int(event.value))
         else:
-            self.query_one("#hint", Static).update(Content(f"a number from 0 to {MOST}"))
+            self.query_one("#hint", Static).update(Content(f"Enter a number from 0 to {MOST}."))
 
 
-class SortMenu(Dialog[SortColumn]):
-    """Gives the column to sort by."""
+class SortMenu(Menu[SortColumn]):
+    """Returns the column to sort by."""
 
-    DEFAULT_CSS = """
-    SortMenu OptionList {
-        border: none !important; height: auto; width: 40; padding: 0; background: ansi_default;
-    }
-    """
+    DEFAULT_CSS = "SortMenu OptionList { width: 40; }"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,o", "leave", show=False),
-        Binding("j", "cursor('down')", show=False),
-        Binding("k", "cursor('up')", show=False),
+        Binding("o", "leave", show=False),
     ]
 
     def __init__(self, now: SortColumn) -> None:
@@ -82,14 +76,9 @@ class SortMenu(Dialog[SortColumn]):
             )
 
     def on_mount(self) -> None:
-        """Stand on the present one."""
-        self.query_one(OptionList).highlighted = list(SORT_COLUMNS).index(self._now)
+        """Move to the present column."""
+        self.options.highlighted = list(SORT_COLUMNS).index(self._now)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Give the chosen column."""
+        """Close with the chosen column."""
         self.dismiss(next(name for name in SORT_COLUMNS if name == event.option_id))
-
-    def action_cursor(self, where: str) -> None:
-        """Move as in vi."""
-        options = self.query_one(OptionList)
-        options.action_cursor_down() if where == "down" else options.action_cursor_up()

@@ -1,4 +1,4 @@
-"""Running an action of an app: with which words, and what each process answered."""
+"""Dialogs of an app's own action: its arguments, and the answer of each process."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,44 +11,44 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Input, Static
 
+from monit_agent.client.text.sanitize import printable
 from monit_agent.wire.limits import ACTION_BYTES
 from monit_agent.wire.messages import Offer
-from monit_tui.format import printable
 from monit_tui.screens.dialog import Dialog
 from monit_tui.text.cells import wrapped
 from monit_tui.theme import Look
-from monit_tui.widgets.lines import strip
-from monit_tui.widgets.scrolled import Scrolled
+from monit_tui.widgets.lines import make_strip
+from monit_tui.widgets.scrolled import ScrolledLines
 
 
 class ArgumentsPrompt(Dialog[tuple[str, ...]]):
-    """Gives the words that the action is called with."""
+    """Returns the arguments of the action."""
 
     def __init__(self, who: str, offer: Offer) -> None:
         super().__init__()
         self._who, self._offer = who, offer
 
     def compose(self) -> ComposeResult:
-        """Lay the question out."""
+        """Lay out the text and the field."""
         offer = self._offer
         count = f"{offer.processes} processes" if offer.processes != 1 else "1 process"
         with Vertical(classes="box"):
-            title = f"Trigger {offer.name} in {self._who}, {count}?"
+            title = f"Trigger {offer.name} in {self._who} ({count})?"
             yield Static(Content(printable(title)), classes="title")
             if offer.help:
                 yield Static(Content(printable(offer.help)), classes="plain")
-            yield Input(placeholder="arguments, if it takes any", compact=True)
-            yield Static(Content("Enter runs it, Esc leaves"), classes="quiet", id="hint")
+            yield Input(placeholder="arguments (optional)", compact=True)
+            yield Static(Content("Enter runs it, Esc cancels"), classes="quiet", id="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the words, as a shell would split them; or say what is wrong."""
+        """Close with the arguments, split as in a shell, or show what is wrong with them."""
         try:
             words = tuple(shlex.split(event.value))
         except ValueError as error:
             self._hint(str(error))
             return
         if sum(len(word) + 8 for word in words) > ACTION_BYTES:
-            self._hint(f"more than {ACTION_BYTES} characters")
+            self._hint(f"too long; at most {ACTION_BYTES} bytes")
         else:
             self.dismiss(words)
 
@@ -56,26 +56,26 @@ class ArgumentsPrompt(Dialog[tuple[str, ...]]):
         self.query_one("#hint", Static).update(Content(text))
 
 
-class AnswerLines(Scrolled):
+class AnswerLines(ScrolledLines):
     """The answers, wrapped."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(id="answers")
         self._look = look
-        self.said: tuple[str, ...] = ("waiting for the answers",)
+        self.answers: tuple[str, ...] = ("waiting for answers",)
 
     def lines(self, width: int) -> list[Strip]:
-        """Give every line in as many rows as it needs."""
+        """Return the lines, wrapped."""
         plain, muted = self._look.style("plain"), self._look.style("muted")
         rows: list[Strip] = []
-        for place, line in enumerate(self.said):
+        for place, line in enumerate(self.answers):
             parts = [(printable(line), muted if place == 0 else plain)]
-            rows += [strip(row, width) for row in wrapped(parts, max(1, width))]
+            rows += [make_strip(row, width) for row in wrapped(parts, max(1, width))]
         return rows
 
 
 class AnswersScreen(Dialog[None]):
-    """Waits for answers and shows them; closing it calls nothing off."""
+    """Waits for answers and shows them; closing it does not stop the action."""
 
     DEFAULT_CSS = """
     AnswersScreen > .box { width: 90%; max-width: 120; height: 80%; }
@@ -90,13 +90,13 @@ class AnswersScreen(Dialog[None]):
         self._lines = AnswerLines(look)
 
     def compose(self) -> ComposeResult:
-        """Lay it out."""
+        """Lay out the title and the lines."""
         with Vertical(classes="box"):
             yield Static(Content(printable(self._title)), classes="title")
             yield self._lines
             yield Static(Content("Esc closes"), classes="quiet")
 
     def show(self, lines: Sequence[str]) -> None:
-        """Show what came."""
-        self._lines.said = tuple(lines)
+        """Show the lines of the answers."""
+        self._lines.answers = tuple(lines)
         self._lines.repaint()

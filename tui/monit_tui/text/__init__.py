@@ -1,1 +1,1 @@
-"""Worker text as cells of the screen."""
+"""Text that workers printed, as cells of the screen."""

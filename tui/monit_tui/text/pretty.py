@@ -1,4 +1,4 @@
-"""JSON lines, one field a row, without changing a character inside strings and numbers."""
+"""JSON lines, one field a row, with strings and numbers unchanged."""
 
 import json
 import re
@@ -8,8 +8,8 @@ _DEEPEST = 20
 """Levels that are indented; deeper ones stay in their column."""
 
 
-def pretty(raw: bytes) -> list[str] | None:
-    """Give the rows of a line that is one JSON object or array, or None when it is not."""
+def json_rows(raw: bytes) -> list[str] | None:
+    """Return the rows of a line that is one JSON object or array, or None when it is not."""
     text = raw.strip()
     if not text.startswith((b"{", b"[")):
         return None

@@ -1,1 +1,1 @@
-"""Widgets for live data, each runs alone with replayed data."""
+"""Widgets for live data."""

@@ -1,8 +1,8 @@
-"""The base of everything live: lines that know what is painted and repaint what changed.
+"""The base of live widgets: lines that remember what is painted and repaint what changed.
 
-Textual sends a dirty region whole and does not compare frames. So a `Lines` widget compares:
-it makes its lines anew, looks for the cells that differ from those on the screen, and calls
-``refresh`` with exactly these. Nothing changed costs no byte.
+Textual sends a dirty region whole and does not compare frames. So a `Lines` widget compares: it
+makes its lines again, finds the cells that differ from those on the screen, and calls ``refresh``
+with exactly these. If nothing changed, nothing is sent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,17 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from monit_tui.text.clusters import cells_of
+
 BLANK = Style()
 
 GAP = 6
-"""Unchanged cells between two changes that are cheaper to send again than to jump over:
-moving the cursor takes about seven bytes."""
+"""Most unchanged cells between two changes that are sent again: skipping them by moving the
+cursor takes about seven bytes."""
 
 
-def strip(parts: Sequence[tuple[str, Style]], width: int) -> Strip:
-    """Make a strip of exactly ``width`` cells; what does not fit is cut."""
+def make_strip(parts: Sequence[tuple[str, Style]], width: int) -> Strip:
+    """Return a strip of exactly ``width`` cells; longer text is cut."""
     made = Strip([Segment(text, style) for text, style in parts if text])
     return made.adjust_cell_length(width, BLANK)
 
@@ -35,12 +37,18 @@ class Lines(Widget):
         super().__init__(id=id)
         self._painted: list[Strip] = []
 
+    @property
+    def ground(self) -> Style:
+        """Return the style below all text: the page, where the theme paints it."""
+        found: Style = getattr(self.app, "page", BLANK)  # pyright: ignore[reportUnknownArgumentType]
+        return found
+
     def draw(self, width: int, height: int, /) -> list[Strip]:
-        """Give the lines as they should look now: at most ``height`` of ``width`` cells."""
+        """Return the present lines: at most ``height`` of ``width`` cells."""
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """Draw anew and send what changed. Cheap when nothing did."""
+        """Draw again and send what changed."""
         width, height = self.size
         before = self._painted
         fresh = self._drawn(width, height)
@@ -57,15 +65,22 @@ class Lines(Widget):
         if regions:
             self.refresh(*regions)
 
+    def dress(self) -> None:
+        """Draw everything again, in the look that another theme has."""
+        self._painted = []
+        self.repaint()
+
     def _drawn(self, width: int, height: int) -> list[Strip]:
         if not width or not height:
             return []
         lines = self.draw(width, height)[:height]
         blank = Strip.blank(width, BLANK)
-        return [*lines, *[blank] * (height - len(lines))]
+        ground = self.ground
+        drawn = [*lines, *[blank] * (height - len(lines))]
+        return [line.apply_style(ground) for line in drawn] if ground else drawn
 
     def render_line(self, y: int) -> Strip:
-        """Give Textual a line of what `repaint` drew last."""
+        """Return a line of what `repaint` drew last."""
         if len(self._painted) != self.size.height:
             self._painted = self._drawn(*self.size)
         return self._painted[y] if y < len(self._painted) else Strip.blank(self.size.width, BLANK)
@@ -77,9 +92,10 @@ class Lines(Widget):
 
 
 def changed_spans(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
-    """Give (start, end) in cells of the stretches in which two strips differ."""
+    """Yield (start, end) in cells of the parts in which two strips differ; no part begins or ends
+    within a wide character of ``new``."""
     start = last = -1
-    for x, (before, after) in enumerate(zip(_cells(old), _cells(new), strict=False)):
+    for x, (before, after) in enumerate(zip(cells_of(old), cells_of(new), strict=False)):
         if before == after:
             continue
         if start >= 0 and x - last > GAP:
@@ -90,15 +106,3 @@ def changed_spans(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
         last = x
     if start >= 0:
         yield start, last + 1
-
-
-def _cells(line: Strip) -> Iterator[tuple[str, Style | None]]:
-    for text, style, _ in line:
-        if text.isascii():
-            for char in text:
-                yield char, style
-            continue
-        for char in text:
-            yield char, style
-            for _ in range(Segment(char).cell_length - 1):
-                yield "", style

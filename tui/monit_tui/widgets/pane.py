@@ -1,4 +1,4 @@
-"""A pane: a title line with tabs, and a body below it. And the line between two columns."""
+"""A pane: a title line with tabs and a body. Also the divider between the columns of panes."""
 
 from textual.app import ComposeResult
 from textual.events import Click
@@ -6,15 +6,15 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from monit_tui.panes import PANES, TITLES, PaneName
+from monit_tui.model.layout import PANES, TITLES, PaneName
 from monit_tui.theme import Look
-from monit_tui.widgets.lines import Lines, strip
+from monit_tui.widgets.lines import Lines, make_strip
 
 
 class PaneTitle(Lines):
-    """The title line: tabs, and what the body shows now. Heavy when the pane has the focus."""
+    """The title line: tabs, and what the body shows. Bold when the pane has the focus."""
 
-    class Chosen(Message):
+    class TabChosen(Message):
         """A tab was clicked."""
 
         def __init__(self, pane: PaneName) -> None:
@@ -34,14 +34,14 @@ class PaneTitle(Lines):
         self, *, tabs: tuple[PaneName, ...] | None = None, info: str | None = None,
         focused: bool | None = None,
     ) -> None:  # fmt: skip
-        """Change what it says; what is None stays."""
+        """Change the given parts; None leaves a part as it is."""
         self._tabs = self._tabs if tabs is None else tabs
         self._info = self._info if info is None else info
         self._focused = self._focused if focused is None else focused
         self.repaint()
 
     def draw(self, width: int, _height: int, /) -> list[Strip]:
-        """Give the line."""
+        """Return the line."""
         look = self._look
         rule = look.glyphs.strong_rule if self._focused else look.glyphs.rule
         line = look.style("key" if self._focused else "muted")
@@ -57,18 +57,18 @@ class PaneTitle(Lines):
         if self._info and at + len(self._info) + 4 <= width:
             parts += [(rule, line), (f" {self._info} ", look.style("plain"))]
             at += len(self._info) + 3
-        return [strip([*parts, (rule * max(0, width - at), line)], width)]
+        return [make_strip([*parts, (rule * max(0, width - at), line)], width)]
 
     def on_click(self, event: Click) -> None:
-        """Choose the tab under the mouse."""
+        """Show the pane of the tab under the mouse."""
         for end, tab in self._ends:
             if event.x < end:
-                self.post_message(self.Chosen(tab))
+                self.post_message(self.TabChosen(tab))
                 return
 
 
 class Pane(Widget):
-    """One of the five panes."""
+    """One of the six panes."""
 
     def __init__(self, name: PaneName, body: Widget, look: Look) -> None:
         super().__init__(id=f"pane-{name}", classes="pane")
@@ -77,7 +77,7 @@ class Pane(Widget):
         self.title_line = PaneTitle(name, look)
 
     def compose(self) -> ComposeResult:
-        """Stack title and body."""
+        """Compose title and body."""
         yield self.title_line
         yield self.body
 
@@ -91,7 +91,7 @@ class Divider(Lines):
         self.crossing: int | None = None
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
-        """Give the line, joined to the title lines that meet it."""
+        """Return the line, joined to the title lines that it meets."""
         glyphs, style = self._look.glyphs, self._look.style("muted")
         joints = {0: glyphs.tee_down, self.crossing: glyphs.cross}
-        return [strip([(joints.get(y, glyphs.bar), style)], width) for y in range(height)]
+        return [make_strip([(joints.get(y, glyphs.bar), style)], width) for y in range(height)]

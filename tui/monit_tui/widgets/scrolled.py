@@ -1,4 +1,4 @@
-"""Lines that are more than fit: the base of metadata, events and help."""
+"""Lines that scroll: the base of metadata, events, blocked, help and answers."""
 
 from typing import ClassVar
 
@@ -14,8 +14,8 @@ _KEYS = {
 }  # fmt: skip
 
 
-class Scrolled(Lines, can_focus=True):
-    """Keeps its place when lines are added at the end, and follows them when at the end."""
+class ScrolledLines(Lines, can_focus=True):
+    """Stays in place when lines are added, or follows them at the end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(keys, f"scroll_lines('{where}')", where, show=False)
@@ -24,14 +24,14 @@ class Scrolled(Lines, can_focus=True):
 
     top = 0
     at_end = False
-    """Whether to stay at the last line when more come."""
+    """Whether the view stays at the last line when lines are added."""
 
     def lines(self, width: int) -> list[Strip]:
-        """Give all lines."""
+        """Return all lines."""
         raise NotImplementedError
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
-        """Give the lines in view."""
+        """Return the lines in view."""
         lines = self.lines(width)
         last = max(0, len(lines) - height)
         self.top = last if self.at_end else max(0, min(self.top, last))
@@ -45,10 +45,10 @@ class Scrolled(Lines, can_focus=True):
         self.repaint()
 
     follows = False
-    """Whether being at the end means staying there."""
+    """Whether a view at the end follows new lines."""
 
     def action_scroll_lines(self, where: str) -> None:
-        """Scroll with the keys."""
+        """Scroll by keys."""
         height = max(1, self.size.height)
         half, far = height // 2, 10**9
         steps = {"up": -1, "down": 1, "half_up": -half, "half_down": half,

@@ -1,57 +1,59 @@
 "use strict";
-// What the HTTP servers of a program do: requests, errors, requests in flight, how long they took.
+// HTTP requests of a program's servers: how many, how many failed, how long they took, how many
+// are open.
 //
-// Loaded by monit_probe.cjs at the first request. HTTP/1 and HTTPS tell of themselves over Node's
-// diagnostics channels: nothing is patched. HTTP/2 does not, and is not counted. A request is over
-// when its answer was handed to the kernel or its connection is gone; it is an error when the
-// answer's status is 500 or above.
+// Loaded by monit_probe.cjs at the first request. Node announces requests of HTTP/1 and HTTPS on
+// its diagnostics channels: nothing is patched. HTTP/2 is not announced, and not counted. A request
+// ends when its answer was handed to the kernel or its connection is closed. It is an error when
+// the status of the answer is 500 or above.
+
+const { bucketOf, pack } = require("./monit_buckets.cjs");
 
 const { performance } = globalThis;
 const clock = performance.now.bind(performance);
 
-const BUCKETS = 40; // 0 is below 0.1 ms; i >= 1 ends at 0.1 ms x 2 ** (i / 2); the last is open
 const OPEN = Symbol("monit.open");
 const NONE = -1;
 
-const counts = new Array(BUCKETS).fill(0);
+const counts = new Map(); // since the last report, by bucket of seconds
 let requests = 0;
 let errors = 0;
 let inFlight = 0;
 let longest = 0;
 
-function over(since, status) {
+function count(since, status) {
   const took = clock() - since;
-  const bucket = took < 0.1 ? 0 : Math.min(BUCKETS - 1, Math.floor(2 * Math.log2(took * 10)) + 1);
-  counts[bucket] += 1;
+  const bucket = bucketOf(took / 1000);
+  counts.set(bucket, (counts.get(bucket) || 0) + 1);
   requests += 1;
   inFlight -= 1;
   if (status >= 500) errors += 1;
   if (took > longest) longest = took;
 }
 
-// Of a connection: when its request came, and those of requests that did not wait for the answer
-// (pipelining). Answers leave in the order of the requests.
-function adopt(socket) {
+// Of a connection: when its request came, and when those came that did not wait for the answer
+// (pipelining). Answers are sent in the order of the requests.
+function watch(socket) {
   const open = { since: NONE, later: [] };
   Object.defineProperty(socket, OPEN, { value: open });
-  socket.on("close", gone);
+  socket.on("close", closed);
   return open;
 }
 
-function gone() {
+function closed() {
   const open = this[OPEN];
-  while (open.since !== NONE) next(open, 0);
+  while (open.since !== NONE) endFirst(open, 0);
 }
 
-function next(open, status) {
+function endFirst(open, status) {
   const since = open.since;
   if (since === NONE) return;
   open.since = open.later.length ? open.later.shift() : NONE;
-  over(since, status);
+  count(since, status);
 }
 
-function began({ socket }) {
-  const open = socket[OPEN] || adopt(socket);
+function started({ socket }) {
+  const open = socket[OPEN] || watch(socket);
   if (open.since === NONE) open.since = clock();
   else open.later.push(clock());
   inFlight += 1;
@@ -59,17 +61,17 @@ function began({ socket }) {
 
 function finished({ response, socket }) {
   const open = socket && socket[OPEN];
-  if (open) next(open, response.statusCode);
+  if (open) endFirst(open, response.statusCode);
 }
 
-function words() {
-  const hist = [];
-  counts.forEach((count, bucket) => count && hist.push([bucket, count]));
-  return { requests, errors, now: inFlight, hist, max: longest / 1000 };
+function report() {
+  return { requests, errors, now: inFlight, hist: pack(counts), max: longest / 1000 };
 }
 
+// Start durations from nothing, as the report was sent.
 function sent() {
   longest = 0;
+  counts.clear();
 }
 
-module.exports = { began, finished, words, sent };
+module.exports = { started, finished, report, sent };

@@ -8,9 +8,10 @@
 //     const baking = monit?.histogram("baking", { unit: "ms" }); // baking?.observe(3.2)
 //     monit?.action("clear", (...words) => cache.clear(), { help: "Empty the cache." });
 //
-// Nothing of it throws: what cannot be is counted as a fault, which `monit describe` shows. A text
-// as the value of a gauge is shown as it is. `agg` of a gauge says how the processes of one instance
-// combine: avg sum max min. What an action returns, or what its promise comes to, is shown as JSON.
+// Nothing of it throws: what is wrong is counted as a fault, which `monit describe` shows. A text
+// as the value of a gauge is shown as it is. `agg` of a gauge says how the values of the processes
+// of one instance combine: avg sum max min. The result of an action, or of its promise, is shown as
+// JSON.
 
 const METRICS = 100;
 const ACTIONS = 50;
@@ -19,9 +20,12 @@ const VALUE = 30000; // characters of one answer, and of all in one report
 const NAME = 80;
 const TEXT = 200;
 const LARGEST = 1e300;
-const SLOW_MS = 5; // a gauge's function that takes longer is asked every tenth time only
+const SLOW_MS = 5; // a gauge's function that takes longer is called every tenth time only
 const AGGREGATES = ["avg", "sum", "max", "min"];
 const PER_MS = { s: 1e-3, ms: 1, us: 1e3, "\u00b5s": 1e3, ns: 1e6 };
+
+const BUCKETS = 6000; // in one report, of all histograms: what is more has its turn in the next
+const { bucketOf, pack } = require("./monit_buckets.cjs");
 
 const clock = globalThis.performance.now.bind(globalThis.performance);
 
@@ -29,7 +33,7 @@ module.exports = (fail) => {
   const metrics = new Map();
   const actions = new Map();
   const answers = [];
-  let sending = 0; // of the answers, those in the report under way
+  let sending = 0; // how many of the answers are in the present report
   const pm2 = require("./monit_pm2.cjs")();
   const prometheus = require("./monit_prometheus.cjs");
 
@@ -68,13 +72,15 @@ module.exports = (fail) => {
     else answers.push({ id, ok, value: ok ? json(value) : String(value).slice(0, VALUE) });
   }
 
-  function words() {
+  function report() {
     const offered = new Map([...builtIn(), ...pm2.actions(), ...actions]);
-    const told = new Map();
-    for (const [name, metric] of metrics) told.set(name, metric.words());
+    const reported = new Map();
+    const histograms = [...metrics.values()].filter((each) => each instanceof Histogram);
+    const most = Math.max(50, Math.floor(BUCKETS / Math.max(1, histograms.length)));
+    for (const [name, metric] of metrics) reported.set(name, metric.report(most));
     for (const source of [pm2.metrics(), prometheus()]) {
       for (const [name, each] of source) {
-        if (told.size < METRICS && !told.has(name)) told.set(name, each);
+        if (reported.size < METRICS && !reported.has(name)) reported.set(name, each);
       }
     }
     sending = 0;
@@ -83,20 +89,22 @@ module.exports = (fail) => {
       if (sending && size > VALUE) break;
     }
     return {
-      metrics: Object.fromEntries(told),
+      metrics: Object.fromEntries(reported),
       actions: [...offered].slice(0, ACTIONS).map(([name, { help }]) => ({ name, help })),
       answers: answers.slice(0, sending),
     };
   }
 
-  // `line` is what the agent asks; `report` is called when there is an answer
-  function asked(line, report) {
-    const { ask, id, name, args } = JSON.parse(line);
-    if (ask !== "action" || !Array.isArray(args)) return;
+  // `line` is a request of the agent; `probe.report` is called when there is an answer
+  function start(line, probe) {
+    const { request, id, name, args } = JSON.parse(line);
+    if (!Array.isArray(args)) return;
     const done = (ok, value) => {
       answer(id, ok, value);
-      report();
+      probe.report();
     };
+    if (request === "profile") require("./monit_profile.cjs")(args, probe.forgive, done);
+    if (request !== "action") return;
     const own = actions.get(name) || new Map(builtIn()).get(name);
     if (own) {
       const running = (async () => own.run(...args))();
@@ -110,10 +118,14 @@ module.exports = (fail) => {
 
   return {
     api,
-    asked,
-    words,
-    sent: () => answers.splice(0, sending),
-    pm2: (message) => pm2.heard(message),
+    start,
+    report,
+    sent() {
+      answers.splice(0, sending);
+      for (const metric of metrics.values()) if (metric instanceof Histogram) metric.sent();
+      prometheus.sent();
+    },
+    pm2: (message) => pm2.receive(message),
   };
 };
 
@@ -138,9 +150,9 @@ function json(value) {
 }
 
 function collect() {
-  const begun = clock();
+  const started = clock();
   globalThis.gc();
-  return { ms: Math.round(10 * (clock() - begun)) / 10 };
+  return { ms: Math.round(10 * (clock() - started)) / 10 };
 }
 
 // ------------------------------------------------------------ the kinds
@@ -152,7 +164,7 @@ class Metric {
     Object.defineProperty(this, "fail", { value: fail });
   }
 
-  // gives `value` as a number that can be told; null, and counts a fault, if it is none
+  // returns `value` as a number that JSON can express; null, and counts a fault, if it is not one
   number(value, least = -LARGEST) {
     const number = typeof value === "bigint" ? Number(value) : value;
     if (typeof number === "number" && number >= least && number < LARGEST) return number;
@@ -171,7 +183,7 @@ class Counter extends Metric {
     this.value += this.number(n, 0) || 0;
   }
 
-  words() {
+  report() {
     return { kind: "counter", value: this.value, unit: this.unit };
   }
 }
@@ -203,21 +215,21 @@ class Gauge extends Metric {
     return typeof value === "string" ? value.slice(0, TEXT) : this.number(value);
   }
 
-  ask() {
+  call() {
     this.rest -= 1;
     if (this.rest > 0) return;
-    const begun = clock();
+    const started = clock();
     try {
       this.value = this.shown(this.read());
     } catch (error) {
       this.value = null;
       this.fail(error);
     }
-    this.rest = clock() - begun > SLOW_MS ? 10 : 0;
+    this.rest = clock() - started > SLOW_MS ? 10 : 0;
   }
 
-  words() {
-    if (this.read) this.ask();
+  report() {
+    if (this.read) this.call();
     const { value, unit, agg } = this;
     return typeof value === "string" ? { kind: "text", value: null, text: value, unit }
                                      : { kind: "gauge", value, unit, agg };
@@ -227,29 +239,44 @@ class Gauge extends Metric {
 class Histogram extends Metric {
   constructor(...given) {
     super(...given);
-    this.counts = new Map();
+    this.counts = new Map(); // by bucket, of what no report had yet
+    this.reported = []; // buckets of the present report
+    this.last = 0; // the last one of the report before, where not all had room
+    this.count = 0;
     this.sum = 0;
   }
 
   observe(value) {
     const number = this.number(value);
     if (number === null) return;
-    const bucket =
-      number > 0 ? Math.max(-120, Math.min(120, Math.floor(4 * Math.log2(number)) + 1)) : -128;
+    const bucket = bucketOf(number);
     this.counts.set(bucket, (this.counts.get(bucket) || 0) + 1);
+    this.count += 1;
     this.sum += number;
   }
 
-  // gives a function that observes how long ago this was, in the unit (ms where there is none)
+  // returns a function that observes how long ago this was, in the unit (ms if there is none)
   time() {
     this.unit = this.unit || "ms";
-    const begun = clock();
-    return () => this.observe((clock() - begun) * (PER_MS[this.unit] || 1));
+    const started = clock();
+    return () => this.observe((clock() - started) * (PER_MS[this.unit] || 1));
   }
 
-  words() {
-    const buckets = [...this.counts].sort(([a], [b]) => a - b);
-    const count = buckets.reduce((all, [, n]) => all + n, 0);
-    return { kind: "histogram", value: null, unit: this.unit, count, sum: this.sum, buckets };
+  report(most) {
+    this.reported = [...this.counts.keys()];
+    if (this.reported.length > most) {
+      const ordered = this.reported.sort((a, b) => a - b);
+      const next = ordered.filter((bucket) => bucket > this.last);
+      this.reported = [...next, ...ordered].slice(0, most);
+      this.last = this.reported[most - 1];
+    }
+    const buckets = pack(new Map(this.reported.map((bucket) => [bucket, this.counts.get(bucket)])));
+    const { unit, count, sum } = this;
+    return { kind: "histogram", value: null, unit, count, sum, buckets };
+  }
+
+  sent() {
+    for (const bucket of this.reported) this.counts.delete(bucket);
+    this.reported = [];
   }
 }

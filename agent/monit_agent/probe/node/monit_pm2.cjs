@@ -1,9 +1,9 @@
 "use strict";
-// What a program tells pm2 by @pm2/io (formerly pmx), understood as pm2 does.
+// Reads what a program sends to pm2 with @pm2/io (formerly pmx), as pm2 does.
 //
 // The messages: `axm:monitor` has all metrics, once a second; `axm:action` offers an action, which
-// is called by a message with its name; `axm:reply` is what came of that. Left out is what
-// @pm2/io measures by itself (ids "internal/..."): monit has it, and better.
+// is called by a message with its name; `axm:reply` has the action's result. Left out is what
+// @pm2/io measures by itself (ids "internal/..."): monit measures it more exactly.
 
 const ACTIONS = 50;
 const METRICS = 100;
@@ -20,12 +20,12 @@ module.exports = () => {
   const actions = new Map();
   const pending = []; // [name, done]
 
-  const heardOf = {
+  const handlers = {
     "axm:monitor": (data) => {
       const known = kinds();
-      const told = Object.entries(data).filter(([name, each]) => isApps(name, each));
+      const own = Object.entries(data).filter(([name, each]) => isAppMetric(name, each));
       metrics = new Map(
-        told.slice(0, METRICS).map(([name, each]) => [name, metric(each, known.get(name))])
+        own.slice(0, METRICS).map(([name, each]) => [name, metric(each, known.get(name))])
       );
     },
     "axm:action": ({ action_name: name, action_type: type, opts }) => {
@@ -54,8 +54,8 @@ module.exports = () => {
   }
 
   return {
-    heard({ type, data }) {
-      if (heardOf[type] && data && typeof data === "object") heardOf[type](data);
+    receive({ type, data }) {
+      if (handlers[type] && data && typeof data === "object") handlers[type](data);
     },
     metrics: () => metrics,
     actions: () => actions,
@@ -64,13 +64,13 @@ module.exports = () => {
   };
 };
 
-function isApps(name, each) {
+function isAppMetric(name, each) {
   if (!name || name.length > NAME || !each || typeof each !== "object") return false;
   return !String(each.type || "").startsWith("internal/") && !OWN_NAMES.has(name);
 }
 
-// What @pm2/io knows of a metric and does not send: its counters go up and down, so they are
-// gauges here too, but several processes have the sum of them and not the mean.
+// What @pm2/io knows of a metric and does not send. Its counters go up and down, so they are gauges
+// here; but they are added up over several processes, instead of averaged.
 function kinds() {
   const service = globalThis[IO] && globalThis[IO].metricService;
   const known = service && service.metrics instanceof Map ? [...service.metrics] : [];
@@ -84,9 +84,9 @@ function metric({ value, unit, agg_type: given }, kind) {
   if (typeof value === "number" && Number.isFinite(value)) {
     return { kind: "gauge", value, unit: own, agg };
   }
-  const [, number, said] = NUMBER_AND_UNIT.exec(value) || [];
+  const [, number, unitInText] = NUMBER_AND_UNIT.exec(value) || [];
   if (typeof value === "string" && number !== undefined) {
-    return { kind: "gauge", value: Number(number), unit: own || (said || "").trim(), agg };
+    return { kind: "gauge", value: Number(number), unit: own || (unitInText || "").trim(), agg };
   }
   return { kind: "text", value: null, text: String(value).slice(0, TEXT), unit: own };
 }

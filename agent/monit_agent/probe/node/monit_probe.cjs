@@ -1,21 +1,20 @@
 "use strict";
-// What happens inside a running Node program, told to monit's agent once a second.
+// The probe inside a Node program: it measures the program and reports to monit's agent.
 //
 // Preloaded by NODE_OPTIONS=--require into programs of both kinds, CommonJS and ESM. Never throws
-// into the program, never prints, and holds nothing that keeps it alive: every timer and socket is
-// unref'ed. The report's fields are those of the Python probe (see probe/README.md). The files
-// beside this one are loaded when a program first does what they are about.
+// into the program, never prints, and never keeps it alive: every timer and socket is unref'ed. The
+// report's fields are those of the Python probe (see probe/README.md). The other files of this
+// folder are loaded when the program first does what they are about.
 
 const BEAT_MS = 20;
-const BEAT_IDLE_MS = 45; // in a loop used less than 2 %: half the cost, and blocks are read a bit low
+const BEAT_IDLE_MS = 45; // in a loop that is busy less than 2 %: half the cost, but less exact
 const IDLE = 0.02;
-const BUCKETS = 40; // 0 is below 0.1 ms; i >= 1 ends at 0.1 ms x 2 ** (i / 2); the last is open
 const BLOCK_MS = 100;
 const REPORT_MS = 1000;
 const FIRST_MS = 300;
 const RETRY_MS = 1000;
-const UNSENT_BYTES = 65536; // more than that waiting means an agent that does not read
-const LINE_BYTES = 65536; // longest line that is taken from the agent
+const UNSENT_BYTES = 65536; // more than that means an agent that does not read
+const LINE_BYTES = 65536; // longest line that is accepted from the agent
 const MODULE = Symbol.for("monit"); // where programs find the interface of monit_metrics.cjs
 
 const { setInterval, clearInterval, setTimeout } = globalThis; // fake timers of tests replace them
@@ -33,39 +32,41 @@ function install() {
 
   const state = {
     path,
-    born: Date.now() * 1e6,
+    started: Date.now() * 1e6,
     seq: 0,
     socket: null,
     retryAt: 0,
     faults: 0,
     fault: "",
     gc: env.MONIT_PROBE_GC === "1" ? watchGc() : null,
+    buckets: require("./monit_buckets.cjs"),
     blocks: lazily(() => require("./monit_blocks.cjs")),
     metrics: lazily(() => require("./monit_metrics.cjs")((error) => fail(state, error))),
     http: lazily(() => require("./monit_http.cjs")),
   };
-  const late = new Lateness((ms) => guarded(state, () => state.blocks.load().happened(ms, state)));
+  const late = new Lateness(state.buckets, (ms) => guarded(state, () => state.blocks.load().noteBlock(ms, state)));
   if (env.MONIT_PROBE_HTTP !== "0") guarded(state, () => watchHttp(state));
   if (env.MONIT_PROBE_BLOCKS === "1") guarded(state, () => state.blocks.load());
   Object.defineProperty(globalThis, MODULE, {
     configurable: true,
     get: () => state.metrics.load().api,
   });
-  takeOver(state);
+  receiveForPm2(state);
   const tick = () => guarded(state, () => report(state, late));
   state.report = tick;
+  state.forgive = (ms) => (late.last += ms);
   late.pace();
   setInterval(tick, REPORT_MS).unref();
   setTimeout(tick, FIRST_MS).unref();
 }
 
-// Gives {loaded, load()}: a program that never does what a file is about does not load it.
+// Returns {loaded, load()}: a program that never does what a file is about does not load it.
 function lazily(bring) {
   const part = { loaded: null, load: () => part.loaded || (part.loaded = bring()) };
   return part;
 }
 
-// Nothing of ours may reach the program; that something failed is told in the next report.
+// No error of ours may reach the program; it is counted in the next report.
 function guarded(state, does) {
   try {
     return does();
@@ -83,16 +84,16 @@ function fail(state, error) {
 // ------------------------------------------------------------ how late things are
 
 // A beat instead of Node's own histogram (monitorEventLoopDelay), because that counts a block of
-// one second as one late sample among fifty, and a reset throws away the sample under way.
+// one second as one late sample among fifty, and a reset discards the present sample.
 class Lateness {
-  constructor(blocked) {
+  constructor(buckets, blocked) {
+    this.buckets = buckets;
     this.blocked = blocked;
-    this.numbers = new Array(BUCKETS).fill(0);
-    this.sums = new Array(BUCKETS).fill(0);
+    this.stretches = new Map(); // since the last report, by bucket of seconds: number, milliseconds
     this.idle = this.longest = this.stuck = 0;
     this.last = clock();
     this.period = BEAT_MS;
-    this.watched = null; // what beats are told to, see monit_blocks.cjs
+    this.onBeat = null; // what must be called at each beat, see monit_blocks.cjs
     this.timer = null;
     this.before = performance.eventLoopUtilization();
     this.beat = this.beat.bind(this);
@@ -103,21 +104,21 @@ class Lateness {
     const late = now - this.last - this.period;
     this.last = now;
     this.idle += this.period + Math.min(late, 2);
-    if (late > 2) this.count(late); // timers of Node are that exact
-    if (this.watched) this.watched(this.period);
+    if (late > 2) this.count(late); // Node's timers are not more exact
+    if (this.onBeat) this.onBeat(this.period);
   }
 
   count(late) {
-    const bucket = Math.min(BUCKETS - 1, Math.floor(2 * Math.log2(late * 10)) + 1);
-    this.numbers[bucket] += 1;
-    this.sums[bucket] += late;
+    const bucket = this.buckets.bucketOf(late / 1000);
+    const [number, ms] = this.stretches.get(bucket) || [0, 0];
+    this.stretches.set(bucket, [number + 1, ms + late]);
     this.longest = Math.max(this.longest, late);
     if (late < BLOCK_MS) return;
     this.stuck += 1;
-    this.watched = this.blocked(late) || null;
+    this.onBeat = this.blocked(late) || null;
   }
 
-  // when the program's own timer has blocked the loop and ours comes next, the beat is yet to come
+  // when a timer of the program has blocked the loop and ours comes next, the beat comes later
   beatIfLate() {
     if (clock() - this.last > this.period + BEAT_MS) this.beat();
   }
@@ -133,30 +134,25 @@ class Lateness {
     this.timer = setInterval(this.beat, period).unref();
   }
 
-  words() {
+  // how long the loop was busy: what becomes due meanwhile waits between 0 and that long, evenly
+  lag() {
+    return this.buckets.pack(this.stretches, ([number, ms]) => [number, Math.round(ms * 1000)]);
+  }
+
+  sent() {
+    this.longest = 0;
+    this.stretches.clear();
+  }
+
+  report() {
     const { active, idle } = performance.eventLoopUtilization();
     return { id: 1, type: "node", running: true, busy: active / 1000, wall: (active + idle) / 1000,
-             idle: this.idle / 1000, lag: masses(this), max: this.longest / 1000, now: 0,
+             idle: this.idle / 1000, lag: this.lag(), max: this.longest / 1000, now: 0,
              stuck: this.stuck };
   }
 }
 
-// [bucket, seconds] of the waits: a loop held up for D makes what becomes due meanwhile wait
-// between D and 0, evenly; so each such stretch fills all buckets below it
-function masses(lag) {
-  const out = [];
-  let above = 0;
-  for (let bucket = BUCKETS - 1; bucket >= 0; bucket -= 1) {
-    const low = bucket ? 0.1 * 2 ** ((bucket - 1) / 2) : 0;
-    const high = 0.1 * 2 ** (bucket / 2);
-    const mass = lag.sums[bucket] - lag.numbers[bucket] * low + above * (high - low);
-    above += lag.numbers[bucket];
-    if (mass > 0) out.push([bucket, mass / 1000]);
-  }
-  return out;
-}
-
-// ------------------------------------------------------------ what is told
+// ------------------------------------------------------------ reports
 
 function report(state, late) {
   connect(state);
@@ -165,10 +161,10 @@ function report(state, late) {
   late.beatIfLate();
   late.pace();
   socket.write(`${JSON.stringify(gather(state, late))}\n`);
-  late.longest = 0;
+  late.sent();
   for (const part of [state.http, state.metrics]) if (part.loaded) part.loaded.sent();
   if (state.gc) state.gc.minor[2] = state.gc.major[2] = 0;
-  if (state.blocks.loaded) late.watched = state.blocks.loaded.stillNeeded(state) || null;
+  if (state.blocks.loaded) late.onBeat = state.blocks.loaded.stillNeeded(state) || null;
 }
 
 function gather(state, late) {
@@ -176,34 +172,35 @@ function gather(state, late) {
   const { gc, http } = state;
   state.seq += 1;
   return {
-    v: 1,
+    v: 2,
     rt: "node",
     pid: process.pid,
-    born: state.born,
+    started: state.started,
     seq: state.seq,
     mono: clock() / 1000,
     hello: { version: process.versions.node, implementation: "v8", ppid: process.ppid },
-    heap: { src: "v8", size: heap.total_heap_size, used: heap.used_heap_size },
+    heap: { src: "v8", size: heap.total_heap_size, used: heap.used_heap_size,
+            limit: heap.heap_size_limit },
     gc: gc ? [gc.minor, gc.major] : [],
     handles: process.getActiveResourcesInfo ? process.getActiveResourcesInfo().length : null,
-    loops: [late.words()],
-    http: http.loaded ? http.loaded.words() : null,
-    ...own(state),
+    loops: [late.report()],
+    http: http.loaded ? http.loaded.report() : null,
+    ...ofApp(state),
     faults: state.faults,
     fault: state.fault,
   };
 }
 
-// the program's own metrics and actions
-function own({ metrics }) {
-  const wanted = metrics.loaded || globalThis.gc || require("./monit_prometheus.cjs").found();
-  return wanted ? metrics.load().words() : {};
+// The program's own metrics and actions.
+function ofApp({ metrics }) {
+  const has = metrics.loaded || globalThis.gc || require("./monit_prometheus.cjs").found();
+  return has ? metrics.load().report() : {};
 }
 
 function connect(state) {
   if (state.socket || clock() < state.retryAt) return;
   const mine = require("net").connect({ path: state.path });
-  const gone = () => {
+  const onClosed = () => {
     mine.destroy();
     if (state.socket === mine) state.socket = null;
     state.retryAt = clock() + RETRY_MS;
@@ -212,9 +209,9 @@ function connect(state) {
   mine.setEncoding("utf8").on("data", (part) => {
     const lines = (rest + part).split("\n");
     rest = lines.pop().slice(0, LINE_BYTES);
-    for (const line of lines) guarded(state, () => state.metrics.load().asked(line, state.report));
+    for (const line of lines) guarded(state, () => state.metrics.load().start(line, state));
   });
-  mine.unref().on("error", gone).on("close", gone);
+  mine.unref().on("error", onClosed).on("close", onClosed);
   state.socket = mine;
 }
 
@@ -239,24 +236,24 @@ function watchGc() {
 
 function watchHttp(state) {
   const { channel } = require("diagnostics_channel");
-  const told = (name) => (message) => {
+  const handle = (name) => (message) => {
     try {
       state.http.load()[name](message);
     } catch {
-      // a program's own idea of a request
+      // an object of the program that is not a request as Node has it
     }
   };
-  // kept, because Node before 18.7 forgets a channel, and who listens to it, that nobody holds
+  // kept, because Node before 18.7 drops a channel, and its subscribers, without a reference to it
   state.channels = [channel("http.server.request.start"), channel("http.server.response.finish")];
-  state.channels[0].subscribe(told("began"));
-  state.channels[1].subscribe(told("finished"));
+  state.channels[0].subscribe(handle("started"));
+  state.channels[1].subscribe(handle("finished"));
 }
 
-// What @pm2/io tells pm2 is for us: only of the worker itself, because the children of a program
-// tell it to their parent.
-function takeOver(state) {
+// Receive what @pm2/io sends to pm2. Only where the channel is the keeper's, because the children of
+// a program send it to their parent; monit_ports.cjs removes the variable.
+function receiveForPm2(state) {
   const { send } = process;
-  if (typeof send !== "function" || env.MONIT_PID !== String(process.pid)) return;
+  if (typeof send !== "function" || !env.MONIT_CHANNEL) return;
   process.send = function monitSend(message, ...rest) {
     const type = message && typeof message === "object" ? message.type : undefined;
     if (typeof type !== "string" || !/^(axm:|process:exception$|human:event$)/.test(type)) {
@@ -270,7 +267,8 @@ function takeOver(state) {
 }
 
 try {
+  require("./monit_children.cjs");
   install();
 } catch {
-  // an old Node, or one with parts left out: then there is no probe
+  // an old Node, or one without some modules: then there is no probe
 }

@@ -1,25 +1,29 @@
 "use strict";
-// What a program counts by prom-client, read without calling anything of it.
+// Reads what a program counts with prom-client, without calling any of its code.
 //
-// Only its default registry, where the numbers lie: counters, gauges and histograms, label sets of
-// one family added up. Left out: what prom-client tells of the process itself, metrics whose value
-// comes from the program's `collect`, large families.
+// Only its default registry: counters, gauges and histograms, label sets of one family added up.
+// Left out: what prom-client measures of the process itself, metrics whose value comes from the
+// program's `collect`, large families.
+
+const { bucketOf, pack } = require("./monit_buckets.cjs");
 
 const VALUES = 50;
 const CHILDREN = 100;
 const NAME = 80;
-const LOOKS = 60; // for how many reports a program may take to load it
-const OURS_TOO = /^(process_|nodejs_)/;
+const SEARCHES = 60; // the program must have loaded it when so many reports were made
+const MEASURED_BY_MONIT = /^(process_|nodejs_)/;
 const FILE = /[\\/]prom-client[\\/]index\.js$/;
 
-let looked = 0;
+let searches = 0;
 let modules = 0;
 let registry = null;
+const received = new Map(); // the counts of each histogram by bucket that the agent knows
+const reported = new Map();
 
-// Tells whether the program has prom-client; cheap, because it is asked once a second.
+// Tells whether the program has prom-client; cheap, because it is called once a second.
 function found() {
-  if (registry || looked >= LOOKS) return registry !== null;
-  looked += 1;
+  if (registry || searches >= SEARCHES) return registry !== null;
+  searches += 1;
   const files = Object.keys(require.cache);
   if (files.length === modules) return false;
   modules = files.length;
@@ -31,51 +35,50 @@ function found() {
 }
 
 function read() {
-  const told = [];
-  if (!found()) return told;
+  const metrics = [];
+  if (!found()) return metrics;
   for (const family of registry.getMetricsAsArray()) {
     const { name, collect } = family;
-    if (told.length >= VALUES) break;
-    if (typeof name !== "string" || name.length > NAME || OURS_TOO.test(name) || collect) continue;
-    const words = wordsOf(family);
-    if (words) told.push([name, words]);
+    if (metrics.length >= VALUES) break;
+    if (typeof name !== "string" || name.length > NAME || MEASURED_BY_MONIT.test(name) || collect) continue;
+    const metric = readFamily(family);
+    if (metric) metrics.push([name, metric]);
   }
-  return told;
+  return metrics;
 }
 
-function wordsOf(family) {
+function readFamily(family) {
   const kind = family.type || String(family.constructor.name).toLowerCase();
   const { hashMap } = family;
   const sets = hashMap instanceof Map ? [...hashMap.values()] : Object.values(hashMap || {});
   if (!sets.length || sets.length > CHILDREN) return null;
-  if (kind === "histogram") return spread(sets);
+  if (kind === "histogram") return readHistogram(family.name, sets);
   if (kind !== "counter" && kind !== "gauge") return null;
   const value = sum(sets.map((each) => each.value));
   const agg = { avg: "avg", average: "avg", min: "min", max: "max" }[family.aggregator] || "sum";
   return kind === "counter" ? { kind, value, unit: "" } : { kind, value, unit: "", agg };
 }
 
-// The values of one of its buckets count as its upper bound, those above all as a bit more.
-function spread(sets) {
+// The values in one of its buckets count as its upper bound, those above all bounds as a bit more.
+function readHistogram(name, sets) {
   const counts = new Map();
   let count = 0;
   for (const each of sets) {
-    let most = -128;
+    let most = 0;
     let rest = each.count;
     for (const [bound, n] of Object.entries(each.bucketValues)) {
       most = Math.max(most, bucketOf(Number(bound)));
       rest -= n;
       if (n) counts.set(bucketOf(Number(bound)), (counts.get(bucketOf(Number(bound))) || 0) + n);
     }
-    if (rest > 0) counts.set(Math.min(120, most + 1), (counts.get(Math.min(120, most + 1)) || 0) + rest);
+    if (rest > 0) counts.set(most + 1, (counts.get(most + 1) || 0) + rest);
     count += each.count;
   }
-  const buckets = [...counts].sort(([a], [b]) => a - b);
+  const before = received.get(name) || new Map();
+  reported.set(name, counts);
+  const gains = [...counts].map(([bucket, n]) => [bucket, n - (before.get(bucket) || 0)]);
+  const buckets = pack(new Map(gains.filter(([, gain]) => gain > 0)));
   return { kind: "histogram", value: null, unit: "", count, sum: sum(sets.map((e) => e.sum)) || 0, buckets };
-}
-
-function bucketOf(bound) {
-  return bound > 0 ? Math.max(-120, Math.min(120, Math.ceil(4 * Math.log2(bound)))) : -128;
 }
 
 function sum(values) {
@@ -87,7 +90,8 @@ module.exports = () => {
   try {
     return read();
   } catch {
-    return []; // another prom-client than those that this was written for
+    return []; // a version of prom-client that stores its numbers elsewhere
   }
 };
 module.exports.found = found;
+module.exports.sent = () => reported.forEach((counts, name) => received.set(name, counts));

@@ -1,0 +1,1 @@
+"""Alerts: rules, and what becomes of what they find."""

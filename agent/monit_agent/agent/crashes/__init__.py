@@ -1,0 +1,1 @@
+"""Reports of unplanned exits: what led to each, kept on disk."""

@@ -1,0 +1,1 @@
+"""Readiness and health checks, stuck event loops, and other reasons for a restart."""

@@ -1,0 +1,20 @@
+"""As whom check commands run."""
+
+from monit_agent.system.users import RunAs, run_as
+
+
+class CheckUser:
+    """User and group of an app's workers, looked up once: where a directory server knows them, each
+    lookup may block the agent."""
+
+    def __init__(self, names: tuple[str, str] = ("", "")) -> None:
+        self.names = names
+        self._found: RunAs | None = None
+        self._is_known = False
+
+    def run_as(self) -> RunAs | None:
+        """Return as whom checks run; raise `BadUserError`, and look again the next time."""
+        if not self._is_known:
+            self._found = run_as(*self.names)
+            self._is_known = True
+        return self._found

@@ -1,0 +1,1 @@
+"""The connection to the keeper, and what the agent knows from it."""

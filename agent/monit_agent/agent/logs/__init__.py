@@ -1,0 +1,1 @@
+"""The log files as the agent reads and compresses them."""

@@ -1,0 +1,1 @@
+"""Reports of the probes inside workers, and the figures made from them."""

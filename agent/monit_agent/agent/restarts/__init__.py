@@ -1,0 +1,1 @@
+"""Restarts that the agent requests by itself: too much memory, a schedule, changed files."""

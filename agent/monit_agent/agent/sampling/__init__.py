@@ -1,0 +1,1 @@
+"""Samples of process trees, once a second, and their history."""

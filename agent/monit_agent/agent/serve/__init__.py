@@ -1,0 +1,1 @@
+"""What the agent sends to clients: published topics, answers, log bytes."""

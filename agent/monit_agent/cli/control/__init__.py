@@ -1,0 +1,1 @@
+"""What verbs share: targets, keepers, requests to agents, log streams."""

@@ -1,0 +1,1 @@
+"""What `monit doctor` checks: one file a subject, and one table of all checks."""

@@ -1,0 +1,1 @@
+"""Starting keepers: what is to run, its folder, and the process that keeps it."""

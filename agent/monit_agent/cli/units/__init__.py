@@ -1,0 +1,1 @@
+"""What starts `monit boot` when the machine starts: units of systemd, OpenRC and launchd."""

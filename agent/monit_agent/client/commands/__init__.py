@@ -1,0 +1,1 @@
+"""Commands to apps: requests, their progress, when they are done, and the order of several apps."""

@@ -1,0 +1,1 @@
+"""A `Source` that connects to real agents."""

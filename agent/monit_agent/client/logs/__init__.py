@@ -1,0 +1,1 @@
+"""Log lines as a client keeps them: assembled, merged, filtered."""

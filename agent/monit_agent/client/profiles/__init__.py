@@ -1,0 +1,1 @@
+"""Profiles as clients show and store them."""

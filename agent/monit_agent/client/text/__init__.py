@@ -1,0 +1,1 @@
+"""Text from workers, made safe for terminals."""

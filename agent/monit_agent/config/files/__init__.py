@@ -1,0 +1,1 @@
+"""Config files: what each format means, read into the same entries, one per app."""

@@ -1,0 +1,139 @@
+"""Apps as a Procfile, as systemd units, and as a compose file.
+
+These formats know less than monit: what they cannot hold is left out.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from signal import Signals
+
+from monit_agent.os_text import to_unicode
+from monit_agent.supervise.spec import AppSpec
+from monit_agent.system.files.envfile import split_optional
+
+App = tuple[AppSpec, Mapping[str, str]]
+"""A spec, and the variables that were named for it."""
+
+COMPOSE_RESTARTS = {"always": "unless-stopped", "on-failure": "on-failure", "never": "no"}
+SYSTEMD_KILL_MODES = {"mixed": "mixed", "group": "control-group", "process": "process"}
+
+
+def procfile_lines(apps: Iterable[App]) -> list[str]:
+    """Return a line for each app: it changes to the folder and becomes the program."""
+    return [
+        f"{spec.name}: cd {shlex.quote(spec.cwd)} && exec "
+        + shlex.join(["env", *(f"{n}={v}" for n, v in named.items()), *spec.argv]
+                     if named else spec.argv)
+        for spec, named in apps
+    ]  # fmt: skip
+
+
+def systemd_lines(apps: Iterable[App]) -> list[str]:
+    """Return a unit for each app, one after another; a comment has the name of its file.
+
+    An app with several instances is a template: ``systemctl start web@0 web@1``.
+    """
+    lines: list[str] = []
+    for spec, named in apps:
+        several = spec.instances > 1
+        name = f"{spec.name}@.service" if several else f"{spec.name}.service"
+        lines += [*([""] if lines else []), f"# /etc/systemd/system/{name}"]
+        if several:
+            numbers = " ".join(f"{spec.name}@{number}" for number in range(spec.instances))
+            lines.append(f"# systemctl enable --now {numbers}")
+        lines += ["[Unit]", f"Description={spec.name}", "After=network.target", "", "[Service]"]
+        lines += [*_service(spec, named), "", "[Install]", "WantedBy=multi-user.target"]
+    return lines
+
+
+def _service(spec: AppSpec, named: Mapping[str, str]) -> list[str]:
+    policy = spec.policy
+    lines = [
+        f"Type={'notify' if spec.wait_ready else 'exec'}",
+        f"User={spec.worker_user or spec.user}",
+        *([f"Group={spec.worker_group}"] if spec.worker_group else []),
+        f"WorkingDirectory={spec.cwd.replace('%', '%%')}",
+        "ExecStart=" + " ".join(_systemd_word(word, command=True) for word in spec.argv),
+    ]
+    variables = _variables(spec, named)
+    lines += [f"Environment={_systemd_word(f'{n}={v}')}" for n, v in variables.items()]
+    for optional, path in map(split_optional, spec.env_files):
+        lines.append(f"EnvironmentFile={'-' if optional else ''}{path.replace('%', '%%')}")
+    lines += [
+        f"Restart={'no' if policy.restart == 'never' else policy.restart}",
+        *([f"RestartSec={policy.restart_delay_s:g}s"] if policy.restart_delay_s else []),
+        f"KillSignal={Signals(policy.stop_signal).name}",
+        f"KillMode={SYSTEMD_KILL_MODES[policy.kill_mode]}",
+        f"TimeoutStopSec={policy.kill_timeout_s:g}s",
+    ]
+    if policy.stop_exit_codes:
+        codes = " ".join(map(str, policy.stop_exit_codes))
+        lines.append(f"RestartPreventExitStatus={codes}")
+    if policy.max_memory_bytes is not None:
+        lines.append(f"MemoryHigh={policy.max_memory_bytes}")
+    return lines
+
+
+def _variables(spec: AppSpec, named: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an app that are the same in each instance."""
+    port = {"PORT": str(spec.port)} if spec.port is not None else {}
+    return {**port, **({"TZ": spec.timezone} if spec.timezone else {}), **named}
+
+
+def _systemd_word(word: str, *, command: bool = False) -> str:
+    """Return a word in quotes, in which % is a specifier and, in a command, $ a variable."""
+    escaped = word.replace("%", "%%")
+    if command:
+        escaped = escaped.replace("$", "$$")
+    return json.dumps(escaped, ensure_ascii=False)
+
+
+def compose_lines(apps: Iterable[App]) -> list[str]:
+    """Return a compose file; strings of JSON are strings of YAML, too."""
+    lines = ["services:"]
+    for spec, named in apps:
+        policy = spec.policy
+        variables = _variables(spec, named)
+        restart = COMPOSE_RESTARTS[policy.restart]
+        lines += [
+            f"  {_compose(spec.name)}:",
+            "    build: .  # the image with the program",
+            f"    command: {json.dumps([_dollars(to_unicode(word)) for word in spec.argv])}",
+            f"    working_dir: {_compose(spec.cwd)}",
+            f"    restart: {json.dumps(restart)}",
+            *_compose_user(spec),
+            f"    stop_signal: {Signals(policy.stop_signal).name}",
+            f"    stop_grace_period: {policy.kill_timeout_s:g}s",
+        ]
+        if variables:
+            lines.append("    environment:")
+            lines += [f"      {json.dumps(n)}: {_compose(v)}" for n, v in variables.items()]
+        if spec.env_files:
+            lines.append("    env_file:")
+            for optional, path in map(split_optional, spec.env_files):
+                entry = {"path": path, "required": False} if optional else path
+                lines.append(f"      - {json.dumps(entry)}")
+        if spec.instances > 1:
+            lines.append(f"    scale: {spec.instances}")
+        if spec.port is not None and spec.instances == 1:
+            lines.append(f'    ports: ["{spec.port}:{spec.port}"]')
+        if policy.max_memory_bytes is not None:
+            lines.append(f"    mem_limit: {policy.max_memory_bytes}")
+    return lines
+
+
+def _compose_user(spec: AppSpec) -> list[str]:
+    if not spec.worker_user:
+        return []
+    group = f":{spec.worker_group}" if spec.worker_group else ""
+    return [f"    user: {json.dumps(spec.worker_user + group)}"]
+
+
+def _compose(text: str) -> str:
+    return json.dumps(_dollars(to_unicode(text)))
+
+
+def _dollars(text: str) -> str:
+    """Return a text in which compose expands nothing."""
+    return text.replace("$", "$$")

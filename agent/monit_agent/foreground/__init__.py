@@ -1,0 +1,1 @@
+"""`monit run`: apps in the foreground, also as the first process of a container."""

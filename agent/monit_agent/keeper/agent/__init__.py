@@ -1,0 +1,1 @@
+"""The agent process: start it, watch it, restart it."""

@@ -1,0 +1,1 @@
+"""What workers print: named pipes and log files."""

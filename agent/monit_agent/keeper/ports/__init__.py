@@ -1,0 +1,1 @@
+"""Listening sockets that workers share, and draining them."""

@@ -1,0 +1,1 @@
+"""Replacing the running keeper by another version, in the same process."""

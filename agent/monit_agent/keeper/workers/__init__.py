@@ -1,0 +1,1 @@
+"""Worker processes: spawn, signal and reap them; their environment and their descendants."""

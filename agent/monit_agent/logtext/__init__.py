@@ -1,0 +1,1 @@
+"""What log lines mean: levels, expressions, blocks of lines. Pure text, for agent and clients."""

@@ -1,0 +1,1 @@
+"""Metrics of all apps in the text format of Prometheus and OpenMetrics."""

@@ -1,0 +1,79 @@
+"use strict";
+// Profiles of a Node program, made by V8's own profiler through an inspector session inside the
+// process: no port is opened, and a debugger that is attached (--inspect) is not disturbed.
+//
+// `cpu` samples the main thread each 2 ms, `memory` each 512 kB that is allocated and not freed.
+// Starting blocks the loop for some 30 ms; that is not counted as a block of the program.
+
+const fs = require("fs");
+
+const INTERVAL_US = 2000;
+const ALLOCATED_BYTES = 512 * 1024;
+const SECONDS = 60;
+
+const { setTimeout } = globalThis;
+const clock = globalThis.performance.now.bind(globalThis.performance);
+const KINDS = {
+  cpu: {
+    start: [["Profiler.enable"], ["Profiler.setSamplingInterval", { interval: INTERVAL_US }], ["Profiler.start"]],
+    stop: "Profiler.stop",
+    disable: "Profiler.disable",
+  },
+  memory: {
+    start: [["HeapProfiler.startSampling", { samplingInterval: ALLOCATED_BYTES }]],
+    stop: "HeapProfiler.stopSampling",
+    disable: "HeapProfiler.disable",
+  },
+};
+
+let running = false;
+
+// `done(ok, value)` is called once; `forgive(ms)` with each time that V8 took from the loop
+module.exports = ([kind, seconds, path], forgive, done) => {
+  const how = KINDS[kind];
+  if (!how) return done(false, `this probe makes no ${kind} profile`);
+  if (running) return done(false, "a profile of this process is being made already");
+  const { Session } = require("inspector");
+  const session = new Session();
+  const began = clock();
+  const post = (method, params) => {
+    let result;
+    const from = clock();
+    session.post(method, params, (error, value) => {
+      if (error) throw new Error(`${method}: ${error.message}`);
+      result = value;
+    });
+    forgive(clock() - from);
+    return result;
+  };
+  const end = (ok, value) => {
+    running = false;
+    session.disconnect();
+    done(ok, value);
+  };
+  const attempt = (does) => {
+    try {
+      does();
+    } catch (error) {
+      end(false, String(error));
+    }
+  };
+  running = true;
+  attempt(() => {
+    session.connect();
+    for (const [method, params] of how.start) post(method, params);
+    setTimeout(() => attempt(stop), 1000 * Math.min(seconds, SECONDS)).unref();
+  });
+  function stop() {
+    const { profile } = post(how.stop);
+    post(how.disable);
+    const text = JSON.stringify({ kind, seconds: (clock() - began) / 1000, profile });
+    fs.writeFile(`${path}.part`, text, { mode: 0o600, flag: "wx" }, (error) => {
+      attempt(() => {
+        if (error) throw error;
+        fs.renameSync(`${path}.part`, path);
+        end(true, { bytes: text.length });
+      });
+    });
+  }
+};

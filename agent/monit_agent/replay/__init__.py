@@ -1,0 +1,1 @@
+"""Scenes replayed without processes, for tests, pictures and work on the screen."""

@@ -1,0 +1,189 @@
+"""A reload: instances are replaced, ``parallel`` at a time, and the next when one of them is done.
+
+Where a slot's worker has a shared port, or listens nowhere, the incoming worker starts beside it
+(`overlap`). A worker with a port of its own is stopped before the new one starts. The first
+failure ends the reload, and so does a cancel: no further replacement is begun. A cancelled reload
+stops the incoming workers that are not their slots' workers yet. Where the old worker was already
+sent the stop signal, nothing can be undone: the replacement is finished, because otherwise the
+slot would be empty.
+"""
+
+from monit_agent.supervise import events as e
+from monit_agent.supervise.actions import Action, RecordEvent
+from monit_agent.supervise.appstate import (
+    App,
+    AppDecision,
+    Rollout,
+    decide_each,
+    find_slot,
+    should_run,
+)
+from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.state import RESTING, DesiredState, Now, Role, Status
+
+NUMBERS_LISTED = 20
+"""Instances that a sentence names one by one."""
+
+
+def reload_in_progress(app: App) -> bool:
+    """Return whether a reload has not ended yet."""
+    return app.rollout is not None and (app.rollout.failed is None or bool(app.rollout.current))
+
+
+def incoming_instances(app: App) -> tuple[int, ...]:
+    """Return the instances whose new worker would stop if the reload were cancelled now."""
+    return tuple(n for n in app.rollout.current if _has_incoming(app, n)) if app.rollout else ()
+
+
+def begin_reload(app: App, event: e.ReloadRequested) -> AppDecision:
+    """Accept the request; `continue_reload` carries it out."""
+    instances = tuple(n for n in event.instances if should_run(app, n))
+    parallel = event.parallel
+    manner = "one after another" if parallel == 1 else f"{parallel} at a time"
+    started = RecordEvent("reload_started", None, f"{_counted(len(instances))}, {manner}")
+    return app._replace(rollout=Rollout(instances, parallel=parallel, beside=event.beside)), (
+        started,
+    )
+
+
+def cancel_reload(app: App, event: e.CancelRequested, spec: AppSpec) -> AppDecision:
+    """Stop the incoming workers and begin no further replacement."""
+    rollout = app.rollout
+    if rollout is None or not reload_in_progress(app):
+        return app, ()
+    stopping = incoming_instances(app)
+    app, actions = decide_each(app, e.EachSlot(stopping, e.ReplaceCancelled(event.now)), spec)
+    rollout = rollout._replace(
+        waiting=(*stopping, *rollout.waiting),
+        current=tuple(n for n in rollout.current if n not in stopping),
+    )
+    if rollout.failed is None:
+        by = f" by {event.by}" if event.by else ""
+        rollout = rollout._replace(failed=f"cancelled{by}", cancelled=True)
+    app, more = _summarize_failure(app, rollout)
+    return app, (*actions, *more)
+
+
+def continue_reload(app: App, now: Now, spec: AppSpec) -> AppDecision:
+    """Take the next steps of the reload, as far as it can go now."""
+    actions: list[Action] = []
+    while app.rollout is not None and reload_in_progress(app):
+        rollout = app.rollout
+        step = _finish_one(app, rollout) or _begin_one(app, rollout, now, spec)
+        step = step or _succeed(app, rollout)
+        if step is None:
+            break
+        app, more = step
+        actions += more
+    return app, tuple(actions)
+
+
+def clear_failed_reload(app: App) -> App:
+    """Return the app without a reload that failed: a restart replaced it."""
+    return app if reload_in_progress(app) else app._replace(rollout=None)
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _finish_one(app: App, rollout: Rollout) -> AppDecision | None:
+    """Record the result of one replacement that has ended; None when none has."""
+    for instance in rollout.current:
+        problem = _replacement_problem(app, instance)
+        if problem is None:
+            continue
+        rollout = rollout._replace(current=tuple(n for n in rollout.current if n != instance))
+        slot = find_slot(app, instance)
+        if slot is None or slot.removing:
+            pass  # scaled away since: nothing to replace
+        elif problem:
+            failures = (*rollout.failures, (instance, problem))
+            rollout = rollout._replace(failures=failures, failed=rollout.failed or problem)
+        else:
+            rollout = rollout._replace(done=(*rollout.done, instance))
+        return _summarize_failure(app, rollout)
+    return None
+
+
+def _begin_one(app: App, rollout: Rollout, now: Now, spec: AppSpec) -> AppDecision | None:
+    if rollout.failed is not None or len(rollout.current) >= rollout.parallel:
+        return None
+    instance = next((n for n in rollout.waiting if not _is_changing(app, n)), None)
+    if instance is None:
+        return None
+    rollout = rollout._replace(waiting=tuple(n for n in rollout.waiting if n != instance))
+    if not should_run(app, instance):
+        return app._replace(rollout=rollout), ()  # stopped or scaled away since
+    app = app._replace(rollout=rollout._replace(current=(*rollout.current, instance)))
+    step = RecordEvent("reload_step", instance, f"{len(rollout.waiting)} waiting")
+    replace = e.ReplaceRequested(now, beside=instance in rollout.beside)
+    app, actions = decide_each(app, e.EachSlot((instance,), replace), spec)
+    return app, (step, *actions)
+
+
+def _succeed(app: App, rollout: Rollout) -> AppDecision | None:
+    if rollout.waiting or rollout.current:
+        return None
+    done = RecordEvent("reload_done", None, f"{_counted(len(rollout.done))} replaced")
+    return app._replace(rollout=None), (done,)
+
+
+def _summarize_failure(app: App, rollout: Rollout) -> AppDecision:
+    """Record the failure of a reload once no replacement is in progress any more."""
+    if rollout.failed is None or rollout.current:
+        return app._replace(rollout=rollout), ()
+    reasons = [rollout.failed, *(why for _, why in rollout.failures if why != rollout.failed)]
+    for word, instances in (("replaced", rollout.done), ("not replaced", rollout.waiting)):
+        if instances:
+            reasons.append(f"{word}: {_listed(instances)}")
+    text = "; ".join(reasons)
+    only = rollout.failures[0][0] if len(rollout.failures) == 1 else None
+    failed = RecordEvent("reload_failed", only, text)
+    return app._replace(rollout=rollout._replace(failed=text)), (failed,)
+
+
+# ---------------------------------------------------------------- questions
+
+
+def _replacement_problem(app: App, instance: int) -> str | None:
+    """Return "" when the new worker is ready, why it will not be, or None as long as it may."""
+    slot = find_slot(app, instance)
+    if slot is None or slot.removing or slot.desired is DesiredState.STOPPED:
+        return f"instance {instance} was stopped during the reload"
+    if slot.replace_failure is not None:
+        return (
+            f"instance {instance}: the new worker failed, so the old one keeps running: "
+            f"{slot.replace_failure}"
+        )
+    if slot.status is Status.ONLINE:
+        return "" if slot.replacement is None else None
+    if slot.done:
+        return ""  # it had nothing more to do
+    if slot.status in RESTING:
+        return f"instance {instance} did not start: {slot.reason or 'it exited'}"
+    return None
+
+
+def _is_changing(app: App, instance: int) -> bool:
+    """Return whether a fork is in progress, or the worker that was replaced before still runs."""
+    slot = find_slot(app, instance)
+    if slot is None:
+        return False
+    forks = slot.status is Status.STARTING and slot.worker is None
+    return forks or slot.replacement is not None
+
+
+def _has_incoming(app: App, instance: int) -> bool:
+    slot = find_slot(app, instance)
+    other = slot.replacement if slot else None
+    return other is not None and other.role is Role.INCOMING
+
+
+def _counted(number: int) -> str:
+    return "1 instance" if number == 1 else f"{number} instances"
+
+
+def _listed(instances: tuple[int, ...]) -> str:
+    shown = ", ".join(str(n) for n in instances[:NUMBERS_LISTED])
+    more = len(instances) - NUMBERS_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,1 @@
+"""The operating system as every process of ours needs it; standard library only."""

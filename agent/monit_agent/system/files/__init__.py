@@ -1,0 +1,1 @@
+"""Files: whose they are, how they are replaced and locked, and what some of them hold."""

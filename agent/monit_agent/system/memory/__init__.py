@@ -1,0 +1,1 @@
+"""Memory: files in it, what is kept spare for a shortage, and who dies first."""

@@ -1,0 +1,155 @@
+"""Searching a stream in pieces finds what a search of all its lines would."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monit_agent.agent.logs import search_blocks
+from monit_agent.agent.logs.compress import compress_rotated
+from monit_agent.agent.logs.search import PieceSearch, Query, SearchPiece, Stopwatch
+from monit_agent.agent.logs.segments import Segments
+from monit_agent.logtext.expression import Expression
+from monit_agent.wire import timeindex
+from monit_agent.wire.logfiles import StreamNames
+
+LINE = st.sampled_from(
+    [b"hit", b"a hit here", b"miss", b"", b"x" * 30, b"ERROR gone", b"  at f", b"DEBUG hit"]
+)
+
+
+class Written(NamedTuple):
+    """A stream on disk, and its lines with their offsets."""
+
+    names: StreamNames
+    lines: list[tuple[int, bytes]]
+    end: int
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few lines, so that a short stream has many."""
+    monkeypatch.setattr(search_blocks, "BLOCK_BYTES", 64)
+
+
+def write(folder: Path, lines: list[bytes], files: list[int], compressed: bool) -> Written:
+    """Write ``lines`` to as many files as there are numbers of lines in ``files``, and one more."""
+    for old in folder.iterdir():
+        old.unlink()
+    names = StreamNames(str(folder / "0.out.log"), str(folder / "0.out.idx"))
+    base = offset = 5
+    found: list[tuple[int, bytes]] = []
+    held = b""
+    ends = {sum(files[: at + 1]) for at in range(len(files))}
+    for number, line in enumerate(lines):
+        found.append((offset, line))
+        held += line + b"\n"
+        offset += len(line) + 1
+        if number + 1 in ends:
+            Path(names.rotated(base)).write_bytes(held)
+            index = timeindex.pack_header(base) + timeindex.pack_record(base, base)
+            Path(names.rotated_index(base)).write_bytes(index)
+            if compressed:
+                assert compress_rotated(names, base, 16)
+            base, held = offset, b""
+    Path(names.log).write_bytes(held)
+    index = timeindex.pack_header(base) + timeindex.pack_record(base, base)
+    Path(names.index).write_bytes(index)
+    return Written(names, found, offset)
+
+
+def pieces(written: Written, query: Query) -> Iterator[SearchPiece]:
+    """Yield all pieces of a search."""
+    position = written.end if query.backward else 0
+    for _ in range(10_000):
+        with Segments(written.names) as stream:
+            watch = Stopwatch(60.0)
+            piece = PieceSearch(stream, query, stream.begin, stream.end, watch).run(position)
+        yield piece
+        if piece.done:
+            return
+        assert piece.position != position, "a piece that does not come forward"
+        position = piece.position
+    raise AssertionError("the search has no end")
+
+
+exact = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+CONTENTS = (
+    st.lists(LINE, max_size=60),
+    st.lists(st.integers(1, 20), max_size=3),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@exact
+@given(*CONTENTS, st.integers(0, 5), st.integers(0, 2), st.integers(0, 2))
+def test_pieces_together_find_every_match_once(  # noqa: PLR0917
+    tmp_path: Path,
+    lines: list[bytes],
+    files: list[int],
+    compressed: bool,
+    backward: bool,
+    limit: int,
+    before: int,
+    after: int,
+) -> None:
+    """Over all files and in both directions; with the lines around each match, and an exact
+    count."""
+    written = write(tmp_path, lines, files, compressed)
+    query = Query(Expression("hit$"), None, backward, limit, before, after)
+    found = list(pieces(written, query))
+    hits = [at for at, line in enumerate(lines) if line.endswith(b"hit")]
+    assert sum(piece.matches for piece in found) == len(hits)
+    shown = {line.offset: line for piece in found for line in piece.lines}
+    near = {at + by for at in hits for by in range(-before, after + 1)} if limit else set[int]()
+    expected = {at: line for number, (at, line) in enumerate(written.lines) if number in near}
+    assert {at: line.data for at, line in shown.items()} == expected
+    offsets = {written.lines[at][0] for at in hits}
+    assert all(line.matches == (at in offsets) for at, line in shown.items())
+    for piece in found:
+        order = [line.offset for line in piece.lines]
+        assert order == sorted(set(order))
+    firsts = [piece.lines[0].offset for piece in found if piece.lines]
+    assert firsts == sorted(firsts, reverse=backward)
+
+
+@exact
+@given(*CONTENTS)
+def test_a_level_keeps_stacks_whole_over_blocks(
+    tmp_path: Path, lines: list[bytes], files: list[int], compressed: bool, backward: bool
+) -> None:
+    """A line of a stack is found with its head, in whatever block of a file it is."""
+    written = write(tmp_path, lines, files[:0], compressed)
+    found = list(pieces(written, Query(level="error", backward=backward)))
+    shown: dict[int, bytes] = {}
+    is_error = False
+    for number, (offset, line) in enumerate(written.lines):
+        if number == 0 or not line.startswith(b"  at"):
+            is_error = line.startswith(b"ERROR")
+        if is_error:
+            shown[offset] = line
+    assert {line.offset: line.data for piece in found for line in piece.lines} == shown
+
+
+def test_lines_are_dated_by_the_index(tmp_path: Path) -> None:
+    """Each line has the time of its bytes."""
+    written = write(tmp_path, [b"hit"] * 6, [2, 2], True)
+    (piece,) = pieces(written, Query(Expression("hit")))
+    assert [line.at_ns for line in piece.lines] == [5, 5, 13, 13, 21, 21]
+
+
+def test_a_long_line_is_found_and_comes_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that is longer than any block is searched too."""
+    monkeypatch.setattr(search_blocks, "LINE_BYTES", 256)
+    written = write(tmp_path, [b"hit", b"y" * 500 + b"hit", b"hit"], [], False)
+    for backward in (True, False):
+        found = list(pieces(written, Query(Expression("hit$"), backward=backward)))
+        shown = sorted({line.offset: line.data for piece in found for line in piece.lines}.items())
+        assert [data[-3:] for _, data in shown] == [b"hit"] * 3
+        assert sum(len(data) for _, data in shown) < 520

@@ -1,0 +1,140 @@
+"""Apps that exist, written as files: the file starts the same apps again."""
+
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monit_agent.config.app import Launch, make_launch
+from monit_agent.config.files.app_tables import apps_text
+from monit_agent.config.files.config import make_launches, read_config
+from monit_agent.config.files.export import compose_lines, procfile_lines, systemd_lines
+from monit_agent.config.files.from_spec import spec_values
+from monit_agent.config.options import BY_KEY, OPTIONS, Option
+from monit_agent.config.values import parse_option
+
+ENVIRON = {"PATH": os.environ["PATH"]}
+NEEDED = {"health.interval": "health.url", "health.failures": "health.url",
+          "health.grace": "health.url", "health.timeout": "health.url",
+          "increment-var": "port", "watch-ignore": "watch"}  # fmt: skip
+"""Options that matter only together with another."""
+
+
+def _again(launch: Launch, folder: Path) -> Launch:
+    """Return what the file starts that is written of an app."""
+    values = spec_values(launch.spec, launch.named, str(folder), ENVIRON["PATH"])
+    path = folder / "monit.toml"
+    others = {name: {"run": "true"} for name in values.get("after", ())}
+    path.write_text("\n".join(apps_text({launch.spec.name: values, **others})))
+    return make_launches(read_config(str(path), None, ENVIRON), ENVIRON)[0]
+
+
+def _same(launch: Launch, again: Launch) -> None:
+    plain = again.spec._replace(created_at=0, origin_file=None)
+    assert plain == launch.spec._replace(created_at=0)
+    assert again.named == launch.named
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+def test_every_option_survives(option: Option, tmp_path: Path) -> None:
+    """The app with the example of an option is written and read as the same app."""
+    (tmp_path / "app.py").touch()
+    rows = [BY_KEY[key] for key in (NEEDED.get(option.key), option.key) if key]
+    settings: dict[str, Any] = {row.key: parse_option(row, row.example) for row in rows}
+    settings = {key: (v,) if BY_KEY[key].several else v for key, v in settings.items()}
+    target = None if "module" in settings else "app.py"
+    launch = make_launch(target, (), settings, ENVIRON, str(tmp_path))
+    _same(launch, _again(launch, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "settings"),
+    [
+        ("app.py", ("a b", "$HOME", "'"), {}),
+        ("app.py", (), {"interpreter": "python3 -X dev"}),
+        ("sub/run", (), {}),
+        ("./app.py", (), {"cwd": "sub"}),
+        (None, ("sleep", "1", "a b"), {}),
+        (None, ("sleep", "$A && x", "it's", "a\nb", '"%'), {}),
+        ("sleep 1 && sleep 2", (), {}),
+        (None, ("-x", "y"), {"module": "http.server"}),
+        (None, ("./sub/run", "x"), {}),
+    ],
+)
+def test_what_runs_survives(
+    target: str | None, words: tuple[str, ...], settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Scripts, modules, commands and shell text with any arguments are written as they are."""
+    (tmp_path / "app.py").touch()
+    (tmp_path / "sub").mkdir()
+    run = tmp_path / "sub" / "run"
+    run.write_text("#!/bin/sh\n")
+    run.chmod(0o755)
+    settings = {**settings, "name": "x", "env": (("V", "$a %s # \" ' \\ \n"),)}
+    launch = make_launch(target, words, settings, ENVIRON, str(tmp_path))
+    again = _again(launch, tmp_path)
+    assert again.spec.argv == launch.spec.argv
+    assert (again.spec.cwd, again.spec.args) == (launch.spec.cwd, launch.spec.args)
+    assert again.named == launch.named
+
+
+def _hostile(tmp_path: Path) -> Launch:
+    settings: dict[str, Any] = {
+        "name": "web", "instances": 2, "kill-timeout": 3.5, "stop-exit-codes": (0, 3),
+        "max-memory": 300 * 1024**2, "env": (("A", "$x %n \" ' \\"),),
+    }  # fmt: skip
+    words = ("sleep", "$HOME %n \" '", "1")
+    return make_launch(None, words, settings, ENVIRON, str(tmp_path))
+
+
+def test_a_procfile_runs_the_same_words(tmp_path: Path) -> None:
+    """A shell that runs the line executes exactly the words of the app, in its folder."""
+    launch = _hostile(tmp_path)
+    argv = (shutil.which("env") or "", "printf", "%s\n", *launch.spec.args)
+    (line,) = procfile_lines([(launch.spec._replace(argv=argv), launch.named)])
+    name, _, text = line.partition(": ")
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
+    assert name == "web"
+    assert done.stdout.splitlines() == list(launch.spec.args)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_units_are_valid(tmp_path: Path) -> None:
+    """Systemd finds nothing wrong with a unit, and the settings have their counterparts."""
+    launch = _hostile(tmp_path)
+    lines = systemd_lines([(launch.spec, launch.named)])
+    assert lines[0] == "# /etc/systemd/system/web@.service"
+    for line in ("TimeoutStopSec=3.5s", "RestartPreventExitStatus=0 3", "MemoryHigh=314572800"):
+        assert line in lines
+    assert '"$$HOME %%n \\" \'"' in next(line for line in lines if line.startswith("ExecStart="))
+    unit = tmp_path / "web@.service"
+    unit.write_text("\n".join(lines) + "\n")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert "web@" not in done.stderr, done.stderr
+
+
+def test_a_compose_file_is_valid_and_expands_nothing(tmp_path: Path) -> None:
+    """The YAML has the words and variables with $ doubled, and the number of instances."""
+    yaml = pytest.importorskip("yaml")
+    launch = _hostile(tmp_path)
+    service = yaml.safe_load("\n".join(compose_lines([(launch.spec, launch.named)])))["services"][
+        "web"
+    ]
+    assert service["command"][1:] == ["$$HOME %n \" '", "1"]
+    assert service["environment"] == {"A": "$$x %n \" ' \\"}
+    assert (service["scale"], service["stop_grace_period"]) == (2, "3.5s")
+
+
+def test_text_of_tables_is_toml(tmp_path: Path) -> None:
+    """Names and values with dots and quotes are read back."""
+    text = "\n".join(apps_text({"a.b": {"run": "x", "env.A": '"', "health.url": "u"}}))
+    assert tomllib.loads(text)["apps"] == {
+        "a.b": {"run": "x", "env": {"A": '"'}, "health": {"url": "u"}}
+    }
+    del tmp_path

@@ -1,0 +1,134 @@
+"""Files of supervisor and process-compose, written as a monit.toml."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from monit_agent.config.app import Launch, user_name
+from monit_agent.config.files.app_tables import entries_text
+from monit_agent.config.files.config import make_launches, open_foreign, read_config
+
+ENVIRON = {"PATH": os.environ["PATH"], "STAGE": "test"}
+
+SUPERVISOR = """\
+; comment
+[supervisord]
+nodaemon=true
+[program:web]
+command=sleep 100 --name "%(program_name)s 50%%" ; inline
+directory=sub
+environment=A="x,y",B='%(ENV_STAGE)s',C=plain
+numprocs=2
+process_name=%(program_name)s_%(process_num)02d
+autorestart=unexpected
+exitcodes=0,3
+stopsignal=QUIT
+stopwaitsecs=20
+startsecs=5
+startretries=4
+stopasgroup=true
+user=nobody
+stdout_logfile=/dev/null
+stdout_logfile_maxbytes=50MB
+stdout_logfile_backups=10
+[program:job]
+command=sleep 1 && true
+autorestart=false
+[group:shop]
+programs=web
+[eventlistener:x]
+command=x
+"""
+
+COMPOSE = """\
+version: "0.5"
+processes:
+  web:
+    command: sleep 100 && echo $HOME
+    working_dir: sub
+    environment: [A=1, "B=$x"]
+    replicas: 2
+    namespace: shop
+    availability: {restart: on_failure, max_restarts: 4, backoff_seconds: 2}
+    shutdown: {signal: 2, timeout_seconds: 20}
+    readiness_probe: {exec: {command: "true"}}
+    liveness_probe:
+      http_get: {host: 127.0.0.1, port: 8000, path: /up}
+      period_seconds: 7
+      failure_threshold: 2
+    depends_on: {job: {condition: process_completed}}
+  job:
+    command: sleep 1
+    availability: {restart: "no"}
+"""
+
+
+def _imported(folder: Path, name: str, text: str) -> tuple[dict[str, Launch], str]:
+    """Return the apps that the written monit.toml starts, and the notes."""
+    (folder / "sub").mkdir()
+    (folder / name).write_text(text)
+    source = open_foreign(str(folder / name), ENVIRON)
+    assert source.faults == []
+    path = folder / "monit.toml"
+    path.write_text("\n".join(entries_text(source.entries(None), {})))
+    found = make_launches(read_config(str(path), None, ENVIRON), ENVIRON)
+    notes = "\n".join(f"{note.place.line}: {note.text}" for note in source.notes)
+    return {launch.spec.name: launch for launch in found}, notes
+
+
+def test_supervisor(tmp_path: Path) -> None:
+    """Commands, folders, variables, numbers, signals and times have their counterparts."""
+    found, notes = _imported(
+        tmp_path, "supervisord.conf", SUPERVISOR.replace("nobody", user_name())
+    )
+    web, job = found["web"].spec, found["job"].spec
+    assert web.args == ("100", "--name", "web 50%")
+    assert (web.cwd, web.namespace, web.instances) == (f"{tmp_path}/sub", "shop", 2)
+    assert found["web"].named == {"A": "x,y", "B": "test", "C": "plain"}
+    assert (web.policy.stop_exit_codes, web.policy.stop_signal) == ((0, 3), 3)
+    assert (web.policy.kill_timeout_s, web.policy.min_uptime_s) == (20, 5)
+    assert (web.policy.max_restarts, web.policy.kill_mode) == (4, "group")
+    assert (job.argv[1:], job.policy.restart) == (("-c", "sleep 1 && true"), "never")
+    assert (web.worker_user, web.log.out) == (user_name(), "none")
+    assert (web.log.max_size_bytes, web.log.max_files) == (50 * 1024**2, 10)
+    assert "26: [eventlistener:x]" in notes
+
+
+def test_process_compose(tmp_path: Path) -> None:
+    """Commands, variables, replicas, restarts and probes have their counterparts."""
+    pytest.importorskip("yaml")
+    found, notes = _imported(tmp_path, "process-compose.yaml", COMPOSE)
+    web, job = found["web"].spec, found["job"].spec
+    assert web.argv[1:] == ("-c", "sleep 100 && echo $HOME")
+    assert (web.cwd, web.namespace, web.instances) == (f"{tmp_path}/sub", "shop", 2)
+    assert found["web"].named == {"A": "1", "B": "$x"}
+    assert (web.policy.restart, web.policy.restart_delay_s) == ("on-failure", 2.0)
+    assert (web.policy.max_restarts, web.policy.stop_signal) == (4, 2)
+    assert web.checks.ready_command == ("true",)
+    assert web.checks.health_url == "http://127.0.0.1:8000/up"
+    assert (web.checks.health_interval_s, web.checks.health_failures) == (7, 2)
+    assert job.policy.restart == "never"
+    assert "has no counterpart" not in notes
+    assert web.after == ("job=done",)
+    assert "depends_on" not in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("x.conf", "[program:a\n", "1: not a file of supervisor"),
+        ("x.conf", "[program:a]\ncommand=sleep 1\nstopsignal=FOO\n", "3: stopsignal: 'FOO'"),
+        ("x.conf", "[program:a]\nenvironment=A\n", "2: environment: not NAME="),
+        ("x.yaml", "processes: {a: 3}", "1: a process is a table"),
+        ("x.yaml", "processes:\n  a:\n    command: x\n    replicas: many", "4: replicas: 'many'"),
+        ("x.yaml", "processes:\n  a: {shutdown: 3}", "2: shutdown: not a table"),
+    ],
+)
+def test_faults(name: str, text: str, why: str, tmp_path: Path) -> None:
+    """What cannot be read is named with its line."""
+    if name.endswith("yaml"):
+        pytest.importorskip("yaml")
+    (tmp_path / name).write_text(text)
+    faults = open_foreign(str(tmp_path / name), ENVIRON).faults
+    assert any(f"{fault.place.line}: {fault.text}".startswith(why) for fault in faults), faults

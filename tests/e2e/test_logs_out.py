@@ -1,0 +1,132 @@
+"""The recipes of docs/logs-out.md: a log shipper gets every line once, and knows whose it is."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.command_line import MONIT, NUMBERED, NUMBERS, monit, script
+from support.waiting import wait_until
+
+RECIPES = Path(__file__).parents[2] / "examples" / "logs"
+HOME = "/srv/monit"
+RSYSLOG = shutil.which("rsyslogd", path=os.environ["PATH"] + ":/usr/sbin")
+DONE = 'print("done", file=sys.stderr)\ntime.sleep(1000)\n'
+GROWING = ("0.out.log", "12.err.log")
+OTHERS = ("0.out.0000000000123456.log", "0.out.0000000000123456.log.gz", "0.out.idx")
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@contextmanager
+def _rsyslog(folder: Path, home: Path) -> Iterator[Path]:
+    """Run rsyslog with the recipe for a home; yield the file that it writes."""
+    assert RSYSLOG is not None
+    out = folder / "monit.json"
+    text = (RECIPES / "rsyslog.conf").read_text().replace(HOME, str(home))
+    config = folder / "rsyslog.conf"
+    work = folder / "work"
+    work.mkdir()
+    text = text.replace("/var/log/monit.json", str(out))
+    config.write_text(f'global(workDirectory="{work}")\n{text}')
+    words = [RSYSLOG, "-n", "-i", str(folder / "pid"), "-f", str(config)]
+    with (folder / "rsyslog.log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+        try:
+            yield out
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.skipif(RSYSLOG is None, reason="rsyslog is not installed here")
+def test_rsyslog_gets_every_line_once(tmp_path: Path, home: Path) -> None:
+    """Files are rotated by rename a few times meanwhile."""
+    path = str(script(tmp_path, text=NUMBERS + DONE))
+    with _rsyslog(tmp_path, home) as out:
+        size = "--log-max-size", "256k", "--log-max-files", "0"
+        monit("start", path, "--name", "web", "--min-uptime", "0.1s", *size)
+
+        def shipped() -> list[dict[str, Any]]:
+            lines = out.read_text().splitlines() if out.exists() else []
+            return [json.loads(each) for each in lines] if len(lines) >= NUMBERED + 1 else []
+
+        lines = wait_until(shipped, what="all lines have arrived")
+    rotated = list(home.glob("apps/web/logs/0.out.0*"))
+    assert len(rotated) > 2
+    assert {(each["app"], each["instance"]) for each in lines} == {("web", "0")}
+    assert [each["line"] for each in lines if each["stream"] == "err"] == ["done"]
+    found = [each["line"].split()[1] for each in lines if each["stream"] == "out"]
+    assert found == [str(n) for n in range(NUMBERED)]
+
+
+def _patterns(text: str) -> list[str]:
+    return re.findall(rf"{HOME}/[^\s,\"']+\.log", text)
+
+
+@pytest.mark.parametrize("name", ["rsyslog.conf", "vector.yaml", "fluent-bit.yaml", "config.alloy"])
+def test_a_recipe_reads_the_files_that_grow(name: str) -> None:
+    """It matches those, and no rotated one: that would be read twice."""
+    patterns = _patterns((RECIPES / name).read_text())
+    assert len(patterns) == 2
+
+    def is_read(file: str) -> bool:
+        return any(fnmatch(f"{HOME}/apps/web/logs/{file}", each) for each in patterns)
+
+    assert all(map(is_read, GROWING))
+    assert not any(map(is_read, OTHERS))
+
+
+EXPRESSIONS = {
+    "vector.yaml": r"r'(/apps/.*?)'\)",
+    "fluent-bit.yaml": r"regex: '(/apps/.*?)'",
+    "config.alloy": r'expression = "(/apps/.*?)"',
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_a_recipe_knows_whose_line_it_is(name: str) -> None:
+    """Its expression finds app, instance and stream in a path."""
+    (expression,) = re.findall(EXPRESSIONS[name], (RECIPES / name).read_text())
+    plain = re.sub(r"\(\?<(?=[a-z])", "(?P<", expression)
+    found = re.search(plain, f"{HOME}/apps/my-web/logs/12.err.log")
+    assert found is not None
+    assert found.groupdict() == {"app": "my-web", "instance": "12", "stream": "err"}
+
+
+@pytest.mark.parametrize("name", ["vector.yaml", "vector-stream.yaml", "fluent-bit.yaml"])
+def test_a_recipe_is_yaml_whose_parts_are_connected(name: str) -> None:
+    """What it names as an input or a parser is in the file."""
+    recipe = yaml.safe_load((RECIPES / name).read_text())
+    if "pipeline" in recipe:
+        tags = {each["tag"] for each in recipe["pipeline"]["inputs"]}
+        later = [*recipe["pipeline"]["filters"], *recipe["pipeline"]["outputs"]]
+        assert {each["match"] for each in later} == tags
+        parsers = {each["name"] for each in recipe["parsers"]}
+        assert {each["parser"] for each in recipe["pipeline"]["filters"]} == parsers
+        return
+    parts = {**recipe["sources"], **recipe.get("transforms", {}), **recipe["sinks"]}
+    inputs = [name for part in parts.values() for name in part.get("inputs", [])]
+    assert {*inputs} <= {*parts}
+
+
+def test_the_command_of_the_stream_runs(tmp_path: Path) -> None:
+    """It prints one object a line for each line from now on."""
+    recipe = yaml.safe_load((RECIPES / "vector-stream.yaml").read_text())
+    words = recipe["sources"]["monit"]["command"]
+    monit("start", str(script(tmp_path)), "--name", "web", "--min-uptime", "0.1s")
+    process = subprocess.Popen([*MONIT, *words[1:]], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = json.loads(process.stdout.readline())
+    assert (line["app"], line["instance"], line["stream"]) == ("web", 0, "out")
+    process.kill()
+    process.communicate()

@@ -1,0 +1,3 @@
+import http_server
+
+http_server.serve()

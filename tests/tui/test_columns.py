@@ -1,0 +1,77 @@
+"""The columns of the process list: chosen by the user, and kept."""
+
+from monit_agent.replay import scenes
+from monit_tui.model.view_state import ViewState
+from monit_tui.widgets.processes.columns import COLUMN_NAMES, choose_columns, known_columns
+from support.screen import Shown, show
+
+
+def titles(shown: Shown) -> list[str]:
+    """Return the titles of the columns in view."""
+    return shown.table._painted[0].text.split()
+
+
+def test_a_hidden_column_makes_room_for_the_next_one() -> None:
+    """In a pane that is too narrow for all columns, a hidden one gives its place to another."""
+    every = [column.name for column in choose_columns(60, 9).columns]
+    fewer = [column.name for column in choose_columns(60, 9, hidden={"cpu", "memory"}).columns]
+    assert "cpu" in every
+    assert not {"cpu", "memory"} & set(fewer)
+    assert set(fewer) - set(every)
+
+
+def test_columns_stand_in_the_order_of_the_user() -> None:
+    """Columns that the order names come first; those that it lacks keep their usual order."""
+    names = [column.name for column in choose_columns(200, 9, order=("pid", "cpu")).columns]
+    rest = [name for name in COLUMN_NAMES if name not in {"pid", "cpu", "http"}]
+    assert names == ["pid", "cpu", *rest]
+
+
+def test_columns_of_another_version_are_ignored() -> None:
+    """Names that are not known are dropped, and columns that are not named are shown last."""
+    hidden, order = known_columns(("cpu", "beauty"), ("beauty", "pid"))
+    assert hidden == {"cpu"}
+    assert order[0] == "pid"
+    assert sorted(order) == sorted(COLUMN_NAMES)
+
+
+def test_columns_are_chosen_in_a_dialog_and_kept() -> None:
+    """Comma opens the columns; Space hides one, J moves it, the list follows at once, = shows all
+    again, and the choice is in the view that is kept. Name and state always stay."""
+
+    async def play(shown: Shown) -> None:
+        await shown.press("comma", "space", "j", "J")
+        await shown.press("escape")
+        assert titles(shown)[:5] == ["name▾", "state", "cpu", "2m", "mem"]
+        kept = shown.app.view_state()
+        assert kept.hidden_columns == ("cpu",)
+        assert kept.column_order[:3] == ("cpu", "trend", "memory")
+        await shown.press("comma", "equals_sign", "comma")
+        assert shown.app.view_state() == ViewState()
+
+    show(play, scenes.healthy(), size=(160, 35))
+
+
+def test_all_columns_can_be_hidden() -> None:
+    """Without any column, name and state remain."""
+
+    async def play(shown: Shown) -> None:
+        await shown.press("comma")
+        for _ in COLUMN_NAMES:
+            await shown.press("enter", "down")
+        await shown.press("q")
+        assert titles(shown) == ["name▾", "state"]
+        assert "online" in shown.row("web", 0)
+
+    show(play, scenes.healthy())
+
+
+def test_the_screen_begins_with_the_kept_columns() -> None:
+    """Columns that were hidden in an earlier run are hidden from the first frame."""
+
+    async def play(shown: Shown) -> None:
+        assert "lag95" not in titles(shown)
+        assert shown.app.view_state() == view
+
+    view = ViewState(hidden_columns=("lag",))
+    show(play, scenes.healthy(), view=view)

@@ -1,0 +1,1 @@
+"""Keys: the registry of actions, and their bindings."""

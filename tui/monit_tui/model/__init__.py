@@ -1,0 +1,1 @@
+"""What the screen shows, computed without widgets. Pure."""

@@ -1,0 +1,1 @@
+"""The metrics of the charts: their values in steps of time, axes and marks. Pure."""

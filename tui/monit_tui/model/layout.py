@@ -1,0 +1,99 @@
+"""Where the panes are for each size of the terminal. Pure: sizes in, regions out."""
+
+from typing import Literal, NamedTuple
+
+from textual.geometry import Region
+
+PaneName = Literal["processes", "logs", "metrics", "metadata", "events", "blocked"]
+
+PANES: tuple[PaneName, ...] = ("processes", "logs", "metrics", "metadata", "events", "blocked")
+"""In the order of the keys 1 to 6 and of Tab."""
+
+TITLES: dict[PaneName, str] = {
+    "processes": "Processes",
+    "logs": "Logs",
+    "metrics": "Metrics",
+    "metadata": "Metadata",
+    "events": "Timeline",
+    "blocked": "Blocked",
+}
+
+WIDE = 120
+"""Columns from which four panes are shown, as in pm2 monit."""
+NARROW = 80
+"""Columns below which one pane is shown at a time."""
+LOW = 20
+"""Rows below which one pane is shown at a time."""
+
+
+LIST_ROWS = 10
+"""Fewest rows of the list beside another pane; title and column titles come on top."""
+
+
+class PaneSlot(NamedTuple):
+    """A region of the screen: the pane that it shows, and the panes of its tabs."""
+
+    region: Region
+    shown: PaneName
+    tabs: tuple[PaneName, ...]
+
+
+class ScreenLayout(NamedTuple):
+    """The whole screen between header and footer."""
+
+    slots: tuple[PaneSlot, ...]
+    divider: Region | None = None
+    crossing: int | None = None
+    """Row of the divider at which the title lines of the lower panes meet it."""
+
+    def slot_of(self, pane: PaneName) -> PaneSlot | None:
+        """Return the slot that shows ``pane``; None when it is hidden."""
+        return next((slot for slot in self.slots if slot.shown == pane), None)
+
+
+def lay_out(
+    width: int, height: int, recent: tuple[PaneName, ...], zoomed: PaneName | None = None
+) -> ScreenLayout:
+    """Return the places of the panes on ``width`` by ``height`` cells.
+
+    ``recent`` has all panes, the one used last first; it decides which tab is shown.
+    """
+    everywhere = Region(0, 0, max(0, width), max(0, height))
+    if zoomed is not None:
+        return ScreenLayout((PaneSlot(everywhere, zoomed, (zoomed,)),))
+    if width < NARROW or height < LOW - 2:
+        return ScreenLayout((PaneSlot(everywhere, recent[0], PANES),))
+    if width < WIDE:
+        return _two(width, height, recent)
+    return _four(width, height, recent)
+
+
+def _two(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
+    above = max(LIST_ROWS + 2, height * 9 // 20)
+    tabs = PANES[1:]
+    return ScreenLayout((
+        PaneSlot(Region(0, 0, width, above), "processes", ("processes",)),
+        PaneSlot(Region(0, above, width, height - above), _latest(recent, tabs), tabs),
+    ))  # fmt: skip
+
+
+def _four(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
+    left = min(max(58, width * 46 // 100), 110)
+    right = width - left - 1
+    below = min(max(8, height * 2 // 5), 18)
+    above = height - below
+    details: tuple[PaneName, ...] = ("metadata", "events", "blocked")
+    return ScreenLayout(
+        (
+            PaneSlot(Region(0, 0, left, above), "processes", ("processes",)),
+            PaneSlot(Region(left + 1, 0, right, above), "logs", ("logs",)),
+            PaneSlot(Region(0, above, left, below), "metrics", ("metrics",)),
+            PaneSlot(Region(left + 1, above, right, below), _latest(recent, details), details),
+        ),
+        divider=Region(left, 0, 1, height),
+        crossing=above,
+    )
+
+
+def _latest(recent: tuple[PaneName, ...], tabs: tuple[PaneName, ...]) -> PaneName:
+    return next(pane for pane in recent if pane in tabs)

@@ -1,0 +1,1 @@
+"""What users write into files: themes and keys."""
