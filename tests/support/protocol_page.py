@@ -20,7 +20,7 @@ PAGE = AGENT / "PROTOCOL.md"
 MESSAGES = AGENT / "monit_agent" / "wire" / "messages.py"
 KEEPER_MESSAGES = AGENT / "monit_agent" / "agent" / "keeper" / "messages.py"
 BRIDGE_MESSAGES = AGENT / "monit_agent" / "wire" / "bridge.py"
-LIBRARY = AGENT / "monit_agent" / "client" / "library"
+PUBLIC = AGENT / "monit_agent" / "client" / "public"
 API_PAGE = AGENT.parent / "docs" / "api.md"
 LIMITS = AGENT / "monit_agent" / "wire" / "limits.py"
 
@@ -275,8 +275,8 @@ API_NESTED = ("Exit", "Health", "Metric", "WatchState", "AlertRecord")
 
 def api_lines() -> Iterator[str]:
     """Return the tables of requests, of what they send, and of records."""
-    requests, records = Source(LIBRARY / "api_requests.py"), Source(LIBRARY / "records.py")
-    hello, wire = Source(LIBRARY.parent / "bridge" / "json_bridge.py"), Source(MESSAGES)
+    requests, records = Source(PUBLIC / "api_requests.py"), Source(PUBLIC / "records.py")
+    hello, wire = Source(PUBLIC.parent / "bridge" / "json_bridge.py"), Source(MESSAGES)
     page = Page(wire, records, requests, hello)
     targets = requests.kinds["CommandRequest"].fields
     yield from ("", "### The first line", *page.lines(hello.kinds["JsonHello"]))
