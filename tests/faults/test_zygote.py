@@ -87,6 +87,20 @@ def test_processes_of_agents_come_from_the_zygote(home: Path) -> None:
     assert row("two")["status"] == "online"
 
 
+def test_the_zygote_takes_no_memory_for_the_code_of_agents(home: Path) -> None:
+    """It has loaded none of the libraries that agents use, also after it has forked a process."""
+    mother = started(home, "one", "two")
+    assert _has_loaded_agent_code(agent_of("one"))
+    assert not _has_loaded_agent_code(mother)
+    assert killed("one").ppid() == mother.pid
+    assert _has_loaded_agent_code(agent_of("one"))
+    assert not _has_loaded_agent_code(mother)
+
+
+def _has_loaded_agent_code(process: psutil.Process) -> bool:
+    return any("msgspec" in each.path for each in process.memory_maps())
+
+
 @pytest.mark.parametrize("number", matrix([signal.SIGKILL, signal.SIGSTOP], [signal.SIGSTOP]))
 def test_without_a_zygote_agents_come_back_all_the_same(home: Path, number: signal.Signals) -> None:
     """The zygote is killed or halted: agents live on, and those that are killed are started

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
 from weakref import WeakSet
 
-from monit_agent.agent.journal import log_error, log_exception
+from monit_agent.agent.journal_errors import log_error, log_exception
 
 _Handle = TypeVar("_Handle", bound=asyncio.Handle)
 _Arguments = TypeVarTuple("_Arguments")

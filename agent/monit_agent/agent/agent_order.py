@@ -7,13 +7,24 @@ of descriptors, ``alone`` or nothing, environment, each ended by a NUL.
 
 import os
 import resource
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.typed import NamedTuple
 from monit_agent.wire.paths import home_of
 
 ORDER_BYTES = 8 << 20
 """More than any environment that Linux allows a process."""
+
+
+class Surroundings(NamedTuple):
+    """What the programs get that an agent starts for its app: the environment of the app's keeper,
+    and the limit of descriptors, soft and hard.
+
+    Agents that share a process have these of their own, and the process has others.
+    """
+
+    env: Mapping[str, str]
+    files: tuple[int, int]
 
 
 class AgentOrder(NamedTuple):

@@ -24,17 +24,6 @@ KEPT_BYTES = 4096
 LINE_CHARACTERS = 200
 
 
-class Surroundings(NamedTuple):
-    """What the programs get that an agent starts for its app: the environment of the app's keeper,
-    and the limit of descriptors, soft and hard.
-
-    Agents that share a process have these of their own, and the process has others.
-    """
-
-    env: Mapping[str, str]
-    files: tuple[int, int]
-
-
 class ChildProgram(NamedTuple):
     """What is run, and how."""
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from monit_agent.agent.journal import log_error, log_exception
+from monit_agent.agent.journal_errors import log_error, log_exception
 from monit_agent.system.lines import LineBuffer
 
 

@@ -8,14 +8,13 @@ Not the ``logging`` package, which asyncio brings along: there is one level, and
 cut when it grows.
 """
 
-import contextlib
 import os
 import time
-import traceback
 from contextvars import ContextVar
 
 from monit_agent.os_text import escape_bytes
 from monit_agent.system.files.ownership import require_own_folder
+from monit_agent.system.suppress import suppress
 
 _STDERR = 2
 
@@ -38,7 +37,7 @@ class Journal:
         written is preceded by how many were.
         """
         fd = self.fileno()
-        with contextlib.suppress(OSError, ValueError):  # no descriptor, or none that has a size
+        with suppress(OSError, ValueError):  # no descriptor, or none that has a size
             if os.fstat(fd).st_size > LOG_BYTES:
                 os.ftruncate(fd, 0)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -55,7 +54,7 @@ class Journal:
         """Return the descriptor of the log, -1 while it cannot be opened."""
         if self._fd < 0 and self._path is not None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 require_own_folder(os.path.dirname(self._path))
                 self._fd = os.open(self._path, flags, 0o600)
         return self._fd
@@ -85,13 +84,3 @@ def log_descriptor() -> int | None:
     """Return where a program that the agent starts may print to; None while nothing is open."""
     fd = _journal.get(_process).fileno()
     return fd if fd >= 0 else None
-
-
-def log_exception(doing: str) -> None:
-    """Write the exception that is being handled, with its traceback, after what was being done."""
-    log(f"{doing}: {traceback.format_exc().rstrip()}")
-
-
-def log_error(doing: str, error: BaseException) -> None:
-    """Write ``error`` with its traceback after what was being done."""
-    log(f"{doing}: {''.join(traceback.format_exception(error)).rstrip()}")

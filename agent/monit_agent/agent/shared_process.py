@@ -20,7 +20,8 @@ from monit_agent.agent.agent import Agent
 from monit_agent.agent.agent_loop import AgentLoop
 from monit_agent.agent.agent_order import AgentOrder, read_order
 from monit_agent.agent.event_loop import RepeatedCall, make_event_loop
-from monit_agent.agent.journal import Journal, log, log_error, log_exception, use_journal
+from monit_agent.agent.journal import Journal, log, use_journal
+from monit_agent.agent.journal_errors import log_error, log_exception
 from monit_agent.agent.lock import AgentLock
 from monit_agent.agent.process_title import set_process_title
 from monit_agent.agent.zygote import AGENT_GONE
@@ -64,22 +65,22 @@ class _Running:
 
 
 class SharedProcess:
-    """The agents of this process, all of the same ``home``. ``zygote`` is the connection on which
-    orders come; None where no others come."""
+    """The agents of this process, all of the same ``home``. ``zygote`` is the descriptor of the
+    connection on which orders come; None where no others come."""
 
-    def __init__(self, home: str, zygote: socket.socket | None) -> None:
+    def __init__(self, home: str, zygote: int | None) -> None:
         self._home = home
         self._loop = make_event_loop()
-        self._zygote = zygote
+        self._zygote = socket.socket(fileno=zygote) if zygote is not None else None
         self._folders: list[str] = []
         """Of the apps whose agents are here, or are about to be."""
         self._agents: dict[str, _Running] = {}
         """By folder."""
         self._ending: set[asyncio.Task[None]] = set()
         self._code = 0
-        if zygote is not None:
-            zygote.setblocking(False)
-            self._loop.add_reader(zygote.fileno(), self._receive)
+        if self._zygote is not None:
+            self._zygote.setblocking(False)
+            self._loop.add_reader(self._zygote.fileno(), self._receive)
             RepeatedCall(self._loop, WATCHED_S, self._move_noisy)
 
     def run(self, first: AgentOrder | None) -> int:

@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from monit_agent.keeper.journal import describe_error, note
+from monit_agent.keeper.journal import note
+from monit_agent.system.error_text import describe_error
 from monit_agent.system.memory.memory_reserve import MemoryReserve
 
 READ = select.EPOLLIN

@@ -82,6 +82,12 @@ def sender_pid(ancillary: list[tuple[int, int, bytes]]) -> int | None:
     return None
 
 
+def hand_over(sock: "socket.socket", data: bytes, *fds: int) -> int:
+    """Send ``data`` with descriptors and return how much was sent; raise OSError as `sendmsg`."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+    return sock.sendmsg([data], [rights] if fds else [])
+
+
 def received_fds(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     """Return the descriptors that came with a message; the caller closes them."""
     found = array.array("i")

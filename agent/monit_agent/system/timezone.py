@@ -5,7 +5,6 @@ import io
 import os
 import struct
 from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 LOCALTIME = "/etc/localtime"
 
@@ -19,6 +18,8 @@ def zone_of(value: str | None) -> tzinfo:
 
     Raise `BadZoneError` for a value that names none.
     """
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 (0.3 MB, and few apps have a schedule)
+
     if value is None:
         return _system_zone()
     name = value.removeprefix(":")
@@ -43,12 +44,16 @@ def zone_name(value: str | None) -> str:
 
 
 def _system_zone() -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 (as above)
+
     if not os.path.exists(LOCALTIME):
         return ZoneInfo("UTC")
     return _from_file(LOCALTIME, LOCALTIME)
 
 
 def _from_file(path: str, value: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 (as above)
+
     try:
         with open(path, "rb") as file:
             return ZoneInfo.from_file(file, key=value)

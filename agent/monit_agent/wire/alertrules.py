@@ -5,7 +5,7 @@ alert is cleared is derived from the one that is written: people who write both 
 """
 
 import re
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from monit_agent.wire.metrics import FIGURES, WITHOUT_HISTORY
@@ -104,17 +104,23 @@ def hint_for_off(name: str) -> str | None:
     """Return what is wrong with switching off the rule ``name``; None where that is possible."""
     if name in DEFAULT_RULES:
         return None
-    near = get_close_matches(name, DEFAULT_RULES, n=1, cutoff=0.6)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(DEFAULT_RULES)}"
+    near = _nearest(name, DEFAULT_RULES)
+    hint = f"; did you mean {near!r}?" if near else f"; there are {', '.join(DEFAULT_RULES)}"
     return f"there is no rule {name!r} to switch off{hint}"
 
 
 def _check_metric(metric: str) -> None:
     if metric in METRICS or (metric.startswith(OWN) and metric != OWN):
         return
-    near = get_close_matches(metric.replace("-", "_"), METRICS, n=1, cutoff=0.6)
+    near = _nearest(metric.replace("-", "_"), METRICS)
     text = f"there is no metric {metric!r}; one of the app's own is written {OWN}{metric}"
-    raise BadRuleError(text + (f"; did you mean {near[0]!r}?" if near else ""))
+    raise BadRuleError(text + (f"; did you mean {near!r}?" if near else ""))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 (0.2 MB, and names are seldom misspelt)
+
+    return next(iter(get_close_matches(name, [*known], n=1, cutoff=0.6)), None)
 
 
 def _number(text: str, metric: str) -> float:

@@ -6,12 +6,12 @@ import os
 import sys
 import time
 
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.alerts.hook import COMMAND, COMMAND_S, WEBHOOK, WEBHOOK_S, Delivery, Hook
 from monit_agent.agent.alerts.notices import Notice
 from monit_agent.agent.child_program import (
     CannotRunError,
     ChildProgram,
-    Surroundings,
     outcome_text,
     run_child,
 )

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.alerts.hook import COMMAND, HOOKS, WEBHOOK, Delivery, Hook
 from monit_agent.agent.alerts.hook_queue import NoticeQueues, Waiting
 from monit_agent.agent.alerts.notices import AlertPace, Notice, make_notice
-from monit_agent.agent.child_program import Surroundings
 from monit_agent.agent.keeper.state import AppState
 from monit_agent.wire.messages import EventRecord, HookRecord, HookResult
 

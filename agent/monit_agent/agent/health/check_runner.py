@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.health.check_user import CheckUser
 from monit_agent.agent.health.http_check import Answerer, CheckResult, HttpChecker
 from monit_agent.wire.checkurl import BadUrlError, filled, read_url

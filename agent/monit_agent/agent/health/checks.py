@@ -9,7 +9,7 @@ import asyncio
 import time
 from functools import partial
 
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.event_loop import RepeatedCall
 from monit_agent.agent.health.check_runner import (
     CheckRun,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from monit_agent.agent.agent_loop import AgentLoop, reap_later
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.journal import log
 from monit_agent.agent.keeper.held_sockets import HeldSockets
 from monit_agent.system import jsonline

@@ -13,9 +13,10 @@ from typing import NamedTuple, Protocol
 
 from monit_agent import __version__
 from monit_agent.agent.agent_loop import AgentLoop
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.event_loop import LineProtocol
-from monit_agent.agent.journal import log, log_exception
+from monit_agent.agent.journal import log
+from monit_agent.agent.journal_errors import log_exception
 from monit_agent.agent.keeper.held_sockets import HeldSockets
 from monit_agent.agent.keeper.keeper_start import CAP_S, KeeperStart
 from monit_agent.agent.keeper.messages import (

@@ -7,13 +7,12 @@ processes of other users, and often also those of the same user, only with CAP_S
 import asyncio
 import math
 import os
-import shutil
 import sys
 
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.child_program import (
     CannotRunError,
     ChildProgram,
-    Surroundings,
     outcome_text,
     run_child,
 )
@@ -30,6 +29,8 @@ class PySpyError(Exception):
 def find_py_spy(path: str | None = None) -> str | None:
     """Return the path of py-spy, on ``path``, by default that of this process, or beside our
     interpreter; None without one."""
+    import shutil  # noqa: PLC0415 (0.3 MB, and few agents make profiles)
+
     beside = os.path.join(os.path.dirname(sys.executable), "py-spy")
     return shutil.which("py-spy", path=path) or (beside if os.access(beside, os.X_OK) else None)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from monit_agent.agent.child_program import Surroundings
+from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.health.keeper_requests import ignore_answer
 from monit_agent.agent.keeper.link import KeeperLink
 from monit_agent.agent.probes.actions import ActionTarget, TooManyCallsError

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
-from monit_agent.agent.journal import log_exception
+from monit_agent.agent.journal_errors import log_exception
 
 STEP_MS, GROUP_MS = 50, 200
 """What comes so close together is handed over from the native thread in one piece."""

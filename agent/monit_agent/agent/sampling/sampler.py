@@ -8,7 +8,6 @@ life, from which the part seen in earlier readings is subtracted. No step can re
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from monit_agent.agent.sampling.process import Proc
 from monit_agent.agent.sampling.process_names import ProcessNames
@@ -66,6 +65,8 @@ def _passed_revision(env: Mapping[bytes, bytes]) -> str | None:
     for part in env.get(b"OTEL_RESOURCE_ATTRIBUTES", b"").split(b","):
         name, _, value = part.partition(b"=")
         if name.strip() == b"vcs.ref.head.revision":
+            from urllib.parse import unquote  # noqa: PLC0415 (0.5 MB, and few workers need it)
+
             return shown_revision(unquote(value.decode("utf-8", "replace")))
     return None
 

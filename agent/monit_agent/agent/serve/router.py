@@ -7,7 +7,7 @@ table of handlers is fixed, and whatever goes wrong is an answer of kind `Refuse
 from collections.abc import Callable
 from typing import Any
 
-from monit_agent.agent.journal import log_exception
+from monit_agent.agent.journal_errors import log_exception
 from monit_agent.agent.serve.peer import Peer
 from monit_agent.agent.serve.sockets import ServerSocket
 from monit_agent.wire import codec

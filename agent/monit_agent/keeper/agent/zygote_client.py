@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 
 from monit_agent.keeper.loop import Loop
-from monit_agent.keeper.ports.listeners import hand_over
 from monit_agent.keeper.workers.spawn import limits_for_children
 from monit_agent.system.memory.anonymous_file import anonymous_file
-from monit_agent.system.sockets import is_own_user, socket
+from monit_agent.system.sockets import hand_over, is_own_user, socket
 from monit_agent.wire.paths import home_of, zygote_socket
 
 FIRST_ANSWER_S, ANSWER_S = 4.0, 1.0

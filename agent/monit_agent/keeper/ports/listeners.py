@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import struct
 from collections.abc import Callable
 
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
@@ -12,7 +11,6 @@ from monit_agent.system.suppress import suppress
 from monit_agent.system.users import RunAs, acting_as, run_as
 from monit_agent.typed import NamedTuple
 
-_INT = struct.Struct("i")
 BACKLOG = 4096
 """The kernel limits it to ``net.core.somaxconn``; connections wait here while workers change."""
 
@@ -156,12 +154,6 @@ class Listeners:
                     os.unlink(listener.place.address)
             listener.sock.close()
         return bool(unused)
-
-
-def hand_over(sock: socket.socket, data: bytes, *fds: int) -> int:
-    """Send ``data`` with descriptors and return how much was sent; raise OSError as `sendmsg`."""
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(_INT.pack, fds)))
-    return sock.sendmsg([data], [rights] if fds else [])
 
 
 def _maker_of(sock: socket.socket) -> RunAs | None:

@@ -4,11 +4,10 @@ from collections import deque
 from collections.abc import Callable
 
 from monit_agent.keeper.loop import READ, WRITE, Loop
-from monit_agent.keeper.ports.listeners import hand_over
 from monit_agent.keeper.upgrade.inherited import Values, bytes_of, text_of
 from monit_agent.system import jsonline
 from monit_agent.system.lines import LineBuffer
-from monit_agent.system.sockets import socket
+from monit_agent.system.sockets import hand_over, socket
 from monit_agent.typed import Any
 
 LINE_BYTES = 1 << 20

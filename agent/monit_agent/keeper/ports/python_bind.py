@@ -19,13 +19,13 @@ import signal
 from collections.abc import Callable
 
 from monit_agent.keeper.loop import Loop
-from monit_agent.keeper.ports.listeners import BindAddress, Listener, Listeners, hand_over, key_of
+from monit_agent.keeper.ports.listeners import BindAddress, Listener, Listeners, key_of
 from monit_agent.keeper.socket_file import SocketFile, SocketKind
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited, Values
 from monit_agent.keeper.workers.descendants import send
 from monit_agent.supervise.spec import AppSpec, shares_on_bind
 from monit_agent.system import procfs
-from monit_agent.system.sockets import accept_fd, peer_pid, socket
+from monit_agent.system.sockets import accept_fd, hand_over, peer_pid, socket
 from monit_agent.system.users import RunAs
 
 DRAIN_SIGNAL = int(signal.SIGRTMAX) - 7
