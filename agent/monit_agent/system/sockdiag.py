@@ -1,4 +1,4 @@
-"""Connections as the kernel knows them: ``sock_diag(7)``, and ``/proc/net/unix``.
+"""Sockets as the kernel knows them: ``sock_diag(7)``, and ``/proc/net/unix``.
 
 One request over netlink returns what ``ss -ti`` shows, for one port and without walking all others.
 It needs no privilege and no permission to look into a process, which containers often refuse.
@@ -19,6 +19,7 @@ _ERROR, _DONE = 2, 3
 _INFO = 2
 _OPEN_STATES = 1 << 1 | 1 << 8
 """ESTABLISHED, and CLOSE_WAIT: a client that has sent everything still waits for the response."""
+_LISTEN_STATE = 1 << 10
 _HEADER = struct.Struct("=IHHII")
 _QUESTION = struct.Struct("=BBBxI")
 _UNIX_QUESTION = struct.Struct("=BBxxIIIII")
@@ -28,7 +29,7 @@ _SHOW_PEER, _PEER = 0x04, 2
 _UNIX_ATTRIBUTES_AT = 16
 _ANYTHING = bytes(32) + struct.pack("=IQ", 0, 0xFFFF_FFFF_FFFF_FFFF)
 _PORT = struct.Struct("!HH")
-_INODE_AT, _UNREAD_AT, _ATTRIBUTES_AT = 68, 56, 72
+_PORT_AT, _INODE_AT, _UNREAD_AT, _ATTRIBUTES_AT = 4, 68, 56, 72
 _AGES = struct.Struct("=III")
 _AGES_AT, _RECEIVED_AT, _SEGMENTS_SENT_AT = 44, 128, 156
 _INFO_BYTES = 160
@@ -56,17 +57,27 @@ class Connection(NamedTuple):
 def tcp_connections(family: int, port: int) -> dict[int, Connection]:
     """Return the open connections of the local ``port`` by inode; raise OSError where the kernel
     does not report them (before Linux 4.6, or without ``tcp_diag``)."""
-    sock = socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
-    try:
-        sock.settimeout(_TIMEOUT_S)
-        body = _QUESTION.pack(family, socket.IPPROTO_TCP, 1 << (_INFO - 1), _OPEN_STATES)
-        body += _PORT.pack(port, 0) + _ANYTHING
-        sock.send(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _DUMP, 1, 0) + body)
-        return dict(_answers(sock))
-    except struct.error as error:
-        raise OSError(str(error)) from error
-    finally:
-        sock.close()
+    body = _QUESTION.pack(family, socket.IPPROTO_TCP, 1 << (_INFO - 1), _OPEN_STATES)
+    body += _PORT.pack(port, 0) + _ANYTHING
+    read = (_read(message) for message in _dump(body))
+    return dict(one for one in read if one is not None)
+
+
+def tcp_listeners(family: int) -> dict[int, int]:
+    """Return the ports of the listening sockets of this network namespace by inode; raise OSError
+    where the kernel does not report them.
+
+    The kernel goes through the listening sockets only. ``/proc/net/tcp`` has all connections too:
+    with the 27,000 closed ones of a busy server it takes 250 ms, this 0.1 ms.
+    """
+    body = _QUESTION.pack(family, socket.IPPROTO_TCP, 0, _LISTEN_STATE)
+    body += _PORT.pack(0, 0) + _ANYTHING
+    found: dict[int, int] = {}
+    for message in _dump(body):
+        (port,) = struct.unpack_from("!H", message, _PORT_AT)
+        (inode,) = struct.unpack_from("=I", message, _INODE_AT)
+        found[inode] = port
+    return found
 
 
 def server_end(sock: "socket.socket") -> int | None:
@@ -125,7 +136,20 @@ def unix_connections(path: str) -> set[int]:
     return found
 
 
-def _answers(sock: socket.socket) -> Iterator[tuple[int, Connection]]:
+def _dump(body: bytes) -> list[bytes]:
+    """Return the answer's messages, one a socket."""
+    sock = socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
+    try:
+        sock.settimeout(_TIMEOUT_S)
+        sock.send(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _DUMP, 1, 0) + body)
+        return list(_answers(sock))
+    except struct.error as error:
+        raise OSError(str(error)) from error
+    finally:
+        sock.close()
+
+
+def _answers(sock: socket.socket) -> Iterator[bytes]:
     while True:
         data = sock.recv(_READ_BYTES)
         at = 0
@@ -135,9 +159,7 @@ def _answers(sock: socket.socket) -> Iterator[tuple[int, Connection]]:
                 return
             if kind == _ERROR:
                 raise OSError("the kernel has no sock_diag")
-            one = _read(data[at + _HEADER.size : at + size])
-            if one is not None:
-                yield one
+            yield data[at + _HEADER.size : at + size]
             at += _padded(size)
 
 

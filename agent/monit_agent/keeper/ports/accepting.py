@@ -16,7 +16,7 @@ import os
 import struct
 from collections.abc import Container
 
-from monit_agent.system import procfs, sockdiag
+from monit_agent.system import listening, procfs, sockdiag
 from monit_agent.system.memory.shortage import with_spare
 from monit_agent.system.suppress import suppress
 
@@ -33,7 +33,6 @@ _POLLED_MAX = 1024
 """Entries of a poll that are read; servers that wait for more use epoll."""
 _THREADS_MAX = 256
 _GLANCES = 3
-_LISTEN = b"0A"
 
 
 def is_accepting(pids: list[int], inodes: set[int], ports: set[tuple[int, int]]) -> bool | None:
@@ -62,20 +61,6 @@ def is_accepting(pids: list[int], inodes: set[int], ports: set[tuple[int, int]])
     return None if unknown else False
 
 
-def listening_inodes(pid: int, port: int) -> set[int]:
-    """Return the inodes of the sockets at a port in the network namespace of a process: those that
-    listen, and UDP sockets, which accept as soon as they are bound."""
-    suffix = b":%04X" % port
-    found: set[int] = set()
-    for table in ("tcp", "tcp6", "udp", "udp6"):
-        for line in (procfs.read_file(f"/proc/{pid}/net/{table}") or b"").splitlines()[1:]:
-            fields = line.split()
-            at_port = len(fields) > 9 and fields[1].endswith(suffix)
-            if at_port and (fields[3] == _LISTEN or table.startswith("udp")):
-                found.add(int(fields[9]))
-    return found
-
-
 def own_listeners(pids: list[int], shared: set[int]) -> dict[int, str]:
     """Return the listening sockets of these processes by inode, without ``shared`` ones: each with
     its port, or the path of a Unix socket."""
@@ -84,18 +69,14 @@ def own_listeners(pids: list[int], shared: set[int]) -> dict[int, str]:
         files = _open_files(pid)
         held |= set(files.sockets.values()) if files else set()
     held -= shared
-    found: dict[int, str] = {}
-    for table in ("tcp", "tcp6") if held else ():
-        for line in (procfs.read_file(f"/proc/{pids[0]}/net/{table}") or b"").splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > 9 and fields[3] == _LISTEN and int(fields[9]) in held:
-                found[int(fields[9])] = f"port {int(fields[1].rpartition(b':')[2], 16)}"
-    for line in (procfs.read_file("/proc/net/unix") or b"").splitlines()[1:] if held else ():
-        fields = line.split(None, 7)
-        listens = len(fields) == 8 and fields[3] == b"00010000"
-        if listens and int(fields[6]) in held and not fields[7].startswith(b"@"):
-            found[int(fields[6])] = os.fsdecode(fields[7])
-    return found
+    if not held:
+        return {}
+    ports = listening.tcp_listeners(pids[0]).items()
+    paths = listening.unix_listeners().items()
+    return {
+        **{inode: f"port {port}" for inode, port in ports if inode in held},
+        **{inode: at for inode, at in paths if inode in held and not at.startswith("@")},
+    }
 
 
 class _Files:

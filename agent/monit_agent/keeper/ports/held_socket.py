@@ -7,10 +7,10 @@ socket: the keeper copies it out of the worker, which keeps accepting and notice
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from monit_agent.keeper.ports import accepting
 from monit_agent.keeper.ports.listeners import BindAddress, HeldSocket
 from monit_agent.keeper.workers.spawn import FIRST_FD
 from monit_agent.system import kernel_calls, procfs
+from monit_agent.system.listening import listening_inodes
 from monit_agent.system.sockets import socket
 from monit_agent.system.suppress import suppress
 
@@ -24,7 +24,7 @@ def take_held_socket(
     port = paths[0].port
     if not port or paths[0].kind != socket.SOCK_STREAM:
         return None
-    inodes = accepting.listening_inodes(os.getpid(), port) - known
+    inodes = listening_inodes(os.getpid(), port) - known
     for pid, number in _holders(inodes, procfs.all_pids() if inodes else ()):
         worker = worker_of(pid)
         if worker is None:
@@ -51,7 +51,7 @@ def uses_reuseport(worker: int, port: int | None) -> bool:
     the kernel does not show it."""
     if port is None:
         return False
-    inodes = accepting.listening_inodes(worker, port)
+    inodes = listening_inodes(worker, port)
     pids = (worker, *procfs.descendant_pids(worker))
     for pid, number in _holders(inodes, pids):
         with suppress(OSError):

@@ -2,21 +2,20 @@
 
 import os
 
-from monit_agent.system import procfs
+from monit_agent.system import listening, procfs
 
-_LISTEN = b"0A"
-_ACCEPTS = b"00010000"
 _COMMAND_CHARS = 60
 
 
 def port_owner(port: int) -> str | None:
     """Return pid and command of the process that listens on a TCP port, None without one."""
-    return _holder(_inodes(port))
+    listeners = listening.tcp_listeners(os.getpid())
+    return _holder({inode for inode, at in listeners.items() if at == port})
 
 
 def path_owner(path: str) -> str | None:
     """The same for a Unix socket."""
-    return _holder(_inodes_at(path))
+    return _holder({inode for inode, at in listening.unix_listeners().items() if at == path})
 
 
 def _holder(inodes: set[int]) -> str | None:
@@ -26,27 +25,6 @@ def _holder(inodes: set[int]) -> str | None:
         if any(inode in inodes for _, inode in procfs.open_sockets(pid)):
             return f"pid {pid} ({command_line(pid)})"
     return "another user's process"
-
-
-def _inodes_at(path: str) -> set[int]:
-    wanted, found = os.fsencode(path), set[int]()
-    for line in (procfs.read_file("/proc/net/unix") or b"").splitlines()[1:]:
-        fields = line.split(None, 7)
-        if len(fields) == 8 and fields[3] == _ACCEPTS and fields[7] == wanted:
-            found.add(int(fields[6]))
-    return found
-
-
-def _inodes(port: int) -> set[int]:
-    """Return the inodes of the sockets that listen there, on any address."""
-    suffix = b":%04X" % port
-    found: set[int] = set()
-    for table in ("tcp", "tcp6"):
-        for line in (procfs.read_file(f"/proc/net/{table}") or b"").splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > 9 and fields[1].endswith(suffix) and fields[3] == _LISTEN:
-                found.add(int(fields[9]))
-    return found
 
 
 def command_line(pid: int) -> str:

@@ -12,6 +12,7 @@ from monit_agent.keeper.ports import accepting
 from monit_agent.keeper.ports.listeners import Listeners
 from monit_agent.keeper.ports.port_owner import command_line
 from monit_agent.system import procfs
+from monit_agent.system.listening import listening_inodes
 from monit_agent.system.sockets import socket
 from monit_agent.typed import NamedTuple
 
@@ -123,7 +124,7 @@ class StartWatch:
         shared = [each for each in self._calls.listeners.all() if start.worker in each.users]
         if start.port is not None:
             shared = [each for each in shared if each.place.port in (0, start.port)]
-        own = accepting.listening_inodes(start.worker, start.port) if start.port else set[int]()
+        own = listening_inodes(start.worker, start.port) if start.port else set[int]()
         inodes = own | {each.inode for each in shared}
         ports = {(each.place.family, each.place.port) for each in shared if each.place.port}
         if start.port:

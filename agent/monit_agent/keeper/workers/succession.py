@@ -12,6 +12,7 @@ from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.ports import accepting
 from monit_agent.keeper.upgrade.inherited import Values
 from monit_agent.system import procfs
+from monit_agent.system.listening import listening_inodes
 
 FIRST_LOOK_S = 1.0
 LOOK_FACTOR = 3.0
@@ -91,7 +92,7 @@ def listening_sockets(
     if not left:
         return set()
     if port is not None:
-        return shared | accepting.listening_inodes(left[0], port)
+        return shared | listening_inodes(left[0], port)
     if shared:
         return shared
     listening = {*accepting.own_listeners(left, set())}

@@ -10,7 +10,7 @@
 // never prints.
 
 const AGAIN_MS = 500;
-const KEEPER_MS = 10000; // a keeper that was killed is replaced within less
+const KEEPER_MS = 30000; // a keeper that was killed is replaced within less, on a busy machine too
 
 // install(link, shares) is called in the main thread, unless the program is a worker of a cluster
 // of its own: those request their sockets from its primary.

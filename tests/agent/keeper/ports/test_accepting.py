@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monit_agent.keeper.ports.accepting import is_accepting, listening_inodes, own_listeners
+from monit_agent.keeper.ports.accepting import is_accepting, own_listeners
 from support.waiting import wait_until
 
 BEGIN = """
@@ -109,14 +109,6 @@ def test_a_busy_server_is_known_by_its_connections(listener: socket.socket) -> N
             assert accepts(process, listener)
         finally:
             process.kill()
-
-
-def test_a_bound_udp_socket_is_found_at_its_port() -> None:
-    """UDP has no accept: a bound socket can be reached."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        found = listening_inodes(os.getpid(), sock.getsockname()[1])
-        assert found == {os.fstat(sock.fileno()).st_ino}
 
 
 def test_listeners_of_its_own_are_named(listener: socket.socket, tmp_path: Path) -> None:
