@@ -72,7 +72,7 @@ def test_connections_cost_nothing_when_listeners_are_looked_for() -> None:
     shutil.which("unshare") is None or os.geteuid() != 0, reason="needs root and unshare"
 )
 def test_a_listener_in_another_network_namespace_is_found() -> None:
-    """A program that a container runs has a table of its own, which is read where the kernel reports
+    """A program in a container has a table of its own, which is read where the kernel reports
     only ours."""
     words = ["unshare", "--net", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh"]
     with subprocess.Popen(
