@@ -1,9 +1,14 @@
 """When the source is polled, and what is kept while the display is frozen."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 
+from monit_agent.client.live.subscription import TURN_S
 from monit_agent.client.source import Changes, LogChunk
 from monit_agent.replay import scenes
+from monit_agent.replay.source import ReplaySource
 from monit_agent.wire.ids import local_app, local_instance
 from monit_tui import feed as feed_module
 from monit_tui.clock import Clock
@@ -74,3 +79,42 @@ def test_frozen_log_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     joined = feed_module._joined(Changes(logs=chunks[:5]), Changes(logs=chunks[5:]))
     assert [chunk.offset for chunk in joined.logs] == [210, 240, 270]
+
+
+class FloodedSource(ReplaySource):
+    """A source whose first polls take as much time as one turn of a flood."""
+
+    def __init__(self, long_polls: int) -> None:
+        super().__init__()
+        self.long_polls = long_polls
+
+    def poll(self, wait_s: float = 0.0) -> Changes:
+        until = time.thread_time() + (TURN_S if self.long_polls > 0 else 0.0)
+        self.long_polls -= 1
+        while time.thread_time() < until:
+            pass
+        return super().poll(wait_s)
+
+
+def test_a_poll_that_read_for_long_is_followed_by_another() -> None:
+    """In a flood the source is polled again at once, but only after what waits meanwhile, and ticks
+    add no polls to that; when all is read, the steady rate goes on."""
+    manual, got = ManualClock(), []
+    waiting: list[Callable[[], None]] = []
+
+    def call_later(call: Callable[[], None]) -> bool:
+        waiting.append(call)
+        return True
+
+    feed = ChangeFeed(
+        FloodedSource(2), manual.clock(), got.append, over_ssh=False, call_later=call_later
+    )
+    for polls in (1, 2):
+        if polls == 1:
+            feed.tick()
+        feed.tick()
+        assert (len(got), len(waiting)) == (polls, 1)
+        waiting.pop()()
+    assert (len(got), len(waiting)) == (3, 0)
+    feed.tick()
+    assert len(got) == 4

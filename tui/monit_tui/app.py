@@ -133,7 +133,10 @@ class MonitApp(App[None]):
         restore_view(self._view, self.overview.table, self.overview.details.logs.view)
         self.overview.actions.not_asked = frozenset(self._view.not_asked) & frozenset(ASKED)
         self._saver = ViewSaver(self.view_state, save) if save else None
-        self.feed = ChangeFeed(source, self.clock, self._deliver, over_ssh=self.at.over_ssh)
+        self.feed = ChangeFeed(
+            source, self.clock, self._deliver,
+            over_ssh=self.at.over_ssh, call_later=self.call_later,
+        )  # fmt: skip
 
     def _choose_theme(self, *, no_color: bool) -> ThemeSwitch:
         colours = {"truecolor": 1 << 24, "256": 256, "standard": 16}
@@ -196,6 +199,7 @@ class MonitApp(App[None]):
         ready = self.overview.is_mounted and all(app.link != "connecting" for app in apps)
         if ready or not times:
             self.overview.pause_painting(paused=False)
+            gc.freeze()  # modules stay: looking through them would hold a key up for 50 ms
             problems = "; ".join(filter(None, self._problems))
             if problems:
                 self.notify(printable(problems), severity="warning", markup=False)

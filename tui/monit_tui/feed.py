@@ -4,6 +4,7 @@ Ten times a second on this machine, five times over ssh, once when the terminal 
 nothing changes.
 """
 
+import time
 from collections.abc import Callable
 
 from monit_agent.client.source import Changes, Source
@@ -18,18 +19,29 @@ HELD_BYTES = 4 * 1024 * 1024
 """Log bytes kept while the display is frozen; the oldest are dropped, and can be fetched again."""
 
 
+LONG_S = 0.008
+"""A poll that took more CPU time than this may not have read all that had arrived: `LiveSource`
+reads for a hundredth of a second at a time, so that keys are handled in between."""
+
+
 class ChangeFeed:
     """Polls a source and delivers its changes, or keeps them while the display is frozen."""
 
     def __init__(
-        self, source: Source, clock: Clock, deliver: Callable[[Changes], None], *, over_ssh: bool
-    ) -> None:
+        self, source: Source, clock: Clock, deliver: Callable[[Changes], None], *, over_ssh: bool,
+        call_later: Callable[[Callable[[], None]], bool] = lambda _: False,
+    ) -> None:  # fmt: skip
+        """``call_later`` calls something after the keys that wait."""
         self._source, self._clock, self._deliver = source, clock, deliver
         self.hz = SSH_HZ if over_ssh else LOCAL_HZ
         """The fastest rate."""
         self.blurred = False
         self._frozen = False
         self._held = Changes()
+        self._call_later = call_later
+        self._is_behind = False
+        """Whether more may have arrived than the last poll read."""
+        self._catches_up = False
         self._polled_at = float("-inf")
         self._heard_at = clock.monotonic()
 
@@ -40,16 +52,25 @@ class ChangeFeed:
 
     def tick(self) -> None:
         """Poll if it is due; called at the fastest rate."""
+        if self._catches_up:
+            return
         now = self._clock.monotonic()
         quiet = self.blurred or now - self._heard_at >= IDLE_AFTER_S
         if quiet and now - self._polled_at < 1 / IDLE_HZ:
             return
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Poll, and once more after the keys that wait if that did not read all."""
         self.flush()
+        self._catches_up = self._is_behind and self._call_later(self._catch_up)
 
     def flush(self) -> None:
         """Poll now and deliver, or keep the changes while frozen. An empty `Changes` is delivered
         too, because ages grow while nothing changes."""
+        began = time.thread_time()
         changes = self._source.poll(0)
+        self._is_behind = time.thread_time() - began >= LONG_S
         self._polled_at = self._clock.monotonic()
         if changes:
             self._heard_at = self._polled_at

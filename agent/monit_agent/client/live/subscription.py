@@ -1,5 +1,6 @@
 """The SUB socket that receives what every agent of a home publishes."""
 
+import time
 from collections.abc import Callable, Collection
 
 import zmq
@@ -10,10 +11,15 @@ from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.limits import SUB_HIGH_WATER
 from monit_agent.wire.paths import ipc_address
 
+TURN_S = 0.01
+"""CPU time for which messages are handled at a time: during a flood, the screen handles keys in
+between. On a busy machine that is longer by the clock, and as much is read."""
+
 TURN = 1000
-"""Messages handled at a time, so that the screen can draw during a flood."""
+"""Most messages handled at a time."""
 
 TURN_BYTES = 8 * 1024 * 1024
+"""Most bytes of one turn, which a client holds until it has handled them."""
 
 
 class Subscriptions:
@@ -47,7 +53,7 @@ class Subscriptions:
 
     def receive(self, handle: Callable[[list[bytes]], None]) -> None:
         """Pass the frames of each message that has arrived to ``handle``, for one turn."""
-        size = 0
+        size, until = 0, time.thread_time() + TURN_S
         for _ in range(TURN):
             try:
                 frames = self.socket.recv_multipart(zmq.DONTWAIT)
@@ -55,7 +61,7 @@ class Subscriptions:
                 return
             handle(frames)
             size += len(frames[-1])
-            if size > TURN_BYTES:
+            if size > TURN_BYTES or time.thread_time() >= until:
                 return
 
     def close(self) -> None:

@@ -54,9 +54,9 @@ class LineAssembler:
 
     @property
     def oldest(self) -> Run | None:
-        """The oldest finished rows, the ones that `drop_oldest` would drop."""
-        runs = self._pieces[0].runs if self._pieces else None
-        return runs[0] if runs else None
+        """The oldest finished rows, which `drop_oldest` drops after any unfinished line before
+        them."""
+        return next((piece.runs[0] for piece in self._pieces if piece.runs), None)
 
     def feed(self, chunk: LogChunk, *, at_line_start: bool = False) -> FeedResult:
         """Add a chunk; ``at_line_start`` means that a line begins with its first byte."""

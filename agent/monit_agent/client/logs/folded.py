@@ -4,7 +4,8 @@ changes.
 
 A stack may arrive in pieces, but for what has to be seen at once: a blank line with what follows
 it, and the first six lines of an error of Node. In a flood only the newest lines are folded: nobody
-reads the others.
+reads the others. When all rows are read again, those near the reader are folded, and others once
+the reader comes to them: keys wait meanwhile.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,6 +21,13 @@ from monit_agent.logtext.folding import equal_but_time
 FLOOD_ROWS = 500
 """Of more new rows at once, only this many are folded. An ordinary line takes about a microsecond,
 one with the word Error ten of them."""
+
+NEAR_ROWS = 1000
+"""Rows before and after the reader that are folded when all rows are read again: they take about
+three milliseconds, where all that are kept would take up to eighty."""
+
+NEXT_ROWS = 300
+"""Distance to rows that are not folded at which others are: further than a key moves."""
 
 
 class Fold(NamedTuple):
@@ -51,18 +59,43 @@ class FoldedRows(FilteredRows):
         self._tails: dict[StreamKey, _Tail] = {}
         self._folds: dict[int, Fold] = {}
         self._shown_for: dict[int, int] = {}
-        self._unfolded_until = 0
-        """Rows before this one are shown as they are."""
+        self._reader: int | None = None
+        """The row that somebody reads; None: the newest."""
+        self._folded = range(0)
+        """The rows that are folded of those that were read at one time; the others are shown as
+        they are. Later rows are folded as they come."""
+        self._read_until, self._reads_all = 0, False
+        self._folds_from = self._folds_until = 0
+        """The rows that are folded of those that are read now."""
         super().__init__(merged, log_filter)
         if self.folds and self._all:
             self._all = False
             self.refresh()
 
     def refresh(self) -> None:
-        """Choose and fold all rows again."""
+        """Choose all rows again, and fold those near the reader."""
         self._tails, self._folds, self._shown_for = {}, {}, {}
-        self._unfolded_until = 0
+        first, end = self._merged.first, self._merged.end
+        place = end if self._reader is None else self._reader
+        self._folded = range(max(first, place - NEAR_ROWS), min(end, place + NEAR_ROWS))
+        self._folds_from, self._folds_until = self._folded.start, self._folded.stop
+        self._read_until, self._reads_all = end, True
         super().refresh()
+        self._reads_all = False
+
+    def fold_near(self, seq: int | None) -> bool:
+        """Fold the rows around row ``seq``, which somebody reads; None: the newest. Return whether
+        rows were chosen again; their numbers stay."""
+        self._reader = seq
+        if not self.folds:
+            return False
+        place = self._read_until if seq is None else min(seq, self._read_until)
+        first = max(self._merged.first, place - NEXT_ROWS)
+        until = min(self._read_until, place + NEXT_ROWS)
+        if first >= until or (first >= self._folded.start and until <= self._folded.stop):
+            return False
+        self.refresh()
+        return True
 
     def index(self, seq: int) -> int:
         """Return the index of row ``seq``, of the row that stands for it, or of the next one."""
@@ -93,15 +126,21 @@ class FoldedRows(FilteredRows):
 
     def _scan(self, run: Run, start: int, skip: int) -> None:
         count = len(run)
-        unfolded = not self.folds or run.missing or not run.whole or run.ragged
-        flood = max(skip, min(count, self._unfolded_until - start))
-        if unfolded or flood > skip:
+        if not self.folds or run.missing or not run.whole or run.ragged:
             self._tails.pop(run.key, None)
-            super()._scan(run, start, skip) if unfolded else self._seqs.extend(
-                range(start + skip, start + flood)
-            )
-        if not unfolded and flood < count:
-            self._fold(run.key, run.lines[flood:], start + flood)
+            super()._scan(run, start, skip)
+            return
+        first = max(skip, min(count, self._folds_from - start))
+        until = max(first, min(count, self._folds_until - start))
+        self._show_unfolded(run.key, range(start + skip, start + first))
+        if first < until:
+            self._fold(run.key, run.lines[first:until], start + first)
+        self._show_unfolded(run.key, range(start + until, start + count))
+
+    def _show_unfolded(self, key: StreamKey, seqs: range) -> None:
+        if seqs:
+            self._tails.pop(key, None)
+            self._seqs.extend(seqs)
 
     def _fold(self, key: StreamKey, lines: list[bytes], start: int) -> None:
         tail = self._tails.get(key)
@@ -118,7 +157,11 @@ class FoldedRows(FilteredRows):
             if tail is not None and numbers[0] == tail.seqs[0]:
                 self._undo(tail)  # more lines belong to it
                 tail = None
-            if tail is not None and _are_equal(own, tail.lines) and self._follows(tail, numbers[0]):
+            if (
+                tail is not None
+                and _are_equal(own, tail.lines)
+                and _follows(self._seqs, tail, numbers[0])
+            ):
                 tail = self._repeat(tail, numbers, own)
             else:
                 tail = self._begin_block(seqs[block.reason], numbers, own)
@@ -129,10 +172,10 @@ class FoldedRows(FilteredRows):
         """Fold lines that are no stacks, of which the first is the tail's if there is one."""
         number, last = seqs[0], lines[0]
         if tail is None:
-            self._insert(number)
+            _insert(self._seqs, number)
             tail = _Tail(number, [number], [last])
         for number, raw in zip(seqs[1:], lines[1:], strict=True):
-            if equal_but_time(raw, last) and self._follows(tail, number):
+            if equal_but_time(raw, last) and _follows(self._seqs, tail, number):
                 tail = self._repeat(tail, [number], [raw])
             else:
                 self._seqs.append(number)
@@ -140,14 +183,8 @@ class FoldedRows(FilteredRows):
             last = raw
         return tail
 
-    def _follows(self, tail: _Tail, seq: int) -> bool:
-        """Return whether no row of another stream is shown between a block and row ``seq``: what is
-        printed again later must be seen at its time."""
-        place = bisect_right(self._seqs, tail.seqs[-1])
-        return place == len(self._seqs) or self._seqs[place] >= seq
-
     def _begin_block(self, shown: int, seqs: list[int], lines: list[bytes]) -> _Tail:
-        self._insert(shown)
+        _insert(self._seqs, shown)
         if len(seqs) > 1:
             self._folds[shown] = Fold(seqs[0], seqs[-1], 1, len(seqs))
             self._shown_for.update((seq, shown) for seq in seqs if seq != shown)
@@ -173,16 +210,11 @@ class FoldedRows(FilteredRows):
         if place < len(self._seqs) and self._seqs[place] == tail.shown:
             del self._seqs[place]
 
-    def _insert(self, seq: int) -> None:
-        if not self._seqs or seq > self._seqs[-1]:
-            self._seqs.append(seq)
-        else:
-            self._seqs.insert(bisect_left(self._seqs, seq), seq)
-
     def update(self) -> int:
         """Choose and fold the rows added since; return how many rows were added to the shown."""
-        if self._scanned > self._merged.first:  # else all is read for the first time
-            self._unfolded_until = self._merged.end - FLOOD_ROWS
+        if not self._reads_all:
+            self._folds_from = self._merged.end - FLOOD_ROWS
+            self._folds_until = self._merged.end
         added = super().update()
         if len(self._shown_for) > 4096 and self._seqs:
             first = self._merged.first
@@ -196,6 +228,20 @@ def block_rows(rows: FoldedRows, merged: MergedRows, seq: int) -> list[Row]:
     fold = rows.fold_at(seq)
     size = 1 if fold is None else fold.size
     return [merged.row(number) for number, _ in zip(rows.lines_of(seq), range(size))]  # noqa: B905
+
+
+def _follows(shown: list[int], tail: _Tail, seq: int) -> bool:
+    """Return whether no row of another stream is shown between a block and row ``seq``: what is
+    printed again later must be seen at its time."""
+    place = bisect_right(shown, tail.seqs[-1])
+    return place == len(shown) or shown[place] >= seq
+
+
+def _insert(shown: list[int], seq: int) -> None:
+    if not shown or seq > shown[-1]:
+        shown.append(seq)
+    else:
+        shown.insert(bisect_left(shown, seq), seq)
 
 
 def _are_equal(lines: list[bytes], others: list[bytes]) -> bool:

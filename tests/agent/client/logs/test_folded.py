@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monit_agent.client.logs.folded import FoldedRows
+from monit_agent.client.logs.folded import NEAR_ROWS, FoldedRows
 from monit_agent.client.logs.logbook import Logbook
 from monit_agent.client.logs.rows import LogLine
 from monit_agent.client.source import LogChunk
@@ -83,3 +83,31 @@ def test_what_is_printed_again_later_is_seen_at_its_time() -> None:
     assert texts == [b"KeyError: 1", b"served", b"KeyError: 1"]
     folds = [shown.fold_at(shown.seq(index)) for index in range(len(shown))]
     assert [fold and fold.times for fold in folds] == [2, None, 2]
+
+
+def test_many_rows_are_folded_where_somebody_reads() -> None:
+    """When all rows of a long log are read again, those near the end are folded, and those that the
+    reader comes to; each row stays in the view, and keeps its number."""
+    pair = b"12:00:01 waiting\n12:00:02 waiting\n"
+    pairs = 5 * NEAR_ROWS
+    book = Logbook(lines_per_instance=4 * pairs)
+    book.select([WEB])
+    book.add_chunk(LogChunk(WEB, "out", 0, (pair + b"done\n") * pairs, ((0, 1),)), 0.0)
+    book.flush(0.0)
+    shown = FoldedRows(book.merged, folds=True)
+
+    def is_folded(place: int) -> bool:
+        """Return whether the pair of lines that begins at row ``place`` is one row."""
+        return shown.index(place) == shown.index(place + 1)
+
+    last, middle = 3 * (pairs - 1), 3 * (pairs // 2)
+    assert is_folded(last)
+    assert not is_folded(middle)
+    assert shown.fold_near(middle)
+    assert is_folded(middle)
+    assert not is_folded(last)
+    assert not shown.fold_near(middle + 3)
+    assert shown.fold_near(None)
+    assert is_folded(last)
+    every = [seq for index in range(len(shown)) for seq in shown.lines_of(shown.seq(index))]
+    assert sorted(every) == list(range(3 * pairs))

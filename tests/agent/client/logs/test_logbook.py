@@ -237,3 +237,20 @@ def test_rings_of_many_apps_are_not_all_kept() -> None:
         book.select([local_instance("web", number)])
     assert book.rings.has_lines_of(local_instance("web", 199))
     assert not book.rings.has_lines_of(local_instance("web", 0))
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.booleans()), max_size=60))
+def test_a_ring_with_gaps_is_bounded_too(chunks: list[tuple[int, bool, bool]]) -> None:
+    """Stretches that were skipped keep no older lines alive, nor do lines that had no end before
+    them: an app that is left and selected again takes no more room each time."""
+    book = Logbook(lines_per_instance=100)
+    book.select([ZERO])
+    feeder = Feeder(book)
+    for at, (lines, skips, unfinished) in enumerate(chunks, 1):
+        if skips:
+            feeder.ends[0, "out"] = feeder.ends.get((0, "out"), 0) + 1000
+        feeder.feed(b"a line\n" * 10 * lines + b"and" * unfinished, at)
+        book.flush(at / 1e9)
+        book.select([ZERO])
+        assert book.rings.rows_of(ZERO) <= 100 + 120 + 2 * len(chunks)
+        assert len(book.merged) <= 100 + 120 + 2 * len(chunks)

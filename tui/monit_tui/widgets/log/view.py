@@ -108,6 +108,8 @@ class LogView(Lines):
             self.set_layout(width=width)
         self.window.resize(height)
         rows = self.window.rows()
+        if rows and self.shown.fold_near(None if self.window.follow else rows[0][0]):
+            rows = self.window.rows()
         if not rows:
             hidden = self.filtered and len(self.book.merged) > 0
             text = (
