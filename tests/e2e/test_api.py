@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from monit_agent.client.api import (
     AsyncMonit,
+    HistorySeries,
     HostError,
     Instance,
     LostBytes,
@@ -46,12 +48,28 @@ def _start(folder: Path, name: str = "web", *words: str, text: str | None = None
     monit("start", str(path), "--name", name, "--min-uptime", "0.1s", *words)
 
 
+def _with_monit(folder: Path) -> dict[str, str]:
+    """Return an environment in which `monit` is a command."""
+    tool = folder / "bin" / "monit"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\nexec {" ".join(MONIT)} "$@"\n')
+    tool.chmod(0o755)
+    return {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}"}
+
+
 @pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_the_examples_run(number: int, tmp_path: Path) -> None:
     """Each example of the page ends well and prints something, with a real app."""
     _start(tmp_path)
+    wait_until(lambda: row("web")["heap_used_bytes"], what="its probe has reported")
+    script(tmp_path, "worker.py", QUIET)
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[number]], capture_output=True, text=True, timeout=90
+        [sys.executable, "-c", PYTHON[number]],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=tmp_path,
+        env=_with_monit(tmp_path),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
@@ -61,9 +79,7 @@ def test_the_shell_example_runs(tmp_path: Path) -> None:
     """So does the one for a shell."""
     _start(tmp_path, text=QUIET)
     (bridge,) = (each for each in SHELL if "bridge" in each)
-    (tmp_path / "monit").write_text(f'#!/bin/sh\nexec {" ".join(MONIT)} "$@"\n')
-    (tmp_path / "monit").chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    env = _with_monit(tmp_path)
     done = subprocess.run(["sh", "-c", bridge], capture_output=True, text=True, env=env, timeout=90)
     assert '"id":1,"ok":true,"instances":[{' in done.stdout, done.stderr
 
@@ -126,6 +142,126 @@ def test_a_command_that_fails_raises(tmp_path: Path, home: Path) -> None:
     assert "web" in str(raised.value)
     assert raised.value.reports
     assert row("web")["pid"] == pid
+
+
+ACTIONS = """\
+import os, sys, time
+import monit_probe
+def join(*words):
+    return {"instance": os.environ["MONIT_INSTANCE"], "words": words}
+def half():
+    if os.environ["MONIT_INSTANCE"] == "1": raise RuntimeError("not here")
+    return "done"
+monit_probe.action("join", join)
+monit_probe.action("half", half)
+time.sleep(1000)
+"""
+
+
+def _start_actions(folder: Path) -> None:
+    """Start two instances that offer actions, and wait until that is known."""
+    _start(folder, "web", "-i", "2", text=ACTIONS)
+    for number in (0, 1):
+        wait_until(lambda number=number: row("web", number)["heap_used_bytes"], what="it reports")
+
+
+def test_actions_are_triggered(tmp_path: Path) -> None:
+    """Each process returns its own value; what one raises is the error of the command."""
+    _start_actions(tmp_path)
+    with Monit() as client:
+        one, two = client.trigger("join", "web", args=["a b", "-v"])
+        assert (one.app, one.instance, one.pid) == ("web", 0, row("web")["pid"])
+        assert two.value == {"instance": "1", "words": ["a b", "-v"]}
+        (only,) = client.trigger("join", "web/1")
+        assert (only.instance, only.ok, only.error) == (1, True, None)
+        with pytest.raises(RequestFailedError, match=r"web/1 \(pid \d+\): .*not here") as raised:
+            client.trigger("half", "web")
+        assert [(each.ok, each.value) for each in raised.value.results] == [
+            (True, "done"),
+            (False, None),
+        ]
+        with pytest.raises(RequestFailedError, match=r"no process of web offers .jump.; .*join"):
+            client.trigger("jump", "web")
+
+
+def test_logs_are_emptied(tmp_path: Path) -> None:
+    """The content is gone, and offsets are not used again."""
+    _start(tmp_path)
+
+    def first() -> PrintedLine | LostBytes | None:
+        return next(client.logs("web", lines=1000, stream="out"), None)
+
+    with Monit() as client:
+        wait_until(lambda: first() is not None, what="it has printed")
+        (report,) = client.flush("web")
+        assert report.error is None
+        line = wait_until(first, what="it has printed again")
+        assert line.offset > 0
+
+
+def test_an_app_is_deleted_and_can_be_started_again(tmp_path: Path) -> None:
+    """When delete returns, nothing of the app is in the way of a new one of its name."""
+    for _ in range(3):
+        _start(tmp_path, "web", "-i", "2", text=QUIET)
+        with Monit() as client:
+            with pytest.raises(RequestFailedError, match="delete removes whole apps"):
+                client.delete("web/1")
+            (report,) = client.delete("web")
+            assert (report.done, report.error) == ((0, 1), None)
+            assert client.list() == ()
+            with pytest.raises(RequestFailedError):
+                client.delete("web")
+
+
+CRASHES = """\
+import os, sys, time
+time.sleep(0.5)
+if not os.path.exists(os.environ["MONIT_HOME"] + "/crashed"):
+    open(os.environ["MONIT_HOME"] + "/crashed", "w").close()
+    raise RuntimeError("no luck")
+time.sleep(1000)
+"""
+
+
+def test_the_past_is_known(tmp_path: Path) -> None:
+    """Events, metrics and crashes from before the program was there."""
+    began = time.time()
+    _start(tmp_path, "web", "-i", "2", text=CRASHES)
+    _start(tmp_path, "other", text=QUIET)
+    with Monit() as client:
+        (crash,) = wait_until(lambda: client.crashes("web"), what="there is a report")
+        assert crash.reason == "RuntimeError: no luck"
+        assert crash.exit.code == 1
+        assert crash.lines[-1].line == "RuntimeError: no luck"
+        assert {each.app for each in crash.before} == {"web"}
+
+        spawned = client.events("web", "other", kinds=["spawned"], since=began - 1)
+        assert [each.at for each in spawned] == sorted(each.at for each in spawned)
+        assert {each.app for each in spawned} == {"web", "other"}
+        assert len(spawned) == 4
+        assert client.events(kinds=["spawned"], limit=1) == spawned[-1:]
+        assert {each.instance for each in client.events("web/1")} == {None, 1}
+        assert client.events("web", until=began - 3600) == ()
+        with pytest.raises(RequestFailedError, match="did you mean exited") as raised:
+            client.events(kinds=["exit"])
+        assert raised.value.kind == "bad_request"
+
+        def series() -> list[HistorySeries]:
+            found = client.history("web", metrics=["rss_bytes", "fds"], since=began, step_s=1)
+            known = [each for each in found if each.instance is not None]
+            return [*known] if len(known) == 4 else []
+
+        found = wait_until(series, what="both metrics of both instances are known")
+        assert [(each.instance, each.metric) for each in found] == [
+            (0, "fds"), (0, "rss_bytes"), (1, "fds"), (1, "rss_bytes"),
+        ]  # fmt: skip
+        point = found[1].points[-1]
+        assert point.low <= point.mean <= point.high
+        assert (found[1].step_s, point.at % 1) == (1, 0)
+        assert client.history("web/1", metrics=["nothing"]) == ()
+        with pytest.raises(RequestFailedError, match="ends before it begins") as raised:
+            client.history("web", since=began, until=began - 60)
+        assert raised.value.kind == "bad_request"
 
 
 def test_a_watcher_sees_states_events_and_the_end(tmp_path: Path) -> None:
@@ -209,9 +345,16 @@ async def _async_story(folder: Path) -> None:
         assert found == [*range(found[0], found[0] + 5)]
         with pytest.raises(RequestFailedError):
             await client.stop("nothing")
+        assert "spawned" in {each.kind for each in await client.events("web")}
+        assert await client.crashes("web") == ()
+        assert await client.history("web", metrics=["nothing"]) == ()
+        (emptied,) = await client.flush("web")
+        assert emptied.error is None
         async for change in client.watch():
             if change.type == "listed":
                 break
+        (deleted,) = await client.delete("web")
+        assert deleted.done == (0,)
 
 
 def test_asyncio_has_the_same(tmp_path: Path) -> None:

@@ -97,6 +97,43 @@ def test_requests_and_answers(client: JsonClient, tmp_path: Path) -> None:
     assert client.ask(id=5, do="ping")["wall"] > 0
 
 
+ODD = """\
+import time
+import monit_probe
+def deep():
+    value = []
+    for _ in range(400): value = [value]
+    return value
+monit_probe.action("deep", deep)
+monit_probe.action("odd", lambda: ["\\ud800", 10**30, float("inf"), float("nan")])
+time.sleep(1000)
+"""
+
+
+def test_actions_and_the_past(client: JsonClient, tmp_path: Path) -> None:
+    """Results and events are in the answer, series and reports come before it; whatever an action
+    returns is JSON for every parser."""
+    _start(tmp_path, text=ODD)
+    wait_until(lambda: row("web")["heap_used_bytes"], what="its probe has reported")
+    (odd,) = client.ask(id=1, do="trigger", targets=["web"], action="odd")["results"]
+    assert (odd["app"], odd["ok"]) == ("web", True)
+    assert odd["value"][1:] == [10**30, "Infinity", "NaN"]
+    (deep,) = client.ask(id=2, do="trigger", targets=["web"], action="deep")["results"]
+    assert deep["value"] == "[" * 401 + "]" * 401
+    failed = client.ask(id=3, do="trigger", targets=["web"], action="odd", args=["too many"])
+    assert (failed["kind"], failed["results"][0]["ok"]) == ("failed", False)
+    events = client.ask(id=4, do="events", kinds=["spawned"])["events"]
+    assert [each["kind"] for each in events] == ["spawned"]
+    client.write({"id": 5, "do": "history", "metrics": ["rss_bytes"], "step_s": 1})
+    series = client.read()
+    assert (series["id"], series["type"], series["metric"]) == (5, "history", "rss_bytes")
+    assert client.answer(5)["ok"]
+    assert client.ask(id=6, do="crashes")["ok"]
+    assert client.ask(id=7, do="flush", targets=["web"])["apps"][0]["error"] is None
+    assert client.ask(id=8, do="delete", targets=["web"])["apps"][0]["done"] == [0]
+    assert client.ask(id=9, do="list")["instances"] == []
+
+
 def test_a_watch_ends_when_it_is_cancelled(client: JsonClient, tmp_path: Path) -> None:
     """Both the watch and the cancellation are answered."""
     _start(tmp_path)
@@ -123,13 +160,18 @@ BAD = {
     "no id": (b'{"do": "list"}', "bad_request", '"id" must be'),
     "true as id": (b'{"id": true, "do": "list"}', "bad_request", '"id" must be'),
     "large id": (b'{"id": 9007199254740993, "do": "list"}', "bad_request", '"id" must be'),
-    "unknown request": (b'{"id": 1, "do": "delete"}', "unsupported", "there are cancel,"),
+    "unknown request": (b'{"id": 1, "do": "explode"}', "unsupported", "there are cancel,"),
     "a list as request": (b'{"id": 1, "do": []}', "unsupported", "there are cancel,"),
     "unknown key": (b'{"id": 1, "do": "stop", "instance": 0}', "bad_request", "'stop' has targets"),
     "no targets": (b'{"id": 1, "do": "stop"}', "bad_request", "missing required field `targets`"),
     "empty targets": (b'{"id": 1, "do": "stop", "targets": []}', "bad_request", "length >= 1"),
     "wrong type": (b'{"id": 1, "do": "logs", "lines": "3"}', "bad_request", "Expected `int`"),
     "too many": (b'{"id": 1, "do": "logs", "lines": 1000000}', "bad_request", "<= 100000"),
+    "no time": (b'{"id": 1, "do": "events", "since": 1e300}', "bad_request", "<= 1000000000"),
+    "no metrics": (b'{"id": 1, "do": "history", "metrics": "fds"}', "bad_request", "`array`"),
+    "no kind": (b'{"id": 1, "do": "events", "kinds": ["exit"]}', "bad_request", "mean exited"),
+    "no action": (b'{"id": 1, "do": "trigger", "targets": ["web"]}', "bad_request", "`action`"),
+    "part of an app": (b'{"id": 1, "do": "delete", "targets": ["web/0"]}', "bad_request", "whole"),
     "no such app": (b'{"id": 1, "do": "stop", "targets": ["x"]}', "no_such_instance", "'x'"),
 }
 
@@ -184,7 +226,8 @@ def test_a_read_only_bridge_changes_nothing(tmp_path: Path) -> None:
         for request in (
             {"do": "restart"}, {"do": "reload"}, {"do": "stop"}, {"do": "start"},
             {"do": "scale", "count": 3}, {"do": "signal", "signal": "KILL"}, {"do": "reset"},
-            {"do": "cancel_reload"},
+            {"do": "cancel_reload"}, {"do": "flush"}, {"do": "delete"},
+            {"do": "trigger", "action": "gc"},
         ):  # fmt: skip
             refused = client.ask(id=1, targets=["web"], **request)
             assert (refused["kind"], refused["ok"]) == ("refused", False)

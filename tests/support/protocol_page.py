@@ -35,7 +35,7 @@ UNITS = (
 
 WORDS = {
     "int": "integer", "float": "number", "str": "text", "bool": "true or false", "bytes": "bytes",
-    "None": "null",
+    "None": "null", "Any": "any JSON",
 }  # fmt: skip
 
 
@@ -266,7 +266,9 @@ def protocol_page() -> str:
     return head + MARK + "\n".join([*message_lines(), ""])
 
 
-API_ITEMS = ("WatchedChange", "PrintedLine", "LostBytes", "CommandReport")
+API_ITEMS = (
+    "WatchedChange", "PrintedLine", "LostBytes", "CommandReport", "HistorySeries", "CrashRecord",
+)  # fmt: skip
 """What a request of ``docs/api.md`` sends before its answer."""
 
 API_NESTED = ("Exit", "Health", "Metric", "WatchState", "AlertRecord")

@@ -12,8 +12,13 @@ from monit_agent.client.public.async_client import AsyncMonit
 from monit_agent.client.public.jobs import RequestFailedError
 from monit_agent.client.public.records import (
     API_VERSION,
+    ActionOutcome,
     AppEvent,
     CommandReport,
+    CrashOutput,
+    CrashRecord,
+    HistoryPoint,
+    HistorySeries,
     Instance,
     InstanceFailure,
     LostBytes,
@@ -25,9 +30,14 @@ from monit_agent.client.public.sync_client import Monit
 
 __all__ = [
     "API_VERSION",
+    "ActionOutcome",
     "AppEvent",
     "AsyncMonit",
     "CommandReport",
+    "CrashOutput",
+    "CrashRecord",
+    "HistoryPoint",
+    "HistorySeries",
     "HostError",
     "Instance",
     "InstanceFailure",

@@ -9,13 +9,13 @@ import pytest
 
 from monit_agent.client.api import AsyncMonit, Instance, RequestFailedError
 from monit_agent.client.public.async_client import ClientThread
+from monit_agent.client.public.session import Session
+from monit_agent.client.public.sync_client import place_of
 
 ROUNDS = 30
 """Of a race that was lost in two of three."""
 
 DEADLINE_S = 60
-
-NO_TARGET: str = 7  # pyright: ignore[reportAssignmentType] - what a program without types passes
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -37,9 +37,13 @@ def test_a_request_that_was_not_begun_is_answered_by_close() -> None:
         assert answer == () or "the client was closed" in str(answer)
 
 
+def _fail(_: Session) -> None:
+    """Do what no argument makes the thread do: fail in a way that nothing expects."""
+    raise RuntimeError("no luck")
+
+
 def test_an_error_of_the_thread_answers_every_request(caplog: pytest.LogCaptureFixture) -> None:
-    """What is in progress, the request that failed and each later one get the reason; it is logged
-    once."""
+    """What is in progress and each later request get the reason; it is logged once."""
 
     async def until_it_ends(changes: AsyncIterator[object]) -> None:
         async for _ in changes:
@@ -49,7 +53,8 @@ def test_an_error_of_the_thread_answers_every_request(caplog: pytest.LogCaptureF
         async with asyncio.timeout(DEADLINE_S), AsyncMonit() as client:
             watching = asyncio.create_task(until_it_ends(client.watch()))
             await listed.wait()
-            for wait in (client.list(NO_TARGET), watching, client.list()):
+            client._open_thread().call(_fail)
+            for wait in (watching, client.list(), client.list()):
                 with pytest.raises(RequestFailedError, match="the client has ended") as raised:
                     await wait
                 assert raised.value.kind == "failed"
@@ -62,7 +67,7 @@ def test_an_error_of_the_thread_answers_every_request(caplog: pytest.LogCaptureF
 
 def test_a_closed_client_writes_to_no_descriptor(home: Path) -> None:
     """The number of its descriptor may belong to another file by then."""
-    thread = ClientThread(str(home), ())
+    thread = ClientThread(place_of(home, ()))
     thread.close()
     later = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(32)]
     try:

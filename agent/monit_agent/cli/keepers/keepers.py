@@ -1,9 +1,6 @@
-"""Starting keepers, waiting for their agents, and waiting for keepers to exit."""
+"""Starting keepers, and waiting for their agents."""
 
 import contextlib
-import os
-import select
-import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -145,39 +142,3 @@ def take_over(source: Source, folder: str, names: Iterable[AppId]) -> dict[AppId
 def report_new_keeper(name: AppId) -> None:
     """Print that an app without a keeper has one again."""
     output.write_message(f"{name}: its keeper was not running; a new one took over")
-
-
-# ---------------------------------------------------------------- keepers that exit
-
-EXIT_TIMEOUT_S = 10.0
-
-
-class KeeperExits:
-    """Pid file descriptors of the keepers of some apps.
-
-    They are opened before the keepers are asked to exit: a later process with the same pid is
-    another process.
-    """
-
-    def __init__(self, apps: Iterable[AppView]) -> None:
-        self._open: list[int] = []
-        for app in apps:
-            pid = app.record.keeper_pid if app.record and app.keeper_alive else None
-            if pid is not None:
-                with contextlib.suppress(OSError):  # it exited already
-                    self._open.append(os.pidfd_open(pid))
-
-    def wait(self) -> bool:
-        """Wait until all of them have exited; return False when that takes too long."""
-        until = time.monotonic() + EXIT_TIMEOUT_S
-        for keeper in self._open:
-            poller = select.poll()
-            poller.register(keeper, select.POLLIN)
-            if not poller.poll(max(0.0, until - time.monotonic()) * 1000):
-                return False
-        return True
-
-    def close(self) -> None:
-        """Close the descriptors."""
-        while self._open:
-            os.close(self._open.pop())

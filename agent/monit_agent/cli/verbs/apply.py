@@ -20,7 +20,6 @@ from monit_agent.cli.control.requests import (
 )
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import app_names, monit_home
-from monit_agent.cli.keepers.keepers import KeeperExits
 from monit_agent.cli.keepers.launches import FileLaunches, file_launches
 from monit_agent.cli.keepers.launching import Launches
 from monit_agent.cli.options.params import update_env_option
@@ -28,6 +27,7 @@ from monit_agent.cli.options.start_options import profile_option
 from monit_agent.cli.render import output
 from monit_agent.cli.render.plan import plan_json, plan_lines
 from monit_agent.cli.render.terminal import is_interactive
+from monit_agent.client.commands.keeper_exits import KeeperExits
 from monit_agent.client.commands.operation import CommandProgress
 from monit_agent.client.commands.start_order import StartOrder
 from monit_agent.client.commands.works import run_works

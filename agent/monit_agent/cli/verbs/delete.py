@@ -13,8 +13,9 @@ from monit_agent.cli.control.requests import (
 )
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
-from monit_agent.cli.keepers.keepers import KeeperExits, take_over
+from monit_agent.cli.keepers.keepers import take_over
 from monit_agent.cli.render import output
+from monit_agent.client.commands.keeper_exits import KeeperExits
 from monit_agent.wire.messages import Delete
 
 

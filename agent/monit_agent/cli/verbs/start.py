@@ -21,7 +21,7 @@ from monit_agent.cli.control.requests import (
 )
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import app_exists, app_names, monit_home
-from monit_agent.cli.keepers.keepers import KeeperExits, take_over
+from monit_agent.cli.keepers.keepers import take_over
 from monit_agent.cli.keepers.launches import launches_of_file, launches_of_targets, typed_in
 from monit_agent.cli.keepers.launching import Launches
 from monit_agent.cli.keepers.saved_apps import read_spec, read_variables
@@ -33,6 +33,7 @@ from monit_agent.cli.options.start_options import (
 )
 from monit_agent.cli.render import output
 from monit_agent.client.commands.blocking import run_commands
+from monit_agent.client.commands.keeper_exits import KeeperExits
 from monit_agent.client.commands.start_order import StartOrder, known_order
 from monit_agent.client.commands.works import AT_ONCE, run_works
 from monit_agent.client.live.live_source import LiveSource

@@ -9,7 +9,6 @@
 of them is ``null``.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import click
@@ -21,7 +20,7 @@ from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.render import output
 from monit_agent.cli.render.visible import visible
-from monit_agent.client.commands.action_results import parse_value, result_lines
+from monit_agent.client.commands.action_results import parse_value, result_lines, why_no_action
 from monit_agent.client.commands.blocking import poll_until
 from monit_agent.client.source import Source
 from monit_agent.wire.ids import AppId
@@ -95,7 +94,7 @@ def trigger(target: str, action: str, args: tuple[str, ...], timeout: float, as_
     else:
         _write(answers.results, action)
     if not answers.results and not answers.refused and not silent:
-        raise CommandError(ExitCode.FAILED, _why_none(target, action, answers.offers.values()))
+        raise CommandError(ExitCode.FAILED, visible(why_no_action(target, action, answers.offers)))
     failed = answers.refused or not all(result.ok for _, result in answers.results)
     return ExitCode.NO_ANSWER if silent else ExitCode.FAILED if failed else ExitCode.DONE
 
@@ -124,16 +123,6 @@ def _ask(source: Source, requests: list[tuple[AppId, Trigger]], timeout_s: float
         )
     poll_until(source, lambda: len(answered) == len(requests), timeout_s + 2 * MARGIN_S)
     return answers
-
-
-def _why_none(target: str, action: str, offers: Iterable[Offer]) -> str:
-    names = sorted(visible(offer.name) for offer in offers)
-    if not names:
-        return (
-            f"{target} offers no actions: no probe reports from it. Actions need a running Python "
-            "or Node program that was started without --no-probe"
-        )
-    return f"no process of {target} offers {visible(action)!r}; there are {', '.join(names)}"
 
 
 def _fields(app: AppId, result: ActionResult) -> dict[str, Any]:

@@ -196,16 +196,18 @@ class JsonBridge:
             self._refuse(request_id, reply.error)
             return
         answer: dict[str, Any] = {"id": request_id, "ok": True}
-        if reply.instances is not None:
-            answer["instances"] = msgspec.to_builtins(reply.instances)
-        if reply.apps is not None:
-            answer["apps"] = msgspec.to_builtins(reply.apps)
+        for name in ("instances", "apps", "events", "results"):
+            records = getattr(reply, name)
+            if records is not None:
+                answer[name] = msgspec.to_builtins(records)
         self._write(answer)
 
     def _refuse(self, request_id: Id | None, error: RequestFailedError) -> None:
         answer = {"id": request_id, "ok": False, "kind": error.kind, "message": str(error)}
         if error.reports:
             answer["apps"] = msgspec.to_builtins(error.reports)
+        if error.results:
+            answer["results"] = msgspec.to_builtins(error.results)
         self._write(answer)
 
     def _has_room(self) -> bool:

@@ -1,18 +1,50 @@
 """Results of actions as lines for people. Pure."""
 
 import json
+import math
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 LONG = 100
 """Values with more characters get lines of their own."""
 
+LEVELS = 100
+"""Lists and objects within each other that are read; writing deeper ones would exceed Python's own
+limit."""
+
 
 def parse_value(text: str) -> Any:
-    """Return the value in a result's JSON, or the text itself when it is not JSON."""
+    """Return the value in a result's JSON; the text itself when it is not JSON, or too deep."""
+    if _levels(text) > LEVELS:
+        return text
     try:
-        return json.loads(text, parse_constant=str)  # NaN is Python's, not JSON's
+        # NaN and numbers without end are Python's, not JSON's
+        return json.loads(text, parse_constant=str, parse_float=_finite)
     except ValueError:  # a probe may send anything
         return text
+
+
+def _levels(text: str) -> int:
+    """Return how deep brackets are within each other; those in texts count too."""
+    steps = (1 if each in "[{" else -1 for each in text if each in "[]{}")
+    return max(accumulate(steps), default=0)
+
+
+def _finite(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def why_no_action(target: str, action: str, offered: Iterable[str]) -> str:
+    """Return why nothing ran: the processes of ``target`` offer these other actions, or none."""
+    names = sorted(set(offered))
+    if not names:
+        return (
+            f"{target} offers no actions: no probe reports from it. Actions need a running Python "
+            "or Node program that was started without --no-probe"
+        )
+    return f"no process of {target} offers {action!r}; there are {', '.join(names)}"
 
 
 def result_lines(who: str, value: Any, *, stacks: bool = False) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -14,7 +14,12 @@ from monit_agent.client.public.api_requests import (
     ApiRequest,
     CancelReloads,
     CommandRequest,
+    DeleteApps,
+    FlushLogs,
     ListInstances,
+    ReadCrashes,
+    ReadEvents,
+    ReadHistory,
     ReadLogs,
     ReloadInstances,
     ResetInstances,
@@ -23,11 +28,17 @@ from monit_agent.client.public.api_requests import (
     SignalInstances,
     StartInstances,
     StopInstances,
+    TriggerAction,
     WatchInstances,
+    request_of,
 )
 from monit_agent.client.public.jobs import Job, Receiver, Reply, RequestFailedError
 from monit_agent.client.public.records import (
+    ActionOutcome,
+    AppEvent,
     CommandReport,
+    CrashRecord,
+    HistorySeries,
     Instance,
     Item,
     LostBytes,
@@ -35,7 +46,14 @@ from monit_agent.client.public.records import (
     WatchedChange,
 )
 from monit_agent.client.public.session import Session
-from monit_agent.client.public.sync_client import ITEMS_WAITING, TICK_S, open_source
+from monit_agent.client.public.sync_client import (
+    ITEMS_WAITING,
+    TICK_S,
+    AnyItem,
+    AppsPlace,
+    open_source,
+    place_of,
+)
 from monit_agent.wire.messages import Stream
 
 Answer = Callable[[Reply], None]
@@ -61,8 +79,8 @@ class ClientThread:
     """The thread that owns the session. What it is to do is given to `call` and `begin`, which may
     be called at any time from any thread. Every request is answered, also when the thread ends."""
 
-    def __init__(self, home: str | None, hosts: Iterable[str]) -> None:
-        self._session = Session(open_source(home, hosts))
+    def __init__(self, place: AppsPlace) -> None:
+        self._session = Session(open_source(place))
         self._lock = threading.Lock()
         """Held while it is decided whether the thread still takes something."""
         self._calls: deque[Callable[[Session], None]] = deque()
@@ -163,13 +181,14 @@ def _look(_: Session) -> None:
 class AsyncMonit:
     """All apps of this machine's user, or of hosts, for asyncio: use it with ``async with``."""
 
-    def __init__(self, home: str | None = None, *, hosts: Iterable[str] = ()) -> None:
-        self._home = home
-        self._hosts = tuple(hosts)
+    def __init__(
+        self, home: "str | os.PathLike[str] | None" = None, *, hosts: Iterable[str] = ()
+    ) -> None:
+        self._place = place_of(home, hosts)
         self._thread: ClientThread | None = None
 
     async def __aenter__(self) -> Self:
-        self._thread = ClientThread(self._home, self._hosts)
+        self._thread = ClientThread(self._place)
         return self
 
     async def __aexit__(
@@ -190,16 +209,15 @@ class AsyncMonit:
 
     async def list(self, *targets: str) -> tuple[Instance, ...]:
         """Return the instances, all without a target."""
-        return (await self._run(ListInstances(targets=targets or ("all",)))).instances or ()
+        request = request_of(ListInstances, targets=targets or ("all",))
+        return (await self._run(request)).instances or ()
 
-    async def watch(self, *targets: str, samples: bool = True) -> AsyncIterator[WatchedChange]:
+    def watch(self, *targets: str, samples: bool = True) -> AsyncIterator[WatchedChange]:
         """Yield every instance, ``listed``, and then what changes."""
-        request = WatchInstances(targets=targets or ("all",), samples=samples)
-        async for item in self._items(request):
-            if isinstance(item, WatchedChange):
-                yield item
+        request = request_of(WatchInstances, targets=targets or ("all",), samples=samples)
+        return self._items(request, (WatchedChange,))
 
-    async def logs(
+    def logs(
         self,
         *targets: str,
         lines: int = 15,
@@ -209,52 +227,112 @@ class AsyncMonit:
     ) -> AsyncIterator[PrintedLine | LostBytes]:
         """Yield the last ``lines`` of each app, or all since a time, and with ``follow`` new
         ones."""
-        request = ReadLogs(
-            targets=targets or ("all",), lines=lines, since=since, follow=follow, stream=stream
+        request = request_of(
+            ReadLogs,
+            targets=targets or ("all",),
+            lines=lines,
+            since=since,
+            follow=follow,
+            stream=stream,
         )
-        async for item in self._items(request):
-            if isinstance(item, PrintedLine | LostBytes):
-                yield item
+        return self._items(request, (PrintedLine, LostBytes))
+
+    async def events(
+        self,
+        *targets: str,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+        kinds: Sequence[str] = (),
+    ) -> tuple[AppEvent, ...]:
+        """Return the newest events of the past, the oldest of them first."""
+        request = request_of(
+            ReadEvents,
+            targets=targets or ("all",),
+            since=since,
+            until=until,
+            limit=limit,
+            kinds=kinds,
+        )
+        return (await self._run(request)).events or ()
+
+    async def history(
+        self,
+        *targets: str,
+        metrics: Sequence[str] = (),
+        since: float | None = None,
+        until: float | None = None,
+        step_s: int | None = None,
+    ) -> tuple[HistorySeries, ...]:
+        """Return what is known of metrics since an hour ago, or since another time."""
+        request = request_of(
+            ReadHistory,
+            targets=targets or ("all",),
+            metrics=metrics,
+            since=since,
+            until=until,
+            step_s=step_s,
+        )
+        return await self._all_items(request, HistorySeries)
+
+    async def crashes(self, *targets: str, limit: int = 1) -> tuple[CrashRecord, ...]:
+        """Return the newest ``limit`` crash reports of each instance, newest first."""
+        request = request_of(ReadCrashes, targets=targets or ("all",), limit=limit)
+        return await self._all_items(request, CrashRecord)
 
     # ------------------------------------------------------------ acting
 
-    async def act(self, request: CommandRequest) -> tuple[CommandReport, ...]:
-        """Carry out a request of ``api_requests.py``."""
-        return (await self._run(request)).apps or ()
-
     async def start(self, *targets: str) -> tuple[CommandReport, ...]:
         """Start what is stopped or errored."""
-        return await self.act(StartInstances(targets=targets))
+        return await self._act(request_of(StartInstances, targets=targets))
 
     async def stop(self, *targets: str) -> tuple[CommandReport, ...]:
         """Stop instances; they stay listed."""
-        return await self.act(StopInstances(targets=targets))
+        return await self._act(request_of(StopInstances, targets=targets))
 
     async def restart(self, *targets: str) -> tuple[CommandReport, ...]:
         """Stop and start instances, all at once."""
-        return await self.act(RestartInstances(targets=targets))
+        return await self._act(request_of(RestartInstances, targets=targets))
 
     async def reload(self, *targets: str, parallel: int = 1) -> tuple[CommandReport, ...]:
         """Replace instances without downtime, ``parallel`` at a time."""
-        return await self.act(ReloadInstances(targets=targets, parallel=parallel))
+        return await self._act(request_of(ReloadInstances, targets=targets, parallel=parallel))
 
     async def cancel_reload(self, *targets: str) -> tuple[CommandReport, ...]:
         """End the reload in progress."""
-        return await self.act(CancelReloads(targets=targets))
+        return await self._act(request_of(CancelReloads, targets=targets))
 
     async def scale(self, app: str, count: int) -> tuple[CommandReport, ...]:
         """Set the number of instances of an app."""
-        return await self.act(ScaleApp(targets=(app,), count=count))
+        return await self._act(request_of(ScaleApp, targets=(app,), count=count))
 
     async def signal(
         self, signal: str, *targets: str, group: bool = False
     ) -> tuple[CommandReport, ...]:
         """Send a signal to workers."""
-        return await self.act(SignalInstances(targets=targets, signal=signal, group=group))
+        request = request_of(SignalInstances, targets=targets, signal=signal, group=group)
+        return await self._act(request)
 
     async def reset(self, *targets: str) -> tuple[CommandReport, ...]:
         """Set restart counters to zero."""
-        return await self.act(ResetInstances(targets=targets))
+        return await self._act(request_of(ResetInstances, targets=targets))
+
+    async def flush(self, *targets: str) -> tuple[CommandReport, ...]:
+        """Delete the content of log files."""
+        return await self._act(request_of(FlushLogs, targets=targets))
+
+    async def delete(self, *targets: str) -> tuple[CommandReport, ...]:
+        """Stop whole apps and remove them; their log files are kept."""
+        return await self._act(request_of(DeleteApps, targets=targets))
+
+    async def trigger(
+        self, action: str, *targets: str, args: Sequence[str] = (), timeout_s: float = 10.0
+    ) -> tuple[ActionOutcome, ...]:
+        """Run an action in every process that offers it, and return what they returned."""
+        request = request_of(
+            TriggerAction, targets=targets, action=action, args=args, timeout_s=timeout_s
+        )
+        return (await self._run(request)).results or ()
 
     # ------------------------------------------------------------ waiting
 
@@ -269,9 +347,17 @@ class AsyncMonit:
                 return item
         raise AssertionError  # a reply always comes
 
-    async def _items(self, request: ApiRequest) -> AsyncIterator[Item]:
+    async def _act(self, request: CommandRequest) -> tuple[CommandReport, ...]:
+        return (await self._run(request)).apps or ()
+
+    async def _all_items(self, request: ApiRequest, kind: type[AnyItem]) -> tuple[AnyItem, ...]:
+        return tuple([item async for item in self._items(request, (kind,))])
+
+    async def _items(
+        self, request: ApiRequest, kinds: tuple[type[AnyItem], ...]
+    ) -> AsyncIterator[AnyItem]:
         async for item in self._answers(request):
-            if not isinstance(item, Reply):
+            if isinstance(item, kinds):
                 yield item
 
     async def _answers(self, request: ApiRequest) -> AsyncIterator[Item | Reply]:

@@ -1,13 +1,16 @@
 """Requests of programs that change something: sent to the agents, answered when they are done."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from monit_agent.client.commands.keeper_exits import EXIT_TIMEOUT_S, KeeperExits
 from monit_agent.client.commands.operation import CommandProgress
 from monit_agent.client.commands.start_order import StopOrder, known_order
 from monit_agent.client.commands.works import AT_ONCE, RequestWork, RunningWorks
 from monit_agent.client.public.api_requests import (
     CancelReloads,
     CommandRequest,
+    DeleteApps,
+    FlushLogs,
     ReloadInstances,
     ResetInstances,
     RestartInstances,
@@ -26,11 +29,13 @@ from monit_agent.client.public.jobs import (
 )
 from monit_agent.client.public.records import CommandReport, InstanceFailure
 from monit_agent.client.source import Changes, Source
-from monit_agent.client.targets import names_many
+from monit_agent.client.targets import names_many, without_host
 from monit_agent.client.view import AppView
-from monit_agent.wire.ids import AppId
+from monit_agent.wire.ids import THIS_HOST, AppId
 from monit_agent.wire.messages import (
     CancelReload,
+    Delete,
+    Flush,
     Reload,
     Request,
     Reset,
@@ -52,6 +57,15 @@ class CommandJob(Job):
         self._running: RunningWorks | None = None
         self._reports: dict[AppId, CommandReport] = {}
         self._skipped: dict[AppId, tuple[int, ...]] = {}
+        self._keepers: KeeperExits | None = None
+        """Of the apps of this machine that are deleted."""
+        self._deleted_at: float | None = None
+        """When all of them were, while their keepers are waited for."""
+
+    @property
+    def looks_again(self) -> bool:
+        """Return whether it waits for agents to answer, or for keepers to exit."""
+        return self._deleted_at is not None or super().looks_again
 
     def step(self, changes: Changes) -> None:
         """Send what may be sent, and answer when all is done."""
@@ -63,15 +77,35 @@ class CommandJob(Job):
             self._report(self._running.advance(changes.events))
         while self._running is None or self._running.is_over:
             if not self._groups or self._failures():
-                self._answer()
+                if self._failures() or not self._waits_for_keepers():
+                    self._answer()
                 return
             self._begin(self._groups.pop(0))
+
+    def _waits_for_keepers(self) -> bool:
+        if self._keepers is None or self._keepers.have_exited():
+            return False
+        now = self.source.monotonic()
+        self._deleted_at = now if self._deleted_at is None else self._deleted_at
+        return now < self._deleted_at + EXIT_TIMEOUT_S
+
+    def cancel(self) -> None:
+        """End it."""
+        self._close()
+        super().cancel()
+
+    def _close(self) -> None:
+        if self._keepers is not None:
+            self._keepers.close()
 
     def _begin(self, requests: Mapping[AppId, Request]) -> None:
         apps = self.source.fleet.apps
         works = {name: [RequestWork(name, request)] for name, request in requests.items()}
         after = known_order(apps[name] for name in requests)
-        stops = isinstance(self._request, StopInstances) and bool(after)
+        stops = isinstance(self._request, StopInstances | DeleteApps) and bool(after)
+        if isinstance(self._request, DeleteApps):
+            local = (apps[name] for name in requests if name.host == THIS_HOST)
+            self._keepers = KeeperExits(local)
         self._running = RunningWorks(self.source, works, StopOrder(after) if stops else AT_ONCE)
         self._report(self._running.advance())
 
@@ -101,6 +135,7 @@ class CommandJob(Job):
         return texts
 
     def _answer(self) -> None:
+        self._close()
         reports = tuple(self._reports.values())
         failures = self._failures()
         left = [str(name) for group in self._groups or () for name in group]
@@ -122,6 +157,8 @@ class CommandJob(Job):
                 text = f"{' '.join(request.targets)!r}: scale needs the name of one app"
                 raise RequestFailedError("bad_request", text)
             return [{chosen.apps[0]: Scale(count=request.count)}]
+        if isinstance(request, DeleteApps):
+            _refuse_instances(request.targets)
         if isinstance(request, RestartInstances):
             chosen = self._without_stopped(chosen, request.targets)
         requests: dict[AppId, Request] = {}
@@ -162,7 +199,19 @@ def _is_stopped(app: AppView, number: int) -> bool:
     return record.status == "stopped" and (record.desired == "stopped" or app.link != "gone")
 
 
-def _request_to(  # noqa: PLR0911 (a table)
+def _refuse_instances(targets: Iterable[str]) -> None:
+    """Refuse to delete an app of which an instance was named, also if it has no other one."""
+    for target in targets:
+        if "/" in without_host(target):
+            raise _partly_deleted(target)
+
+
+def _partly_deleted(name: str) -> RequestFailedError:
+    text = f"{name}: delete removes whole apps; stop one instance, or scale the app down"
+    return RequestFailedError("bad_request", text)
+
+
+def _request_to(  # noqa: C901, PLR0911 (a table)
     request: CommandRequest, app: AppView, numbers: tuple[int, ...] | None
 ) -> Request:
     match request:
@@ -178,6 +227,12 @@ def _request_to(  # noqa: PLR0911 (a table)
             return SendSignal(instances=numbers, signal=request.signal, group=request.group)
         case ResetInstances():
             return Reset(instances=numbers)
+        case FlushLogs():
+            return Flush(instances=numbers)
+        case DeleteApps() if numbers is None:
+            return Delete()
+        case DeleteApps():
+            raise _partly_deleted(app.name)
         case CancelReloads() if numbers is None:
             return CancelReload()
         case _:

@@ -10,6 +10,7 @@ import msgspec
 from monit_agent.client.json_fields import instance_fields, is_stale
 from monit_agent.client.public.api_requests import ListInstances, WatchInstances
 from monit_agent.client.public.records import (
+    ActionOutcome,
     AppEvent,
     CommandReport,
     Instance,
@@ -42,11 +43,19 @@ class RequestFailedError(Exception):
     """A request that is refused or has failed; ``kind`` is an `ErrorKind`, the text says what to
     do."""
 
-    def __init__(self, kind: str, message: str, reports: Sequence[CommandReport] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        reports: Sequence[CommandReport] = (),
+        results: Sequence[ActionOutcome] = (),
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.reports = tuple(reports)
         """Of a command: how far it came in each app."""
+        self.results = tuple(results)
+        """Of `trigger`: what the processes answered."""
 
 
 class Reply(NamedTuple):
@@ -56,6 +65,10 @@ class Reply(NamedTuple):
     """Of `list`."""
     apps: tuple[CommandReport, ...] | None = None
     """Of commands."""
+    events: tuple[AppEvent, ...] | None = None
+    """Of `events`."""
+    results: tuple[ActionOutcome, ...] | None = None
+    """Of `trigger`."""
     error: RequestFailedError | None = None
 
 
@@ -96,6 +109,11 @@ class Job:
     def is_endless(self) -> bool:
         """Return whether it ends only when it is cancelled."""
         return False
+
+    @property
+    def looks_again(self) -> bool:
+        """Return whether it waits for something that no message announces."""
+        return not self.is_settled()
 
     def step(self, changes: Changes) -> None:
         """Do what can be done now."""

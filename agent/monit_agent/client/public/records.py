@@ -4,13 +4,14 @@
 another meaning while `API_VERSION` stays. Unknown is None, never 0.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from monit_agent.wire.messages import (
     AlertRecord,
     Exit,
     Health,
     Metric,
+    MetricKind,
     Record,
     Stream,
     WatchState,
@@ -317,5 +318,109 @@ class CommandReport(Record, frozen=True, kw_only=True):
     """Why the whole command failed."""
 
 
-Item = WatchedChange | PrintedLine | LostBytes | CommandReport
+class ActionOutcome(Record, frozen=True, kw_only=True):
+    """What one process answered to `trigger`."""
+
+    host: str
+    """The machine; empty for this one."""
+    app: str
+    """The name of the app."""
+    instance: int
+    """The number of the instance."""
+    pid: int
+    """Of the process."""
+    ok: bool
+    """Whether the action did its work."""
+    value: Any = None
+    """What it returned; null where it failed."""
+    error: str | None = None
+    """Why it failed."""
+
+
+class HistoryPoint(Record, frozen=True, kw_only=True):
+    """A step of a `HistorySeries` with at least one sample."""
+
+    at: float
+    """When the step begins."""
+    low: float
+    """Lowest value in the step."""
+    high: float
+    """Highest value."""
+    mean: float
+    """Their mean."""
+    samples: int
+    """How many there are: the weight of this step in a mean of several steps."""
+
+
+class HistorySeries(Record, frozen=True, kw_only=True):
+    """The past of one metric: what `history` sends."""
+
+    type: Literal["history"] = "history"
+    """Always this."""
+    host: str
+    """The machine; empty for this one."""
+    app: str
+    """The name of the app."""
+    instance: int | None
+    """The number of the instance; null for the app as a whole, whose percentiles are over what all
+    of its instances did."""
+    metric: str
+    """Name of the metric."""
+    own: bool
+    """Whether it is one of the app's own metrics."""
+    kind: MetricKind
+    """The points of a counter are its growth per second, those of a histogram its 95th
+    percentile."""
+    unit: str
+    """Of an own metric; the others have theirs in the name."""
+    step_s: int
+    """Seconds from one step to the next."""
+    points: tuple[HistoryPoint, ...]
+    """Oldest first; steps without a sample are left out."""
+
+
+class CrashOutput(Record, frozen=True, kw_only=True):
+    """One of the last lines of a worker that exited."""
+
+    stream: Stream
+    """``out`` is standard output, ``err`` standard error."""
+    offset: int
+    """Its address, as in `PrintedLine`."""
+    at: float | None
+    """When it was printed."""
+    line: str
+    """Its first 1,000 characters."""
+
+
+class CrashRecord(Record, frozen=True, kw_only=True):
+    """What led to an exit that nobody requested: what `crashes` sends. ``monit describe
+    --crash`` shows the same."""
+
+    type: Literal["crash"] = "crash"
+    """Always this."""
+    host: str
+    """The machine; empty for this one."""
+    app: str
+    """The name of the app."""
+    instance: int
+    """The number of the instance."""
+    exit: Exit
+    """How the worker exited."""
+    pid: int | None
+    """Of the worker; null where it is unknown."""
+    reason: str
+    """The line among the last ones that names an error best; empty where there is none."""
+    hint: str
+    """What the kernel knows: out of memory, a fault, where a core file is."""
+    lines: tuple[CrashOutput, ...]
+    """The last lines of both streams, by time, at most 50."""
+    at: tuple[float, ...]
+    """When the samples of the last minute were taken, oldest first."""
+    figures: dict[str, tuple[int | float | None, ...]]
+    """For each of them the values, by the names of figures of `Instance`."""
+    before: tuple[AppEvent, ...]
+    """What changed in the ten minutes before, oldest first."""
+
+
+Item = WatchedChange | PrintedLine | LostBytes | CommandReport | HistorySeries | CrashRecord
 """What a request sends before its answer."""

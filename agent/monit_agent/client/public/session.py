@@ -7,17 +7,24 @@ from monit_agent.client.public.api_requests import (
     ApiRequest,
     CommandRequest,
     ListInstances,
+    ReadCrashes,
+    ReadEvents,
+    ReadHistory,
     ReadLogs,
+    TriggerAction,
     WatchInstances,
 )
 from monit_agent.client.public.command_job import CommandJob
 from monit_agent.client.public.jobs import Job, ListJob, Receiver, RequestFailedError, WatchJob
 from monit_agent.client.public.log_job import LogsJob
+from monit_agent.client.public.past_jobs import CrashesJob, EventsJob, HistoryJob
+from monit_agent.client.public.trigger_job import TriggerJob
 from monit_agent.client.source import Changes, Source
 from monit_agent.wire.ids import InstanceId
 
-SETTLING_S = 0.05
-"""Longest wait while a request waits for agents to answer or to be known as silent."""
+LOOK_S = 0.05
+"""Longest wait while a request waits for agents to answer or to be known as silent, or for a
+process to exit."""
 
 
 class ApiSource(Source, Protocol):
@@ -48,7 +55,7 @@ class Session:
         self.source.search_now()
         return job
 
-    def _make_job(self, request: ApiRequest, receiver: Receiver) -> Job:
+    def _make_job(self, request: ApiRequest, receiver: Receiver) -> Job:  # noqa: PLR0911 (a table)
         match request:
             case ListInstances():
                 return ListJob(self.source, receiver, request)
@@ -56,10 +63,18 @@ class Session:
                 return WatchJob(self.source, receiver, request)
             case ReadLogs():
                 return LogsJob(self.source, receiver, request)
+            case ReadEvents():
+                return EventsJob(self.source, receiver, request)
+            case ReadHistory():
+                return HistoryJob(self.source, receiver, request)
+            case ReadCrashes():
+                return CrashesJob(self.source, receiver, request)
             case CommandRequest() if self._read_only:
                 verb = request.__struct_config__.tag
                 text = f"this may only be looked at (--read-only): {verb} was refused"
                 raise RequestFailedError("refused", text)
+            case TriggerAction():
+                return TriggerJob(self.source, receiver, request)
             case CommandRequest():
                 return CommandJob(self.source, receiver, request)
             case _:
@@ -69,8 +84,8 @@ class Session:
         """Wait at most ``wait_s`` for something new and let each request take it. ``done`` gets the
         jobs that have a reply now."""
         self._follow()
-        settling = any(not job.is_settled() for job in self._jobs)
-        longest_s = min(wait_s, SETTLING_S) if settling else wait_s
+        looks_again = any(job.looks_again for job in self._jobs)
+        longest_s = min(wait_s, LOOK_S) if looks_again else wait_s
         can_go_on = any(job.is_held and job.receiver.has_room() for job in self._jobs)
         changes = self.source.poll(0.0 if can_go_on else longest_s)
         for job in list(self._jobs):
