@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from monit_agent.metrics.families import FAMILIES
@@ -337,10 +338,11 @@ def test_promtool_accepts_text_and_rules(tmp_path: Path) -> None:
 class _Prometheus:
     """A real Prometheus that scrapes one target each second."""
 
-    def __init__(self, folder: Path, target: int) -> None:
+    def __init__(self, folder: Path, target: int, config: str | None = None) -> None:
+        """``config`` is another one than that of the examples."""
         self.port = free_port()
         shutil.copy(EXAMPLES / "alerts.yml", folder / "alerts.yml")
-        config = (EXAMPLES / "prometheus.yml").read_text()
+        config = config or (EXAMPLES / "prometheus.yml").read_text()
         config = config.replace("15s", "1s").replace("9209", str(target))
         (folder / "prometheus.yml").write_text(config)
         self._process = subprocess.Popen(
@@ -392,6 +394,26 @@ def test_a_real_prometheus_scrapes_and_the_dashboard_has_data(tmp_path: Path) ->
             for query in dashboard_queries():
                 if not query.startswith("label_values"):
                     wait_until(lambda query=query: _has_data(prometheus, query), what=query)
+        finally:
+            prometheus.close()
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus here")
+def test_the_scraper_in_the_collector_reads_the_endpoint(tmp_path: Path) -> None:
+    """The collector's receiver contains Prometheus's scraper and takes its configuration: a real
+    Prometheus runs that of the recipe."""
+    recipe = yaml.safe_load((EXAMPLES / "otel-collector.yaml").read_text())
+    config = yaml.safe_dump(recipe["receivers"]["prometheus"]["config"])
+    port = free_port()
+    monit("start", str(script(tmp_path, "own.py", ORDERS)))
+    with _served("--listen", str(port)):
+        prometheus = _Prometheus(tmp_path, port, config)
+        try:
+            wait_until(lambda: prometheus.query("monit_app_orders_total"), what="it has scraped")
+            (found,) = prometheus.query('monit_instance_info{job="monit"}')
+            assert found["metric"]["app"] == "own"
+            assert found["metric"]["service_instance_id"]
         finally:
             prometheus.close()
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from support.command_line import monit, row, rows, script
+from support.otlp_receiver import OtlpReceiver, Received, otlp_receiver
+from support.programs import program
 from support.prometheus import EXAMPLES, scraped
 from support.waiting import wait_until
 
@@ -71,6 +73,49 @@ def test_what_the_user_set_is_kept(tmp_path: Path) -> None:
     (resource,) = _resources(1)
     assert (resource["service.name"], resource["team"]) == ("shop", "blue")
     assert resource["service.instance.id"]
+
+
+def _sent(receiver: OtlpReceiver, kind: str, count: int) -> list[Received]:
+    """Wait until so many workers have sent something of a kind, and return it."""
+
+    def arrived() -> list[Received]:
+        assert receiver.problems == []
+        found = receiver.received(kind)
+        return found if len(found) >= count else []
+
+    return wait_until(arrived, what=f"{count} workers sent their {kind}")
+
+
+def test_what_an_app_sends_by_otlp_is_from_the_service_that_monit_knows(tmp_path: Path) -> None:
+    """Its spans, metrics and log records arrive with name, namespace, version and an id, which is
+    the one in monit's own metrics, and the same after a restart."""
+    (tmp_path / "REVISION").write_text("4f2a91c0de37\n")
+    path = str(script(tmp_path, "web.py", program("telemetry.py")))
+    with otlp_receiver() as receiver:
+        target = f"OTEL_EXPORTER_OTLP_ENDPOINT={receiver.url}"
+        mine = "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test"
+        words = "-i", "2", "--namespace", "shop", "--env", target, "--env", mine
+        python = "--interpreter", sys.executable  # which has the SDK
+        monit("start", path, *python, *words, "--min-uptime", "0.1s", cwd=tmp_path)
+        first = {kind: _sent(receiver, kind, 2) for kind in ("traces", "metrics", "logs")}
+        monit("restart", "web")
+        later = {kind: _sent(receiver, kind, 4) for kind in first}
+    assert [each.message.scope_spans[0].spans[0].name for each in first["traces"]] == ["work"] * 2
+    ids = {each.attributes["service.instance.id"] for each in first["traces"]}
+    labels = [dict(facts) for name, facts in scraped() if name == "monit_instance_info"]
+    assert ids == {each["service_instance_id"] for each in labels}
+    assert len(ids) == 2
+    expected = {
+        "service.name": "web",
+        "service.namespace": "shop",
+        "service.version": "4f2a91c0de37",
+        "vcs.ref.head.revision": "4f2a91c0de37",
+        "deployment.environment.name": "test",
+    }
+    for kind, found in later.items():
+        assert {each.attributes["service.instance.id"] for each in found} == ids, kind
+        for each in found:
+            assert expected.items() <= each.attributes.items()
 
 
 def _release(folder: Path, name: str) -> None:
