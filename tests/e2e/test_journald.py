@@ -146,3 +146,42 @@ def test_places_change_without_a_restart(tmp_path: Path) -> None:
     assert "only monit run has a standard output" in monit_error("start", str(config))
     config.write_text('[apps.new]\nrun = "echo hello"\nrestart = "never"\nlog.to = "stdout"\n')
     assert "hello" in command("run", str(config)).stdout
+
+
+APPS = """\
+[apps.web]
+script = "app.py"
+log.to = "{0}"
+[apps.late]
+script = "app.py"
+log.to = "{1}"
+"""
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_follower_is_told_where_lines_are(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Of each app that keeps no log files, also of one that appears or changes meanwhile."""
+    script(tmp_path, "app.py", PRINTS)
+    config = tmp_path / "monit.toml"
+    config.write_text(APPS.format("none", "file").partition("[apps.late]")[0])
+    monit("apply", str(config))
+    follower = subprocess.Popen(
+        [*MONIT, "logs", "--follow", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stderr is not None
+    try:
+        assert follower.stderr.readline() == "web: what it prints is not kept\n"
+        config.write_text(APPS.format("none", "journald"))
+        monit("apply", str(config))
+        where = "what it prints is in the journal: journalctl MONIT_APP="
+        assert follower.stderr.readline() == f"late: {where}late\n"
+        config.write_text(APPS.format("journald", "file"))
+        monit("apply", str(config))
+        assert follower.stderr.readline() == f"web: {where}web\n"
+    finally:
+        follower.kill()
+        follower.communicate()

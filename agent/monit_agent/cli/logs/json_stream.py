@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.logs.past_lines import LogSelection
+from monit_agent.cli.logs.places import PlaceReport
 from monit_agent.cli.logs.silence import SilenceReport
 from monit_agent.cli.render import output
 from monit_agent.client.public.api_requests import ReadLogs
@@ -33,12 +34,14 @@ def follow_as_json(
         stream=selection.streams[0] if len(selection.streams) == 1 else None,
     )
     session = Session(source)
-    silence = SilenceReport(source, folder)
+    silence, places = SilenceReport(source, folder), PlaceReport(source)
     job = session.begin(request, Receiver(_write, lambda: True))
     with contextlib.suppress(KeyboardInterrupt):
         while job.reply is None:
             session.poll(TICK_S)
-            silence.report({each.app_id for each in job.followed})
+            apps = {each.app_id for each in job.followed}
+            silence.report(apps)
+            places.report(apps)
         if job.reply.error is not None:
             raise CommandError(ExitCode.FAILED, str(job.reply.error))
     return ExitCode.INTERRUPTED

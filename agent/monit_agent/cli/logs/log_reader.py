@@ -10,6 +10,7 @@ from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.logs.log_search import LineChooser
 from monit_agent.cli.logs.log_stream import LogStream
 from monit_agent.cli.logs.past_lines import LogSelection, PastLines
+from monit_agent.cli.logs.places import PlaceReport
 from monit_agent.cli.logs.silence import SilenceReport
 from monit_agent.cli.render import terminal
 from monit_agent.cli.render.log_lines import LogWriter
@@ -50,6 +51,8 @@ class LogReader:
         self._choosers: dict[StreamKey, LineChooser] = {}
         self._apps = set(chosen.apps)
         self._silence = SilenceReport(source, folder)
+        self._places = PlaceReport(source)
+        self._places.report(self._apps)
         self._add(sorted(chosen.instances))
 
     def _add(self, who: Iterable[InstanceId]) -> list[LogStream]:
@@ -145,6 +148,7 @@ class LogReader:
         except CommandError:
             return  # all targets are deleted; they may come back
         self._apps.update(chosen.apps)
+        self._places.report(self._apps)
         for stream in self._add(sorted(chosen.instances)):
             self._writer.write(list(self._chosen(stream, stream.since(self._started))))
 

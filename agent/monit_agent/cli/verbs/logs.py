@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 from click.core import ParameterSource
 
-from monit_agent.cli.control.fleet import TargetSelection, open_fleet
+from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option
 from monit_agent.cli.control.requests import CommandWords, request_targets
 from monit_agent.cli.exit_codes import ExitCode
@@ -18,13 +18,11 @@ from monit_agent.cli.logs.past_lines import LogSelection
 from monit_agent.cli.options.params import PM2_NAMES, ParsedValue
 from monit_agent.cli.render import output, terminal
 from monit_agent.cli.render.log_lines import LogWriter
-from monit_agent.client.source import Source
 from monit_agent.config import values
 from monit_agent.config.errors import BadInputError
 from monit_agent.logtext.expression import Expression
 from monit_agent.logtext.levels import LEVELS, Level
 from monit_agent.wire.limits import SEARCH_CONTEXT, SEARCH_PATTERN
-from monit_agent.wire.logfiles import where_to_look
 from monit_agent.wire.messages import ReopenLogs, Stream
 
 LINES = 15
@@ -203,7 +201,7 @@ def logs(
             output.write_message("no apps yet; waiting for the first one (Ctrl-C ends)")
         if as_json and follows and selection.is_plain:
             return follow_as_json(source, monit_home(), chosen, selection)
-        reader = LogReader(source, monit_home(), _reported(source, there), selection, writer)
+        reader = LogReader(source, monit_home(), there, selection, writer)
         if count:
             reader.past().show_counts(as_json=as_json)
         else:
@@ -219,16 +217,6 @@ def _end(reader: LogReader, targets: Sequence[str], *, follows: bool, ends: bool
     if not ends:
         reader.show_unfinished()
     return ExitCode.NO_ANSWER if silent else ExitCode.DONE
-
-
-def _reported(source: Source, chosen: TargetSelection) -> TargetSelection:
-    """Write where the output of the apps is that keep no log files; return ``chosen``."""
-    for name in chosen.apps:
-        record = source.fleet.apps[name].record
-        where = where_to_look(record.log.to, name.app) if record else ""
-        if where:
-            output.write_message(f"{name}: what it prints is {where}")
-    return chosen
 
 
 def _refuse_contradictions(
