@@ -41,6 +41,7 @@ from monit_agent.system.sockets import (
     socket,
 )
 from monit_agent.system.suppress import suppress
+from monit_agent.typed import NamedTuple
 from monit_agent.wire.paths import PACKAGE, home_of, zygote_lock, zygote_log, zygote_socket
 
 LINGER_S = 2.0
@@ -86,8 +87,8 @@ def branch_off(order: AgentOrder) -> tuple[AgentOrder | None, int | None]:
     is opened, bound or locked.
     """
     home = home_of(order.folder)
-    held = _lock(home) if sys.platform == "linux" else None
-    if held is None:
+    place = _take_place(home) if sys.platform == "linux" else None
+    if place is None:
         return order, None
     first = os.getpid()
     channel, theirs = _channel()
@@ -95,7 +96,7 @@ def branch_off(order: AgentOrder) -> tuple[AgentOrder | None, int | None]:
     gc.freeze()  # a collection writes into every object it looks at, and so would unshare it
     between = os.fork()
     if between:
-        os.close(held)
+        place.close()
         theirs.close()
         os.waitpid(between, 0)
         return order, channel.detach()
@@ -103,7 +104,7 @@ def branch_off(order: AgentOrder) -> tuple[AgentOrder | None, int | None]:
         os._exit(0)  # so that the keeper or init reaps the zygote, and not the agent
     try:
         channel.close()
-        zygote = _Zygote(home, held)
+        zygote = _Zygote(home, place)
         zygote.follow(first, _AgentsProcess(theirs, 1, alone=order.alone))
         return None, zygote.serve()
     except BaseException as error:  # noqa: BLE001  top level of a process of its own
@@ -117,25 +118,51 @@ def _channel() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def _lock(home: str) -> int | None:
-    """Take the lock; return None when another zygote has it, or the home is not writable or not
-    ours."""
+class _Place(NamedTuple):
+    """The folder of a home, which stays the same one when another is put at its path."""
+
+    folder: int
+    """A descriptor of the folder."""
+    lock: int
+    """A descriptor of its locked file."""
+
+    @property
+    def path(self) -> str:
+        return _path_of(self.folder)
+
+    def close(self) -> None:
+        os.close(self.lock)
+        os.close(self.folder)
+
+
+def _take_place(home: str) -> _Place | None:
+    """Take the home's lock; return None when another zygote has it, or the home is not writable or
+    not ours."""
     try:
-        check_ours((home,))
-        return lock_file(zygote_lock(home))
-    except (OSError, NotOursError):
+        folder = os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
         return None
+    try:
+        check_ours((_path_of(folder),))
+        return _Place(folder, lock_file(zygote_lock(_path_of(folder))))
+    except (OSError, NotOursError):
+        os.close(folder)
+        return None
+
+
+def _path_of(folder: int) -> str:
+    return f"/proc/self/fd/{folder}"
 
 
 class _Zygote:
     """One zygote. It ends with `os._exit` or, in a process that it forked, with a return."""
 
-    def __init__(self, home: str, held: int) -> None:
+    def __init__(self, home: str, place: _Place) -> None:
         os.setsid()
-        _redirect(zygote_log(home))
+        _redirect(zygote_log(place.path))
         self._title = _Title(f"monit-zygote {home}")
         self._home = home
-        self._held = held
+        self._place = place
         self._code = _code()
         self._group = _cgroup(os.getpid())
         self._hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -144,7 +171,7 @@ class _Zygote:
         """By the descriptor of the connection."""
         self._exits: dict[int, int] = {}
         """Pid by pidfd of the processes that have or had agents."""
-        self._path = zygote_socket(home)
+        self._path = zygote_socket(place.path)
         with suppress(FileNotFoundError):
             os.unlink(self._path)  # the lock is ours, so whoever bound it is gone
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -298,7 +325,7 @@ class _Zygote:
         """Release everything that belongs to the zygote."""
         self._title.restore()
         self._listener.close()
-        os.close(self._held)
+        self._place.close()
         for process in self._processes.values():
             process.channel.close()
         for pidfd in self._exits:
