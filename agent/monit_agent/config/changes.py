@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from monit_agent.config.app import SWITCHED_OFF
 from monit_agent.config.options import OPTIONS, Apply
-from monit_agent.supervise.spec import AppSpec, for_size
+from monit_agent.supervise.spec import AppSpec, for_size, reloads_itself
 from monit_agent.wire.webhook import redacted
 
 Action = Literal["start", "nothing", "live", "scale", "reload", "restart", "delete"]
@@ -83,6 +83,8 @@ class AppPlan(NamedTuple):
     state: RunState = "running"
     starts_stopped: bool = False
     """Whether instances that a person stopped are started."""
+    in_place: bool = False
+    """Whether a reload replaces no worker, because the program reloads itself."""
 
     @property
     def is_stopped(self) -> bool:
@@ -122,7 +124,14 @@ def _plan_known(known: KnownApp, new: AppSpec, options: PlanOptions) -> AppPlan:
     action = _action(strongest, known.state, scaled=scale is not None)
     touched = strongest > 0
     spec = _carried(known.spec, new, touched=touched) if changes or touched else None
-    return AppPlan(new.name, action, changes, spec, scale, by_hand, known.state)
+    in_place = (
+        action == "reload"
+        and reloads_itself(new)
+        and all(change.apply == "live" for change in changes)
+    )
+    if in_place:
+        spec = _carried(known.spec, new, touched=False) if changes else None
+    return AppPlan(new.name, action, changes, spec, scale, by_hand, known.state, in_place=in_place)
 
 
 def plan_prune(app: str) -> AppPlan:

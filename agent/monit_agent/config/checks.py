@@ -1,10 +1,12 @@
 """Settings that contradict each other."""
 
+import shlex
+import signal
 from collections.abc import Collection, Mapping
 
 from monit_agent.config.errors import BadInputError
 from monit_agent.config.options import BY_KEY, HEALTH_CHECKS, OPTIONS
-from monit_agent.supervise.spec import AppSpec, Checks
+from monit_agent.supervise.spec import AppSpec, Checks, RestartPolicy
 from monit_agent.system.timezone import BadZoneError, zone_of
 from monit_agent.system.users import BadUserError, is_only_roots, run_as
 from monit_agent.wire.checkurl import wants_port
@@ -33,6 +35,7 @@ def refuse_contradictions(spec: AppSpec, env: Mapping[str, str]) -> AppSpec:
         )
     _refuse_user(spec)
     _refuse_log_files(spec)
+    _refuse_reload(spec.policy)
     if spec.policy.backoff_first_s > spec.policy.backoff_cap_s:
         raise BadInputError(
             f"--backoff {spec.policy.backoff_first_s:g}s is longer than --backoff-max "
@@ -72,6 +75,27 @@ def _refuse_log_files(spec: AppSpec) -> None:
     if spec.log.to != "file" and (spec.log.out or spec.log.err):
         flag = "--log-out" if spec.log.out else "--log-err"
         raise BadInputError(f"{flag} names a file, and with --log-to {spec.log.to} there is none")
+
+
+def _refuse_reload(policy: RestartPolicy) -> None:
+    """Refuse two ways to reload, a variable that nobody replaces, and a signal that stops the
+    worker."""
+    number, words = policy.reload_signal, policy.reload_command
+    if "-c" not in words and any("$MAINPID" in w or "${MAINPID}" in w for w in words):
+        again = shlex.join(["sh", "-c", " ".join(words)])
+        raise BadInputError(
+            "--reload-command: no shell runs it, so $MAINPID would stay as it is; write "
+            f"{again}, or use --reload-signal"
+        )
+    if number is None:
+        return
+    if words:
+        raise BadInputError("use either --reload-command or --reload-signal, not both")
+    if number in (signal.SIGKILL, signal.SIGSTOP, policy.stop_signal):
+        raise BadInputError(
+            f"--reload-signal {signal.Signals(number).name} stops the worker; name the signal at "
+            "which the program reloads itself, often HUP"
+        )
 
 
 def _refuse_unknown_zone(value: str | None) -> None:

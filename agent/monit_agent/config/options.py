@@ -19,7 +19,7 @@ Kind = Literal[
     "watch pattern", "url", "command", "yes or no", "restart", "size or none", "time or none",
     "log file", "alert rule", "variable pattern", "type", "dependency", "webhook", "notices",
     "watch path", "instance variable", "zone", "user", "group",
-    "log place",
+    "log place", "reload command",
 ]  # fmt: skip
 """What a value is: how it is parsed and written."""
 
@@ -78,7 +78,7 @@ class Option(NamedTuple):
 
 
 APP, PORTS, ENVIRONMENT = "App", "Ports", "Environment and probe"
-RESTARTS, STOPPING = "Restarts", "Stopping"
+RESTARTS, STOPPING, RELOADING = "Restarts", "Stopping", "Reloading"
 READINESS, HEALTH, LOGS, ALERTS = "Readiness", "Health checks", "Logs", "Alerts"
 READY_CHECKS = ("ready.url", "ready.command")
 HOOKS = ("alerts.command", "alerts.webhook")
@@ -321,6 +321,24 @@ OPTIONS: tuple[Option, ...] = (
         "(all processes at once) or process (the main process only; the others keep running).",
         apply="live", example="group", field="policy.kill_mode", label="kill mode",
         pm2=("treekill",),
+    ),
+    # ------------------------------------------------------------ Reloading
+    Option(
+        "reload-command", ("--reload-command",), "COMMAND", "reload command", RELOADING,
+        "Command by which the program reloads itself: monit reload runs it for each instance, in "
+        "the place of replacing the worker, and fails if it exits with another code than 0. It "
+        "runs without a shell; MAINPID, MONIT_INSTANCE and PORT are set. Where a variable or "
+        "another setting of the worker has changed, the worker is replaced. none removes it.",
+        apply="live", example="nginx -s reload", field="policy.reload_command",
+        label="reload command", replaces="reload-signal",
+    ),
+    Option(
+        "reload-signal", ("--reload-signal",), "SIGNAL", "signal", RELOADING,
+        "Signal by which the program reloads itself, such as HUP: monit reload sends it to the "
+        "main process. It brings no answer: a worker that still runs after --min-uptime counts as "
+        "reloaded.",
+        apply="live", example="HUP", field="policy.reload_signal", label="reload signal",
+        replaces="reload-command",
     ),
     # ------------------------------------------------------------ Readiness
     Option(

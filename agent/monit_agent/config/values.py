@@ -103,8 +103,7 @@ def parse_port(text: str) -> int:
 
 
 def parse_port_address(text: str) -> tuple[str, int]:
-    """Return host and port of ``9000``, ``127.0.0.1:9000`` or ``[::1]:9000``; an empty host means
-    every interface."""
+    """Return host, "" for every interface, and port of ``9000``, ``[::1]:9000`` and the like."""
     host, _, port = text.rpartition(":")
     return host.removeprefix("[").removesuffix("]"), parse_port(port)
 
@@ -489,6 +488,7 @@ PARSERS: dict[Kind, Callable[[str, Option], Any]] = {
     "watch pattern": lambda text, _: parse_watch_pattern(text),
     "url": lambda text, _: parse_url(text),
     "command": lambda text, _: parse_command(text),
+    "reload command": lambda text, _: () if text.strip() == "none" else parse_command(text),
     "alert rule": lambda text, _: parse_alert_rule(text),
     "webhook": lambda text, _: parse_webhook(text),
     "notices": lambda text, _: parse_notices(text),

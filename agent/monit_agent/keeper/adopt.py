@@ -103,6 +103,7 @@ def _continue_slots(keeper: Keeper, found: tuple[Slot, ...]) -> None:
                 keeper.watch_start(slot.instance, worker.pid)
         if slot.worker is None or slot.worker.pid not in alive:
             _settle_missing_worker(keeper, slot)
+    keeper.feed(e.EachSlot((), e.DeadlinePassed(now())))  # a reload that cannot go on is ended
 
 
 def _adopt_slot(
@@ -205,6 +206,7 @@ def _start_after_reboot(keeper: Keeper, app: App) -> None:
             deadline=None,
             reason=None,
             replacement=None,
+            in_place=None,
             listens=False,
         )
         for slot in app.slots

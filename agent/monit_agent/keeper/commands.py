@@ -8,6 +8,7 @@ from monit_agent import __version__
 from monit_agent.keeper.about import about, greeting
 from monit_agent.keeper.clock import now
 from monit_agent.keeper.control import Client, refusal
+from monit_agent.keeper.in_place import reloading_instances
 from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.spec_changes import SpecChanges, instances_without_listener
 from monit_agent.keeper.upgrade.upgrade import Upgrade
@@ -27,8 +28,9 @@ from monit_agent.supervise.requests import (
     requester,
     with_beside,
     with_ids,
+    with_in_place,
 )
-from monit_agent.supervise.spec import for_size
+from monit_agent.supervise.spec import for_size, reloads_itself
 from monit_agent.typed import Any, cast
 from monit_agent.wire.paths import STREAMS
 
@@ -47,7 +49,7 @@ REQUEST_FIELDS: dict[str, tuple[str, ...]] = {
     "start": _INSTANCES,
     "stop": _INSTANCES,
     "restart": (*_INSTANCES, "env", "why"),
-    "reload": (*_INSTANCES, "env", "why", "parallel"),
+    "reload": (*_INSTANCES, "env", "why", "parallel", "replace"),
     "cancel_reload": ("by",),
     "scale": ("count", "by"),
     "reset": _INSTANCES,
@@ -173,8 +175,19 @@ class Commands:
         accepted = self._accept("reload", request)
         self._refuse_if_missing(accepted, request)
         self._take_env(request)
+        accepted = self._with_in_place(accepted, request)
         beside = instances_without_listener(self._keeper, accepted.instances)
         return self._carry_out(with_beside(accepted, beside))
+
+    def _with_in_place(self, accepted: AcceptedRequest, request: Request) -> AcceptedRequest:
+        """Return the request with the instances that reload themselves, if any may."""
+        keeper = self._keeper
+        if request.get("replace") is True or not reloads_itself(keeper.spec):
+            return accepted
+        if keeper.variables.read_files(keeper.spec):
+            keeper.supervisor.publish_app()
+        facts = keeper.app, keeper.spec, keeper.orders, accepted.instances
+        return with_in_place(accepted, *reloading_instances(*facts))
 
     def _compare(self, _client: Client, request: Request) -> Request:
         return self._changes.compare(request)

@@ -9,12 +9,13 @@ from monit_agent import __version__
 from monit_agent.keeper.agent.process import AgentCalls, AgentProcess
 from monit_agent.keeper.clock import WallClock, now
 from monit_agent.keeper.control import Control
+from monit_agent.keeper.in_place import InPlaceReloads
 from monit_agent.keeper.journal import note
-from monit_agent.keeper.logs.logs import Logs, error_stream
+from monit_agent.keeper.logs.logs import Logs
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.ports.held_socket import uses_reuseport
 from monit_agent.keeper.ports.port_conflict import port_conflict
-from monit_agent.keeper.ports.ports import BOUND, LISTENS, READY, PortCallbacks, Ports, PortSetup
+from monit_agent.keeper.ports.ports import BOUND, LISTENS, READY, PortCallbacks, Ports
 from monit_agent.keeper.reports import event_of_report
 from monit_agent.keeper.runner import Runner
 from monit_agent.keeper.state import ids, statefile
@@ -26,7 +27,9 @@ from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited
 from monit_agent.keeper.workers import environment, probe_env
 from monit_agent.keeper.workers.app_environment import AppEnvironment
 from monit_agent.keeper.workers.notify import Notify
-from monit_agent.keeper.workers.spawn import SpawnOrder, is_permanent
+from monit_agent.keeper.workers.orders import Orders
+from monit_agent.keeper.workers.reload_command import ReloadResult
+from monit_agent.keeper.workers.spawn import is_permanent
 from monit_agent.keeper.workers.start_watch import (
     ACCEPTS,
     ACCEPTS_SHARED,
@@ -93,9 +96,8 @@ class Keeper(Effects):
         self.other_state: dict[str, Any] = {}
         """Keys of another version in ``state.json``."""
         self.other_child_exited: Callable[[int, int], None] = lambda _pid, _status: None
-        self.control = Control(
-            self.loop, paths.keeper, claim.socket, self._look_after_folder, inherited
-        )
+        places = paths.keeper, claim.socket
+        self.control = Control(self.loop, *places, self._look_after_folder, inherited)
         self.logs = Logs(self.loop, paths, spec.log, self.control.broadcast, self.record_event)
         marks = environment.identifying_variables(paths)
         self.workers = Workers(self.loop, self._worker_calls(), marks, subreaper=subreaper)
@@ -105,12 +107,13 @@ class Keeper(Effects):
         self.control.follower_gone = self.agent.agent_disconnected
         self.ports = Ports(self.loop, paths, self._port_callbacks(), inherited)
         self._start_watch = StartWatch(self.loop, self._start_calls())
-        self.notify = Notify(
-            self.loop, paths.notify, self._worker_ready, self._main_announced, inherited
-        )
+        reports = self._worker_ready, self._main_announced
+        self.notify = Notify(self.loop, paths.notify, *reports, inherited)
         self.seen = SeenSockets(self.loop)
         sockets = (self.control.file, self.notify.file, self.ports.share.file)
         self.worker_user = WorkerUser(self.loop, paths, sockets[1:], self.workers.pids, inherited)
+        self.orders = Orders(self.variables, self.worker_user, self.logs)
+        self.reloads = InPlaceReloads(self.loop, self.workers, self.orders, self._reload_ended)
         parts = FolderParts(claim, sockets, self.saving.save, self._keep_environment)
         self.folder = FolderWatch(self.loop, paths, parts, self._record_app_event)
         self.loop.on_signal(signal.SIGTERM, self._terminated)
@@ -186,7 +189,8 @@ class Keeper(Effects):
             if self.variables.read_files(self.spec):
                 self.supervisor.publish_app()
             self.kept_environment.write(self.variables)
-            worker = self.workers.start(instance, self._order(instance, setup))
+            order = self.orders.worker(self.spec, instance, setup, node_probe=self.node_probe)
+            worker = self.workers.start(instance, order)
         except OSError as error:
             if setup is not None:
                 self.ports.start_failed(setup)
@@ -197,6 +201,7 @@ class Keeper(Effects):
         self.ports.worker_started(worker.pid, setup)
         self.watch_start(instance, worker.pid)
         self.watch_sockets(instance, worker.pid)
+        worker = worker._replace(settings=self.orders.settings(self.spec))
         return e.EachSlot((instance,), e.Spawned(now(), worker))
 
     def _refusal(self) -> e.SpawnFailed | None:
@@ -234,6 +239,14 @@ class Keeper(Effects):
     def drain(self, pid: int) -> None:
         """Let a worker accept no new connections, and wait for those it has."""
         self.ports.drain(pid, self.spec.policy.kill_timeout_s)
+
+    def reload_in_place(self, instance: int, pid: int) -> e.AppEvent | None:
+        """Let a worker reload itself."""
+        return self.reloads.begin(self.spec, instance, pid)
+
+    def end_reload(self, instance: int) -> None:
+        """Kill the reload command of an instance."""
+        self.reloads.end(instance)
 
     def log_error(self, text: str) -> None:
         """Write to ``keeper.log``."""
@@ -281,21 +294,6 @@ class Keeper(Effects):
         """Return the wall time."""
         return time.time()
 
-    def _order(self, instance: int, setup: PortSetup) -> SpawnOrder:
-        spec, paths = self.spec, self.worker_user.paths_for(setup.env)
-        facts = self.variables.merged(spec), paths, spec, instance, setup.env
-        return SpawnOrder(
-            argv=tuple(part.encode("utf-8", "surrogateescape") for part in spec.argv),
-            env=environment.worker_environment(*facts, node_probe=self.node_probe, user=setup.user),
-            cwd=spec.cwd,
-            umask=spec.umask,
-            out=self.logs.worker_path(instance, "out"),
-            err=self.logs.worker_path(instance, error_stream(spec.log)),
-            flags=os.O_RDWR,
-            fds=setup.fds,
-            run_as=self.worker_user.run_as,
-        )
-
     # ------------------------------------------------------------ what workers do
 
     def _worker_exited(self, ended: WorkerExit) -> None:
@@ -340,6 +338,7 @@ class Keeper(Effects):
 
     def _child_exited(self, pid: int, status: int) -> None:
         self.agent.child_exited(pid, status)
+        self.reloads.child_exited(pid, status)
         self.other_child_exited(pid, status)
 
     def _read_notices(self) -> None:
@@ -376,6 +375,9 @@ class Keeper(Effects):
         return StartWatchCallbacks(
             self._worker_reported, self._worker_not_ready, self.ports.listeners
         )
+
+    def _reload_ended(self, instance: int, result: ReloadResult) -> None:
+        self.feed(e.EachSlot((instance,), e.ReloadedInPlace(now(), *result)))
 
     def _worker_calls(self) -> WorkerCalls:
         return WorkerCalls(

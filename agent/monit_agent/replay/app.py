@@ -197,6 +197,15 @@ class ReplayedApp(Effects):
         """Let a simulated worker drain."""
         self.workers.drain(pid)
 
+    def reload_in_place(self, instance: int, pid: int) -> e.AppEvent | None:
+        """Let a simulated worker reload itself."""
+        _ = instance
+        if self.spec.policy.reload_command:
+            self.workers.reload(pid)
+
+    def end_reload(self, instance: int) -> None:
+        """End a simulated reload: nothing runs that could be killed."""
+
     def log_error(self, text: str) -> None:
         """Fail: a scene must not make an impossible event."""
         raise AssertionError(text)

@@ -10,13 +10,16 @@ from monit_agent.supervise.requests import (
     requested_instances,
     requested_text,
     with_ids,
+    with_in_place,
 )
+from monit_agent.supervise.spec import reloads_itself
 from monit_agent.wire.messages import (
     Accepted,
     Answer,
     ErrorKind,
     Flush,
     Refused,
+    Reload,
     ReopenLogs,
     Request,
     Scale,
@@ -50,6 +53,8 @@ def _carry_out(app: ReplayedApp, request: Request) -> tuple[int, ...]:
     if isinstance(request, Scale):
         missing = apps.new_slot_count(supervisor.app, request.count)
         accepted = with_ids(accepted, app.take_ids(missing))
+    if isinstance(request, Reload) and reloads_itself(supervisor.spec):
+        accepted = with_in_place(accepted, accepted.instances, "")
     supervisor.carry_out(accepted)
     return accepted.instances
 

@@ -51,6 +51,8 @@ class SimulatedWorkers:
         """From the stop signal to the exit."""
         self.drains_after_s = 0.3
         """From the order to drain to its end."""
+        self.reloads_after_s = 0.5
+        """From the start of a reload command to its exit."""
         self.plan = plan
         self._feed = feed
         self._print = print_bytes
@@ -95,6 +97,15 @@ class SimulatedWorkers:
     def drain(self, pid: int) -> None:
         """Finish what the worker has in hand."""
         self._later(self.drains_after_s, lambda: self._report(pid, e.Drained))
+
+    def reload(self, pid: int) -> None:
+        """Run a reload command, which exits with 0."""
+        self._later(self.reloads_after_s, lambda: self._reloaded(pid))
+
+    def _reloaded(self, pid: int) -> None:
+        instance = self._alive.get(pid)
+        if instance is not None:
+            self._feed(e.EachSlot((instance,), e.ReloadedInPlace(self.moment())))
 
     def exit(self, pid: int, code: int | None, signal: int | None) -> None:
         """Let a worker exit now; nothing happens if it is gone."""

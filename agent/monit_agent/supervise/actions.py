@@ -28,6 +28,20 @@ class Drain(NamedTuple):
     pid: int
 
 
+class ReloadInPlace(NamedTuple):
+    """Run the reload command of this worker, or send it the reload signal. `ReloadedInPlace`
+    follows, for a signal only if it could not be sent."""
+
+    instance: int
+    pid: int
+
+
+class EndReload(NamedTuple):
+    """Kill the reload command that runs for this instance, if one does; nothing follows."""
+
+    instance: int
+
+
 class RecordEvent(NamedTuple):
     """Add an entry to the event log and publish it; ``kind`` is one of the wire's `EventKind`."""
 
@@ -54,4 +68,14 @@ class ShutDown(NamedTuple):
     delete: bool
 
 
-Action = Spawn | Signal | Drain | RecordEvent | LogError | RemoveInstance | ShutDown
+Action = (
+    Spawn
+    | Signal
+    | Drain
+    | ReloadInPlace
+    | EndReload
+    | RecordEvent
+    | LogError
+    | RemoveInstance
+    | ShutDown
+)

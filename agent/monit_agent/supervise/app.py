@@ -101,8 +101,12 @@ def overdue_instances(app: App, mono: float) -> tuple[int, ...]:
 
 
 def _deadlines(slot: Slot) -> tuple[float, ...]:
-    both = (slot.deadline, slot.replacement.deadline if slot.replacement else None)
-    return tuple(at for at in both if at is not None)
+    each = (
+        slot.deadline,
+        slot.replacement.deadline if slot.replacement else None,
+        slot.in_place.deadline if slot.in_place else None,
+    )
+    return tuple(at for at in each if at is not None)
 
 
 # ---------------------------------------------------------------- decisions

@@ -18,8 +18,8 @@ class Ending(Enum):
 
 
 class Rollout(NamedTuple):
-    """A rolling reload. It is in progress until it has ``failed`` and no instance is ``current``
-    any more. One that succeeded is removed."""
+    """A reload, one instance after another. It is in progress until it has ``failed`` and no
+    instance is ``current`` any more. One that succeeded is removed."""
 
     waiting: tuple[int, ...]
     """Not begun; when it has failed or was cancelled: not replaced."""
@@ -36,6 +36,10 @@ class Rollout(NamedTuple):
     """It was cancelled; nothing went wrong."""
     beside: tuple[int, ...] = ()
     """Instances whose worker listens nowhere, so that the new one starts beside it."""
+    in_place: tuple[int, ...] = ()
+    """Instances whose worker reloads itself; those where it was not online are removed."""
+    output: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """The last lines of reload commands that failed, by instance."""
 
 
 class App(NamedTuple):

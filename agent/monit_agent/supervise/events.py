@@ -26,14 +26,17 @@ class RestartRequested(NamedTuple):
 
 class ReplaceRequested(NamedTuple):
     """The same, as a step of a reload. ``beside``: the present worker listens nowhere, so that the
-    new one can start while it runs."""
+    new one can start while it runs. ``in_place``: the present worker, if it is online, must reload
+    itself instead."""
 
     now: Now
     beside: bool = False
+    in_place: bool = False
 
 
 class ReplaceCancelled(NamedTuple):
-    """An incoming worker that is not the slot's own yet must stop. Anything else keeps running."""
+    """An incoming worker that is not the slot's own yet must stop, and so must the command of a
+    reload in place. Anything else keeps running."""
 
     now: Now
 
@@ -109,6 +112,15 @@ class Settled(NamedTuple):
     pid: int | None = None
 
 
+class ReloadedInPlace(NamedTuple):
+    """The command of a reload in place has exited with 0, or with ``failure`` it has not, or could
+    not be run, or the signal could not be sent. ``output`` are the last lines that it printed."""
+
+    now: Now
+    failure: str | None = None
+    output: tuple[str, ...] = ()
+
+
 class Drained(NamedTuple):
     """The worker has no open connections any more."""
 
@@ -150,7 +162,7 @@ class DeadlinePassed(NamedTuple):
 SlotEvent = (
     StartRequested | StopRequested | RestartRequested | ReplaceRequested | ReplaceCancelled
     | ResetRequested | Spawned | SpawnFailed | BecameReady | ReadinessFailed | BoundPort
-    | StartedListening | Settled | Drained | Exited | TookOver | DeadlinePassed
+    | StartedListening | Settled | ReloadedInPlace | Drained | Exited | TookOver | DeadlinePassed
 )  # fmt: skip
 
 
@@ -163,12 +175,13 @@ class EachSlot(NamedTuple):
 
 class ReloadRequested(NamedTuple):
     """These instances must be replaced, ``parallel`` at a time. ``beside`` are those whose present
-    worker listens nowhere."""
+    worker listens nowhere, ``in_place`` those that reload themselves instead."""
 
     now: Now
     instances: tuple[int, ...]
     parallel: int = 1
     beside: tuple[int, ...] = ()
+    in_place: tuple[int, ...] = ()
 
 
 class CancelRequested(NamedTuple):

@@ -419,6 +419,10 @@ TABLE: dict[type, dict[Status, _Handler]] = {
         starting=_unchanged, online=_unchanged, stopping=_unchanged,
         stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
     ),
+    e.ReloadedInPlace: _row(  # no reload in place is waited for: it was ended
+        starting=_unchanged, online=_unchanged, stopping=_unchanged,
+        stopped=_unchanged, backoff=_unchanged, errored=_unchanged,
+    ),
     e.Exited: _row(
         starting=_exited_starting, online=_exited_online, stopping=_exited_stopping,
         stopped=_impossible, backoff=_impossible, errored=_impossible,

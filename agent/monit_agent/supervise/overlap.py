@@ -1,8 +1,9 @@
 """A replacement without a gap: the incoming worker starts beside the old one.
 
-``decide`` as in `machine`, for slots that may have two workers. Where a slot's worker accepts
-connections on a port that the keeper holds, the next one (*incoming*) can accept there too. Where
-it listens nowhere, as workers of a queue, the next one can run beside it as well:
+``decide`` as in `machine`, for slots that may have two workers, or one that reloads itself
+(`in_place`). Where a slot's worker accepts connections on a port that the keeper holds, the next
+one (*incoming*) can accept there too. Where it listens nowhere, as workers of a queue, the next one
+can run beside it as well:
 
     incoming starts ─▶ it is ready ─▶ it is the slot's worker; the old one drains, then gets the
                                       stop signal, then exits
@@ -13,7 +14,7 @@ Whatever concerns the slot's own worker is decided by `machine`.
 """
 
 from monit_agent.supervise import events as e
-from monit_agent.supervise import handover, machine
+from monit_agent.supervise import handover, in_place, machine
 from monit_agent.supervise.actions import Action, Drain, LogError, Signal, Spawn
 from monit_agent.supervise.restart_rules import SlotDecision, record_exit, slot_event
 from monit_agent.supervise.spec import AppSpec, awaits_ready, has_ready_check
@@ -39,8 +40,12 @@ def decide(slot: Slot, event: e.SlotEvent, spec: AppSpec) -> SlotDecision:
         return handover.take_over(slot, event)
     if slot.replacement is not None:
         return _decide_for_two(slot, slot.replacement, event, spec)
+    if slot.in_place is not None:
+        return in_place.decide(slot, slot.in_place, event, spec)
     if isinstance(event, e.ReplaceRequested):
-        slot = slot._replace(replace_failure=None)
+        slot = slot._replace(replace_failure=None, reload_output=())
+        if event.in_place and slot.status is Status.ONLINE and slot.worker is not None:
+            return in_place.begin(slot, slot.worker, event.now, spec)
         if slot.status is Status.ONLINE and (can_share(slot) or event.beside):
             return _spawn_incoming(slot)
     return machine.decide(slot, event, spec)

@@ -86,6 +86,10 @@ def _policy_record(policy: RestartPolicy) -> dict[str, Any]:
         "stop_exit_codes": policy.stop_exit_codes,
         "max_memory_bytes": policy.max_memory_bytes,
         "cron": policy.cron,
+        "reload_command": policy.reload_command,
+        "reload_signal": None
+        if policy.reload_signal is None
+        else signal_name(policy.reload_signal),
     }
 
 
@@ -110,6 +114,7 @@ def instance_record(slot: Slot) -> dict[str, Any]:
         "done": slot.done,
         "adopted": worker.adopted if worker else False,
         "replacement": replacement_record(slot.replacement) if slot.replacement else None,
+        "reloading": slot.in_place is not None,
     }
 
 
@@ -129,5 +134,6 @@ def rollout_record(rollout: Rollout | None) -> dict[str, Any] | None:
     if rollout is None:
         return None
     record = rollout._asdict()
-    del record["beside"]  # how the keeper replaces an instance, of no use to a reader
+    for name in ("beside", "in_place"):  # how the keeper does it, of no use to a reader
+        del record[name]
     return record

@@ -61,6 +61,17 @@ def with_beside(accepted: AcceptedRequest, beside: tuple[int, ...]) -> AcceptedR
     return accepted._replace(event=event._replace(beside=beside))
 
 
+def with_in_place(
+    accepted: AcceptedRequest, in_place: tuple[int, ...], replaced: str
+) -> AcceptedRequest:
+    """Return the ``reload`` request with the instances that reload themselves. ``replaced`` is why
+    the others are replaced although the program could reload itself."""
+    event = accepted.event
+    assert isinstance(event, e.ReloadRequested)  # noqa: S101 (for the type checker)
+    text = f"{accepted.text}; {replaced}" if replaced else accepted.text
+    return accepted._replace(event=event._replace(in_place=in_place), text=text)
+
+
 def refuse_if_impossible(app: App, event: e.AppEvent) -> None:
     """Raise `RefusedRequestError` if ``event`` cannot be carried out now."""
     reason = apps.refusal_reason(app, event)

@@ -1,11 +1,12 @@
 """A reload: instances are replaced, ``parallel`` at a time, and the next when one of them is done.
 
 Where a slot's worker has a shared port, or listens nowhere, the incoming worker starts beside it
-(`overlap`). A worker with a port of its own is stopped before the new one starts. The first
-failure ends the reload, and so does a cancel: no further replacement is begun. A cancelled reload
-stops the incoming workers that are not their slots' workers yet. Where the old worker was already
-sent the stop signal, nothing can be undone: the replacement is finished, because otherwise the
-slot would be empty.
+(`overlap`). A worker with a port of its own is stopped before the new one starts. Where the program
+can reload itself, no worker is replaced (`in_place`). The first failure ends the reload, and so
+does a cancel: no further replacement is begun. A cancelled reload stops the incoming workers that
+are not their slots' workers yet, and the reload commands. Where the old worker was already sent the
+stop signal, nothing can be undone: the replacement is finished, because otherwise the slot would be
+empty.
 """
 
 from monit_agent.supervise import events as e
@@ -31,8 +32,9 @@ def reload_in_progress(app: App) -> bool:
 
 
 def incoming_instances(app: App) -> tuple[int, ...]:
-    """Return the instances whose new worker would stop if the reload were cancelled now."""
-    return tuple(n for n in app.rollout.current if _has_incoming(app, n)) if app.rollout else ()
+    """Return the instances whose new worker, or reload command, would end if the reload were
+    cancelled now."""
+    return tuple(n for n in app.rollout.current if _can_be_ended(app, n)) if app.rollout else ()
 
 
 def begin_reload(app: App, event: e.ReloadRequested) -> AppDecision:
@@ -40,10 +42,13 @@ def begin_reload(app: App, event: e.ReloadRequested) -> AppDecision:
     instances = tuple(n for n in event.instances if should_run(app, n))
     parallel = event.parallel
     manner = "one after another" if parallel == 1 else f"{parallel} at a time"
-    started = RecordEvent("reload_started", None, f"{_counted(len(instances))}, {manner}")
-    return app._replace(rollout=Rollout(instances, parallel=parallel, beside=event.beside)), (
-        started,
-    )
+    text = f"{_counted(len(instances))}, {manner}"
+    if event.in_place:
+        all_of_them = {*instances} <= {*event.in_place}
+        text += ", in place" if all_of_them else f"; in place: {_listed(event.in_place)}"
+    started = RecordEvent("reload_started", None, text)
+    rollout = Rollout(instances, parallel=parallel, beside=event.beside, in_place=event.in_place)
+    return app._replace(rollout=rollout), (started,)
 
 
 def cancel_reload(app: App, event: e.CancelRequested, spec: AppSpec) -> AppDecision:
@@ -99,6 +104,9 @@ def _finish_one(app: App, rollout: Rollout) -> AppDecision | None:
         elif problem:
             failures = (*rollout.failures, (instance, problem))
             rollout = rollout._replace(failures=failures, failed=rollout.failed or problem)
+            if slot.reload_output:
+                output = (*rollout.output, (instance, slot.reload_output))
+                rollout = rollout._replace(output=output)
         else:
             rollout = rollout._replace(done=(*rollout.done, instance))
         return _summarize_failure(app, rollout)
@@ -116,15 +124,31 @@ def _begin_one(app: App, rollout: Rollout, now: Now, spec: AppSpec) -> AppDecisi
         return app._replace(rollout=rollout), ()  # stopped or scaled away since
     app = app._replace(rollout=rollout._replace(current=(*rollout.current, instance)))
     step = RecordEvent("reload_step", instance, f"{len(rollout.waiting)} waiting")
-    replace = e.ReplaceRequested(now, beside=instance in rollout.beside)
+    replace = e.ReplaceRequested(
+        now, beside=instance in rollout.beside, in_place=instance in rollout.in_place
+    )
     app, actions = decide_each(app, e.EachSlot((instance,), replace), spec)
-    return app, (step, *actions)
+    return _without_replaced(app, instance), (step, *actions)
+
+
+def _without_replaced(app: App, instance: int) -> App:
+    """Return the app with an instance that had no worker to reload among those that are
+    replaced."""
+    slot, rollout = find_slot(app, instance), app.rollout
+    if rollout is None or slot is None or slot.in_place is not None:
+        return app
+    left = tuple(n for n in rollout.in_place if n != instance)
+    return app._replace(rollout=rollout._replace(in_place=left))
 
 
 def _succeed(app: App, rollout: Rollout) -> AppDecision | None:
     if rollout.waiting or rollout.current:
         return None
-    done = RecordEvent("reload_done", None, f"{_counted(len(rollout.done))} replaced")
+    in_place = sum(n in rollout.in_place for n in rollout.done)
+    texts = [f"{_counted(in_place)} reloaded in place"] if in_place else []
+    if len(rollout.done) > in_place or not in_place:
+        texts.append(f"{_counted(len(rollout.done) - in_place)} replaced")
+    done = RecordEvent("reload_done", None, ", ".join(texts))
     return app._replace(rollout=None), (done,)
 
 
@@ -133,7 +157,8 @@ def _summarize_failure(app: App, rollout: Rollout) -> AppDecision:
     if rollout.failed is None or rollout.current:
         return app._replace(rollout=rollout), ()
     reasons = [rollout.failed, *(why for _, why in rollout.failures if why != rollout.failed)]
-    for word, instances in (("replaced", rollout.done), ("not replaced", rollout.waiting)):
+    what = "reloaded" if rollout.in_place else "replaced"
+    for word, instances in ((what, rollout.done), (f"not {what}", rollout.waiting)):
         if instances:
             reasons.append(f"{word}: {_listed(instances)}")
     text = "; ".join(reasons)
@@ -151,12 +176,15 @@ def _replacement_problem(app: App, instance: int) -> str | None:
     if slot is None or slot.removing or slot.desired is DesiredState.STOPPED:
         return f"instance {instance} was stopped during the reload"
     if slot.replace_failure is not None:
-        return (
-            f"instance {instance}: the new worker failed, so the old one keeps running: "
-            f"{slot.replace_failure}"
+        in_place = app.rollout is not None and instance in app.rollout.in_place
+        what = (
+            f"instance {instance} was not reloaded"
+            if in_place
+            else f"instance {instance}: the new worker failed, so the old one keeps running"
         )
+        return f"{what}: {slot.replace_failure}"
     if slot.status is Status.ONLINE:
-        return "" if slot.replacement is None else None
+        return "" if slot.replacement is None and slot.in_place is None else None
     if slot.done:
         return ""  # it had nothing more to do
     if slot.status in RESTING:
@@ -173,10 +201,12 @@ def _is_changing(app: App, instance: int) -> bool:
     return forks or slot.replacement is not None
 
 
-def _has_incoming(app: App, instance: int) -> bool:
+def _can_be_ended(app: App, instance: int) -> bool:
     slot = find_slot(app, instance)
-    other = slot.replacement if slot else None
-    return other is not None and other.role is Role.INCOMING
+    if slot is None:
+        return False
+    other = slot.replacement
+    return slot.in_place is not None or (other is not None and other.role is Role.INCOMING)
 
 
 def _counted(number: int) -> str:

@@ -36,7 +36,8 @@ KILL_MODES = ("mixed", "group", "process")
 
 
 class RestartPolicy(NamedTuple):
-    """When a worker is restarted and how it is stopped (keys and defaults near pm2's)."""
+    """When a worker is restarted, how it is stopped and how it reloads itself (keys and defaults
+    near pm2's)."""
 
     restart: str = "always"
     """``on-failure``: not after exit code 0. ``never``: not by itself."""
@@ -66,6 +67,10 @@ class RestartPolicy(NamedTuple):
     main process only; what it leaves behind keeps running."""
     max_memory_bytes: int | None = None
     cron: str | None = None
+    reload_command: tuple[str, ...] = ()
+    """Lets the program reload itself, so that a reload replaces no worker; () for none."""
+    reload_signal: int | None = None
+    """A signal that does the same; None for none."""
 
 
 class Checks(NamedTuple):
@@ -200,6 +205,11 @@ class AppSpec(NamedTuple):
     other: dict[str, Any] = {}  # noqa: RUF012  never changed in place
     """Keys of another version of monit, kept for it: by the key of the part that they are in, those
     of the spec itself by ""."""
+
+
+def reloads_itself(spec: AppSpec) -> bool:
+    """Return whether the program can reload itself."""
+    return bool(spec.policy.reload_command) or spec.policy.reload_signal is not None
 
 
 def is_good_exit(spec: AppSpec, code: int | None) -> bool:

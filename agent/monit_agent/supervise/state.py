@@ -56,6 +56,9 @@ class Worker(NamedTuple):
     """Field 22 of ``/proc/<pid>/stat``: when the kernel started it, in ticks since boot."""
     since: Now
     adopted: bool = False
+    settings: int | None = None
+    """A checksum of the program, arguments and variables that it was started with; None where that
+    is not known."""
 
 
 class Exit(NamedTuple):
@@ -97,6 +100,14 @@ class Replacement(NamedTuple):
     """Why it is not ready yet, as the last check reported."""
 
 
+class InPlaceReload(NamedTuple):
+    """The worker of a slot reloads itself (`in_place`)."""
+
+    deadline: float
+    """Monotonic second at which its command is killed, or its worker has survived the signal."""
+    by_signal: bool
+
+
 class Slot(NamedTuple):
     """One instance. When ``worker`` is None, no process of it is alive, except for a
     ``replacement``."""
@@ -125,8 +136,11 @@ class Slot(NamedTuple):
     own_port: bool = False
     """Its worker opened its port itself; with ``shares_port`` so that others can open it too."""
     replacement: Replacement | None = None
+    in_place: InPlaceReload | None = None
     replace_failure: str | None = None
-    """Why the last replacement failed; the old worker keeps running."""
+    """Why the last replacement, or reload in place, failed; the old worker keeps running."""
+    reload_output: tuple[str, ...] = ()
+    """The last lines of the command of a reload in place that failed."""
     removing: bool = False
     """Scaled away: the slot is removed when its worker has exited."""
     restarts: int = 0

@@ -49,6 +49,15 @@ class Effects:
         """Let a worker accept no new connections; `Drained` follows when it has finished."""
         raise NotImplementedError
 
+    def reload_in_place(self, instance: int, pid: int) -> e.AppEvent | None:
+        """Run the reload command of a worker, or send it the reload signal. Return
+        `ReloadedInPlace` if that fails at once."""
+        raise NotImplementedError
+
+    def end_reload(self, instance: int) -> None:
+        """Kill the reload command that runs for an instance, if one does."""
+        raise NotImplementedError
+
     def log_error(self, text: str) -> None:
         """Write a line to the supervisor's own log."""
         raise NotImplementedError
@@ -177,6 +186,9 @@ class Supervisor:
         for action in actions:
             if isinstance(action, a.Spawn):
                 answers.append(self._effects.spawn(action.instance))
+            elif isinstance(action, a.ReloadInPlace):
+                failed = self._effects.reload_in_place(action.instance, action.pid)
+                answers += [] if failed is None else [failed]
             else:
                 self._perform(action)
         self._queue.extendleft(reversed(answers))
@@ -188,6 +200,8 @@ class Supervisor:
                 self._effects.signal(pid, action.signal)
         elif isinstance(action, a.Drain):
             self._effects.drain(action.pid)
+        elif isinstance(action, a.EndReload):
+            self._effects.end_reload(action.instance)
         elif isinstance(action, a.RecordEvent):
             self.record_event(action.kind, action.instance, action.text)
         elif isinstance(action, a.LogError):

@@ -164,6 +164,15 @@ def handles_signal(pid: int, number: int) -> bool:
     return _is_in_mask(pid, b"SigCgt:", number)
 
 
+def awaits_signal(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for a signal, or blocks it, as programs do that read
+    signals from a descriptor. Also True where that cannot be seen."""
+    raw = read_file(f"/proc/{pid}/status")
+    if not raw:
+        return True
+    return _is_in_mask(pid, b"SigCgt:", number) or _is_in_mask(pid, b"SigBlk:", number)
+
+
 def ignores_signal(pid: int, number: int) -> bool:
     """Return whether a process ignores a signal."""
     return _is_in_mask(pid, b"SigIgn:", number)

@@ -22,7 +22,7 @@ EventKind = Literal[
     "requested", "scaled", "changed", "change_undone", "flushed", "logs_reopened",
     "spawned", "ready", "exited", "left_behind", "took_over", "backoff", "errored",
     "stopping", "killed", "stopped", "unready",
-    "reload_started", "reload_step", "reload_done", "reload_failed",
+    "reload_started", "reload_step", "reloading", "reloaded", "reload_done", "reload_failed",
     "port_taken", "log_lost", "log_resumed", "log_dropped", "log_truncated",
     "state_unsaved", "state_saved", "probe_off",
     "folder_rebuilt", "clock_changed",
@@ -108,6 +108,8 @@ class InstanceRecord(Record, frozen=True, kw_only=True):
     """The other worker during a reload; None without one."""
     done: bool = False
     """Its worker has exited with a code that means success, and is not restarted."""
+    reloading: bool = False
+    """Its worker reloads itself: the reload command runs, or the signal was just sent."""
 
 
 class RestartPolicy(Record, frozen=True, kw_only=True):
@@ -142,6 +144,11 @@ class RestartPolicy(Record, frozen=True, kw_only=True):
     """Memory beyond which a worker is restarted; None for no limit."""
     cron: str | None = None
     """Schedule of restarts, five fields; None for none."""
+    reload_command: tuple[str, ...] = ()
+    """Run by a reload for each worker, which reloads itself then; empty for none."""
+    reload_signal: str | None = None
+    """Name of the signal that a reload sends to each worker, which reloads itself then; None for
+    none."""
 
 
 class Checks(Record, frozen=True, kw_only=True):
@@ -699,23 +706,26 @@ class EventRecord(Record, frozen=True, kw_only=True):
 
 
 class Rollout(Record, frozen=True, kw_only=True):
-    """A rolling reload, in progress until it has ``failed`` and no instance is ``current``;
-    one that succeeded is None."""
+    """A reload, in progress until it has ``failed`` and no instance is ``current``; one that
+    succeeded is None. Its instances are replaced, or reload themselves."""
 
     waiting: tuple[int, ...] = ()
-    """Not begun; when it has failed: not replaced."""
+    """Not begun; when it has failed: not reloaded."""
     current: tuple[int, ...] = ()
-    """Being replaced now, at most ``parallel``."""
+    """Being reloaded now, at most ``parallel``."""
     done: tuple[int, ...] = ()
-    """Instances that were replaced."""
+    """Instances that were reloaded."""
     failed: str | None = None
     """Why no other instance is begun."""
     parallel: int = 1
-    """How many are replaced at a time."""
+    """How many are reloaded at a time."""
     failures: tuple[tuple[int, str], ...] = ()
-    """Instances whose new worker did not come up, each with why."""
+    """Instances whose new worker did not come up, or which did not reload themselves, each with
+    why."""
     cancelled: bool = False
     """It was cancelled; ``failed`` says by whom."""
+    output: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """The last lines of reload commands that failed, by instance."""
 
     @property
     def under_way(self) -> bool:
@@ -860,6 +870,8 @@ class Restart(RequestRecord, frozen=True, kw_only=True, tag="restart"):
 
 class Reload(RequestRecord, frozen=True, kw_only=True, tag="reload"):
     """Replace these instances, ``parallel`` at a time; each is ready before another one begins.
+    The worker of an app with a reload command or signal reloads itself instead, if it is online
+    and no variable or setting has changed that only a new one would see: an event ``reloaded``.
     The first failure ends it. Answer: `Accepted`, with those of them that run."""
 
     instances: tuple[int, ...] | None = None

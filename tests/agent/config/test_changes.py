@@ -15,7 +15,7 @@ from monit_agent.config.changes import (
 from monit_agent.config.files.keys import PROGRAM_KEYS
 from monit_agent.config.options import BY_KEY, OPTIONS, Apply
 from monit_agent.config.values import parse_option
-from monit_agent.supervise.spec import AppSpec, Increment
+from monit_agent.supervise.spec import AppSpec, Increment, RestartPolicy
 
 BASE = AppSpec(
     name="web",
@@ -224,3 +224,17 @@ def test_what_the_shell_has_otherwise_needs_a_reload() -> None:
     plan = plan_app(KnownApp(BASE, 1, "running", env), BASE)
     assert plan.action == "reload"
     assert [(each.key, each.names) for each in plan.changes] == [("inherited", ("TOKEN changed",))]
+
+
+def test_a_program_that_reloads_itself_does_so_where_no_worker_must_change() -> None:
+    """Without a change, and with one that touches no worker; else the worker is replaced."""
+    itself = BASE._replace(policy=RestartPolicy(reload_command=("web", "reload")))
+    reload = PlanOptions(reload=True)
+    patient = itself._replace(policy=itself.policy._replace(kill_timeout_s=3.0))
+    moved = itself._replace(cwd="/other")
+    for new, in_place in ((itself, True), (patient, True), (moved, False)):
+        plan = plan_app(KnownApp(itself, 1), new, reload)
+        assert (plan.action, plan.in_place) == ("reload", in_place)
+    assert plan_app(KnownApp(itself, 1), itself, reload).spec is None
+    assert not plan_app(KnownApp(itself, 1, env=ENV["env"]), itself, reload).in_place
+    assert not plan_app(KnownApp(BASE, 1), BASE, reload).in_place

@@ -8,7 +8,7 @@ from monit_agent.config import values
 from monit_agent.config.checks import refuse_contradictions
 from monit_agent.config.errors import BadInputError
 from monit_agent.config.options import BY_KEY
-from monit_agent.supervise.spec import AppSpec, Checks
+from monit_agent.supervise.spec import AppSpec, Checks, RestartPolicy
 
 
 def _parser(key: str) -> Callable[[str], object]:
@@ -58,6 +58,13 @@ def test_what_makes_no_sense_is_refused(
         (SPEC._replace(checks=Checks(ready_url="http://h:{port}/")), "--port"),
         (SPEC._replace(checks=Checks(health_interval_s=1.0)), "--health-url"),
         (SPEC._replace(checks=Checks(health_failures=1)), "--health-url"),
+        (SPEC._replace(policy=RestartPolicy(reload_command=("a",), reload_signal=1)), "not both"),
+        (SPEC._replace(policy=RestartPolicy(reload_signal=15)), "SIGTERM stops the worker"),
+        (SPEC._replace(policy=RestartPolicy(reload_signal=9)), "SIGKILL stops the worker"),
+        (
+            SPEC._replace(policy=RestartPolicy(reload_command=("kill", "-HUP", "$MAINPID"))),
+            "sh -c 'kill -HUP $MAINPID'",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(spec: AppSpec, says: str) -> None:

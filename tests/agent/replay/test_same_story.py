@@ -120,7 +120,7 @@ def live_through_it(side: Side) -> None:
 class RealSide:
     """A real keeper with real processes."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, policy: RestartPolicy = POLICY) -> None:
         self.home = home
         self.plan("run")
         self.app = KeptApp(home)
@@ -128,7 +128,7 @@ class RealSide:
         self.app.start(
             sys.executable,
             str(program),
-            policy=POLICY,
+            policy=policy,
             wait_ready=True,
             listen=(f":{free_port()}",),
         )
@@ -166,12 +166,12 @@ class RealSide:
 class ReplayedSide:
     """The same app, replayed."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: RestartPolicy = POLICY) -> None:
         self.updates: list[dict[str, Any]] = []
         self._word = "run"
         spec = AppSpec(
             name="web", script="worker.py", argv=("python", "worker.py"), cwd="/", user="u",
-            policy=POLICY, wait_ready=True, listen=(":80",), created_at=1000.0,
+            policy=policy, wait_ready=True, listen=(":80",), created_at=1000.0,
         )  # fmt: skip
         self.app = ReplayedApp(spec, lambda _, at: Sample(at=at), self._plan)
         self.timeline = Timeline(1000.0)
@@ -219,6 +219,15 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def reload_in_place(side: Side) -> None:
+    """Start two instances and let them reload themselves."""
+    side.until(lambda: instance(side, 0).get("status") == "online")
+    side.request(Scale(count=2))
+    side.until(lambda: instance(side, 1).get("status") == "online")
+    side.request(Reload())
+    side.until(lambda: count(side, "reload_done") == 1)
+
+
 def normalized(updates: list[dict[str, Any]]) -> list[str]:
     """Return the story without pids, times and what only the agent's own process does."""
     pids: dict[str, str] = {}
@@ -245,6 +254,7 @@ def normalized(updates: list[dict[str, Any]]) -> list[str]:
                 f" restarts={one['restarts']} failed={one['failed_starts']}"
                 f" exits={[(end['code'], end['signal'], end['requested']) for end in one['exits']]}"
                 f" replacement={second and (second['role'], second['ready'])}"
+                f" reloading={one['reloading']}"
                 f" reason={re.sub(r'[0-9.]+ s', '<time>', str(one['reason']))}"
             )
         elif update["type"] == "app_changed":
@@ -272,3 +282,22 @@ def test_a_replayed_app_publishes_what_a_real_keeper_publishes(home: Path) -> No
     assert any("errored" in line for line in expected)
     assert any("reload_failed" in line for line in expected)
     assert any("draining" in line for line in expected)
+
+
+def test_reloads_in_place_are_replayed_as_a_real_keeper_carries_them_out(home: Path) -> None:
+    """The command runs for one instance after another, and no worker is replaced."""
+    policy = POLICY._replace(reload_command=("true",))
+    real = RealSide(home, policy)
+    try:
+        reload_in_place(real)
+    finally:
+        real.close()
+    replayed = ReplayedSide(policy)
+    reload_in_place(replayed)
+
+    expected, got = normalized(real.updates), normalized(replayed.updates)
+    begin = next(place for place, line in enumerate(got) if "to 2 instances" in line)
+    start = next(place for place, line in enumerate(expected) if "to 2 instances" in line)
+    assert expected[start:] == got[begin:]
+    assert sum(line.startswith("reloaded ") for line in expected) == 2
+    assert any("reloading=True" in line for line in expected)

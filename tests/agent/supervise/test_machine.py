@@ -68,6 +68,7 @@ EVENTS: list[e.SlotEvent] = [
     e.StartedListening(later(2)),
     e.StartedListening(later(2), shared=False),
     e.Settled(later(2)),
+    e.ReloadedInPlace(later(2)),
     e.Drained(later(2), 7),
     exited(later(2)),
     exited(later(2))._replace(again=True),

@@ -76,6 +76,7 @@ EVENTS: list[e.SlotEvent] = [
     e.ReadinessFailed(later(4), "status 503", 7), e.ReadinessFailed(later(4), "status 503", 8),
     e.StartedListening(later(4), 7), e.StartedListening(later(4), 8), e.Drained(later(4), 7),
     e.Drained(later(4), 8), exited(7, 4), exited(8, 4), e.DeadlinePassed(later(4)),
+    e.ReloadedInPlace(later(4)), e.ReplaceRequested(later(4), in_place=True),
     e.SpawnFailed(later(4), "no such file", True, 0.5, 7),
     e.SpawnFailed(later(4), "no such file", True, 0.5, 8),
 ]  # fmt: skip

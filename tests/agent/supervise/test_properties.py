@@ -107,9 +107,16 @@ class AnyHistory(RuleBasedStateMachine):
         if not apps.unknown_instances(self.app, (instance,)):
             self.feed(e.EachSlot((instance,), kind(self.now())))
 
-    @rule(parallel=st.integers(1, 4))
-    def reload(self, parallel: int) -> None:
-        self.feed(e.ReloadRequested(self.now(), apps.kept_instances(self.app), parallel))
+    @rule(parallel=st.integers(1, 4), itself=st.sets(INSTANCES))
+    def reload(self, parallel: int, itself: set[int]) -> None:
+        kept = apps.kept_instances(self.app)
+        in_place = tuple(n for n in kept if n in itself)
+        self.feed(e.ReloadRequested(self.now(), kept, parallel, in_place=in_place))
+
+    @rule(instance=INSTANCES, failure=st.sampled_from([None, "exit code 1"]))
+    def reload_itself(self, instance: int, failure: str | None) -> None:
+        if apps.find_slot(self.app, instance):
+            self.feed(e.EachSlot((instance,), e.ReloadedInPlace(self.now(), failure)))
 
     @rule()
     def cancel(self) -> None:
@@ -178,6 +185,9 @@ class AnyHistory(RuleBasedStateMachine):
             assert (slot.worker is None) == (slot.status in RESTING)
             if slot.replacement is not None and slot.replacement.role is Role.INCOMING:
                 assert slot.status is Status.ONLINE, "incoming only beside one that serves"
+            if slot.in_place is not None:
+                assert slot.status is Status.ONLINE, "only a worker that serves reloads itself"
+                assert slot.replacement is None
         assert {n for n, pids in self.alive.items() if pids} <= {s.instance for s in self.app.slots}
 
     @invariant()
@@ -195,6 +205,7 @@ class AnyHistory(RuleBasedStateMachine):
             s for s in self.app.slots if s.replacement and s.replacement.role is Role.INCOMING
         ]
         drained = [s for s in self.app.slots if s.status is Status.DRAINING]
+        incoming += [s for s in self.app.slots if s.in_place]
         rollout = self.app.rollout
         if self.app.ending is not None or rollout is None:
             assert not incoming

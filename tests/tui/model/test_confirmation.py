@@ -144,3 +144,20 @@ def test_a_key_without_a_row_says_why() -> None:
     assert plan_action("restart", (), scenes.healthy().fleet) == NotPossible(
         "The filter hides all rows."
     )
+
+
+def test_a_reload_says_when_a_program_reloads_itself() -> None:
+    """Then no worker is replaced."""
+    source = scenes.healthy()
+    app = source.fleet.apps[local_app("web")]
+    assert app.record is not None
+
+    def effect() -> str:
+        planned = plan_action("reload", (RowKey(local_app("web"), None),), source.fleet)
+        assert isinstance(planned, PlannedAction)
+        return planned.effect
+
+    assert "replaced one by one" in effect()
+    policy = structs.replace(app.record.policy, reload_command=("nginx", "-s", "reload"))
+    app.record = structs.replace(app.record, policy=policy)
+    assert "The program reloads itself: no worker is replaced" in effect()

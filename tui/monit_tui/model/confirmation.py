@@ -163,10 +163,17 @@ def _plain(verb: Verb, chosen: ChosenInstances, fleet: Fleet) -> PlannedAction |
     )  # fmt: skip
     if verb == "restart" and not running:
         effect = "No worker is running; restart starts them."
+    if verb == "reload" and all(_reloads_itself(fleet.apps[app]) for app in chosen):
+        effect = "The program reloads itself: no worker is replaced, unless its settings changed."
     return PlannedAction(
         f"{word} {_counted(names)}?", _named(names), effect, word, requests,
         confirm=verb != "restart" or running,
     )  # fmt: skip
+
+
+def _reloads_itself(app: AppView) -> bool:
+    policy = app.record.policy if app.record else None
+    return policy is not None and (bool(policy.reload_command) or policy.reload_signal is not None)
 
 
 def _whole(

@@ -29,8 +29,8 @@ from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, make_strip
 
 _TONES: dict[str, Tone] = {
-    "ready": "good", "reload_done": "good", "left_behind": "warn", "backoff": "warn",
-    "killed": "warn", "agent_exited": "warn", "errored": "bad", "crashed": "bad",
+    "ready": "good", "reload_done": "good", "reloaded": "good", "left_behind": "warn",
+    "backoff": "warn", "killed": "warn", "agent_exited": "warn", "errored": "bad", "crashed": "bad",
     "unready": "warn", "stuck": "bad", "unhealthy": "bad", "unstuck": "good", "healthy": "good",
     "env_problem": "bad", "watch_slowed": "warn", "watch_failed": "bad", "watch_resumed": "good",
     "reload_failed": "bad", "upgraded": "good", "upgrade_failed": "bad", "agent_moved": "warn",

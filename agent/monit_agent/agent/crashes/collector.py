@@ -54,6 +54,7 @@ SAME_S = 600.0
 _CHANGES = frozenset(
     (
         "requested", "scaled", "reload_started", "reload_step", "reload_done", "reload_failed",
+        "reloaded",
         "env_read", "env_problem", "upgraded", "took_over", "unhealthy", "stuck", "unready",
         "killed", "watch_slowed", "errored", "port_taken", "clock_changed", "keeper_started",
         "log_lost",

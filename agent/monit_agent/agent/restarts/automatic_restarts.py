@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from monit_agent.agent.health.keeper_requests import SendRequest, ignore_answer
@@ -13,7 +14,7 @@ from monit_agent.agent.restarts.cron_schedule import CronSchedule
 from monit_agent.agent.restarts.memory_guard import Overrun
 from monit_agent.agent.restarts.memory_watch import MemoryWatch
 from monit_agent.agent.sampling.proctree import TreeReader
-from monit_agent.wire.messages import Sample, Update, WatchState
+from monit_agent.wire.messages import RestartPolicy, Sample, Update, WatchState
 
 if TYPE_CHECKING:
     from monit_agent.agent.restarts.watch_restarts import WatchRestarts
@@ -89,7 +90,7 @@ class AutomaticRestarts:
             self._show_watch(None)
         if app.watching and self._watch is None:
             actions = watch_restarts.WatchActions(
-                self._restart_running, self._processes, self._show_watch, self._record
+                self._files_changed, self._processes, self._show_watch, self._record
             )
             self._watch = watch_restarts.WatchRestarts(self._loop, watched, self._home, actions)
 
@@ -102,12 +103,19 @@ class AutomaticRestarts:
         instances: tuple[int, ...],
         why: str,
         refused: Callable[[], None] | None = None,
+        *,
+        in_place: bool = False,
     ) -> None:
-        """Replace workers; ``refused`` is called when the keeper does not do it."""
+        """Replace workers; ``refused`` is called when the keeper does not do it. With ``in_place``,
+        those of a program that can reload itself do so instead."""
         # where a port is shared a reload loses no request; elsewhere all may restart at once
         known = self._state()
         shared = known is not None and known.app.mode != "fork"
-        do = "reload" if shared else "restart"
+        itself = known is not None and reloads_itself(known.app.policy)
+        reload = shared or (itself and in_place)
+        do = "reload" if reload else "restart"
+        # a neighbour in version knows `replace` if the app has such a command or signal
+        more = {"replace": True} if itself and reload and not in_place else {}
 
         def answered(answer: KeeperAnswer) -> None:
             if answer.ok:
@@ -116,13 +124,17 @@ class AutomaticRestarts:
             if refused is not None:
                 refused()
             elif (
-                shared and answer.kind == "refused"
+                reload and answer.kind == "refused"
             ):  # another one is under way, and may be too old
-                self._loop.call_later(RELOAD_AGAIN_S, lambda: self.restart(instances, why))
+                again = partial(self.restart, instances, why, in_place=in_place)
+                self._loop.call_later(RELOAD_AGAIN_S, again)
 
-        self._request(do, answered, instances=instances, why=why, env=None, by=None)
+        self._request(do, answered, instances=instances, why=why, env=None, by=None, **more)
 
-    def _restart_running(self, why: str) -> bool:
+    def _files_changed(self, why: str) -> bool:
+        return self._restart_running(why, in_place=True)
+
+    def _restart_running(self, why: str, *, in_place: bool = False) -> bool:
         """Restart all that should run; return False when that is nothing."""
         known = self._state()
         running = [
@@ -131,7 +143,7 @@ class AutomaticRestarts:
             if record.desired == "running"
         ]
         if running:
-            self.restart(tuple(running), why)
+            self.restart(tuple(running), why, in_place=in_place)
         return bool(running)
 
     def _processes(self) -> Iterator[int]:
@@ -154,3 +166,8 @@ class AutomaticRestarts:
             self._request("signal", ignore_answer, **kill, why=overrun.why, by=None)
         else:
             self.restart((instance,), overrun.why)
+
+
+def reloads_itself(policy: RestartPolicy) -> bool:
+    """Return whether the program of an app can reload itself."""
+    return bool(policy.reload_command) or policy.reload_signal is not None

@@ -26,7 +26,7 @@ from monit_agent.config.changes import AppPlan, EnvDifference, KnownApp, RunStat
 from monit_agent.supervise.spec import AppSpec, BadSpecError, spec_from_json, spec_to_json
 from monit_agent.system.files.file_lock import lock_file
 from monit_agent.wire.ids import AppId, local_app
-from monit_agent.wire.messages import Delete, RestartPolicy, Scale, Start
+from monit_agent.wire.messages import Delete, Reload, RestartPolicy, Scale, Start
 from monit_agent.wire.paths import AppPaths, app_paths
 
 BUSY_S = 120.0
@@ -203,6 +203,8 @@ def _steps(folder: str, plan: AppPlan, launch: Launch | None, launches: Launches
     if plan.action == "start" and plan.state != "down" and not plan.starts_stopped:
         return [launches.work(launch)]
     steps: list[Work] = [] if plan.spec is None else [_change(folder, name, plan, launch)]
+    if plan.in_place:
+        steps.append(RequestWork(name, Reload()))
     if plan.starts_stopped or plan.action == "start":
         steps.append(RequestWork(name, Start()))
     if plan.scale is not None:
@@ -215,7 +217,8 @@ def _steps(folder: str, plan: AppPlan, launch: Launch | None, launches: Launches
 def _change(folder: str, name: AppId, plan: AppPlan, launch: Launch) -> ChangeWork:
     assert plan.spec is not None  # noqa: S101 (for the type checker)
     paths, spec = app_paths(folder, name.app), plan.spec
-    how = plan.action if plan.action in ("reload", "restart") else "live"
+    touches = plan.action in ("reload", "restart") and not plan.in_place
+    how = plan.action if touches else "live"
 
     def request() -> tuple[int, ...] | str:
         fields = {"spec": spec_to_json(spec), "named": launch.named}

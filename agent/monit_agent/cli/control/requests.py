@@ -182,6 +182,10 @@ def report_results(source: Source, ends: Iterable[CommandProgress]) -> ExitCode:
             if number not in broken:
                 output.write_error(f"{end.app}/{number}: {why}")
                 code = ExitCode.FAILED
+        for number, lines in end.output:
+            output.write_message(f"Last lines of the reload command of {end.app}/{number}:")
+            for line in lines:
+                output.write_message(f"  {line}")
         for number, since in end.failed_replacements[:NAMED]:
             _print_new_lines(source, end.app.instance(number), since)
         if end.failed and not broken:

@@ -37,7 +37,7 @@ def plan_lines(plans: Iterable[AppPlan]) -> list[str]:
 
 
 def _what(plan: AppPlan) -> str:
-    text = WORDS[plan.action]
+    text = "reload in place" if plan.in_place else WORDS[plan.action]
     if plan.starts_stopped:
         return "start; it was stopped" if plan.action == "start" else f"{text}, and start the rest"
     if plan.is_stopped and plan.action != "delete":
@@ -105,6 +105,7 @@ def plan_json(plan: AppPlan) -> dict[str, Any]:
         if plan.scale is None
         else {"before": plan.scale[0], "after": plan.scale[1], "scaled_by_hand": plan.by_hand},
         "stopped": plan.is_stopped,
+        "in_place": plan.in_place,
     }
 
 

@@ -253,7 +253,7 @@ def _report(
     report_environment(source, there)
     for plan in plans:
         failed = any(end.app.app == plan.app and not end.ok for end in ends)
-        if failed and plan.action == "reload":
+        if failed and plan.action == "reload" and not plan.in_place:
             output.write_message(
                 f"{plan.app}: the old workers keep running with the old settings; "
                 "monit apply tries it again"

@@ -53,6 +53,10 @@ def reload(targets: tuple[str, ...], parallel: int | None, cancel: bool, update_
     time. If a new worker does not come online, the reload ends with an error, and an old worker
     that was not stopped first keeps running. Stopped instances are not started.
 
+    A program with --reload-command or --reload-signal reloads itself: no worker is replaced, as
+    long as no variable or setting of the worker has changed since it was started. If the command
+    fails, its last lines are printed and the worker is left as it is.
+
     With --cancel, new workers that are not ready yet are stopped and the old ones keep running. An
     instance whose old worker is already stopping still gets its new one.
     """

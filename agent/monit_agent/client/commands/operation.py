@@ -37,8 +37,11 @@ MARGIN_S = 10.0
 """Added to the app's own timeouts, for a busy machine."""
 
 
-ReplacementProgress = tuple[Steps, tuple[tuple[int, float], ...]]
-"""`CommandProgress.steps` and `CommandProgress.failed_replacements`."""
+CommandOutput = tuple[tuple[int, tuple[str, ...]], ...]
+"""`CommandProgress.output`."""
+
+ReloadProgress = tuple[Steps, tuple[tuple[int, float], ...], CommandOutput]
+"""`CommandProgress.steps`, `CommandProgress.failed_replacements` and `CommandProgress.output`."""
 
 
 class CommandProgress(NamedTuple):
@@ -56,6 +59,8 @@ class CommandProgress(NamedTuple):
     """Instances that are being replaced, each with its current step."""
     failed_replacements: tuple[tuple[int, float], ...] = ()
     """Instances whose new worker failed, each with the wall second of its start."""
+    output: CommandOutput = ()
+    """The last lines of reload commands that failed, by instance."""
     skipped: tuple[int, ...] = ()
     """Instances that a reload skips because they are stopped."""
 
@@ -100,6 +105,8 @@ class Operation:
         """How many workers that were started since the command exited, by instance."""
         self._errored: dict[int, str] = {}
         self._unready: dict[int, str] = {}
+        self._ready_by: dict[int, str] = {}
+        """The last event of an instance by which it is up: ``ready`` or ``reloaded``."""
         self._last_event = (sent_at, 0)
         """Time and number of the last event; earlier ones were handled already."""
 
@@ -154,7 +161,8 @@ class Operation:
             self._exits[number] = self._exits.get(number, 0) + 1
         if event.kind == "errored":
             self._errored[number] = event.text or "it is not restarted any more"
-        elif event.kind == "ready":
+        elif event.kind in ("ready", "reloaded"):
+            self._ready_by[number] = event.kind
             self._failed_starts[number] = 0
             self._errored.pop(number, None)
             self._unready.pop(number, None)
@@ -192,17 +200,18 @@ class Operation:
             error = app.problem or f"{self.name}: its keeper and agent are not running"
         return CommandProgress(
             self.name, tuple(waiting), tuple(done), tuple(failed), error, self._answered,
-            *self._replacement_progress(app), self._skipped,
+            *self._reload_progress(app), self._skipped,
         )  # fmt: skip
 
-    def _replacement_progress(self, app: AppView | None) -> ReplacementProgress:
+    def _reload_progress(self, app: AppView | None) -> ReloadProgress:
         if app is None or app.rollout is None or not isinstance(self.request, Reload):
-            return (), ()
+            return (), (), ()
         if self._error is None:
-            return steps_of(app), ()
-        return (), tuple(
+            return steps_of(app), (), ()
+        failed = tuple(
             (n, self._spawned_at[n]) for n, _ in app.rollout.failures if n in self._spawned_at
         )
+        return (), failed, app.rollout.output
 
     def _is_done(self, app: AppView | None, view: InstanceView | None, number: int) -> bool:
         match self.request:
@@ -215,8 +224,10 @@ class Operation:
             case CancelReload():
                 over = app is None or app.rollout is None or not app.rollout.under_way
                 return over and (view is None or view.record.replacement is None)
-            case Reload() if app is not None and view is None:
-                return True  # removed by a scale: nothing to replace
+            case Reload() if app is not None and (
+                view is None or self._ready_by.get(number) == "reloaded"
+            ):
+                return True  # removed by a scale, or it reloaded itself: nothing is replaced
             case _:
                 return (
                     app is not None

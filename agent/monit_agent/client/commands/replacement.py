@@ -21,6 +21,8 @@ def step_of(record: InstanceRecord) -> Step | None:
     """Return what the instance's workers are doing; None when its only worker is online."""
     if record.replacement is not None:
         return _with_two_workers(record, record.replacement)
+    if record.reloading:
+        return Step("reloading", f"pid {record.pid} reloading itself")
     if record.status == "online":
         return None
     if record.status in ("draining", "stopping") and record.pid is not None:

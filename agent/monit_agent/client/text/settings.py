@@ -71,6 +71,7 @@ _FORMATS: dict[Kind, Callable[[Any], str]] = {
     "signal": _signal,
     "exit codes": lambda codes: ", ".join(map(str, codes)),
     "command": shell_words,
+    "reload command": shell_words,
     "text": lambda value: shell_words((value,)),
     "socket": ", ".join,
     "watch pattern": ", ".join,

@@ -229,6 +229,7 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
     "time or none": _with_unit('"30d"'),
     "exit codes": _codes,
     "command": _command,
+    "reload command": _command,
     "notices": _list,
     "yes or no": _yes_or_no,
 }

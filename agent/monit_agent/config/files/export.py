@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from signal import Signals
 
 from monit_agent.os_text import to_unicode
-from monit_agent.supervise.spec import AppSpec
+from monit_agent.supervise.spec import AppSpec, RestartPolicy
 from monit_agent.system.files.envfile import split_optional
 
 App = tuple[AppSpec, Mapping[str, str]]
@@ -56,6 +56,7 @@ def _service(spec: AppSpec, named: Mapping[str, str]) -> list[str]:
         f"WorkingDirectory={spec.cwd.replace('%', '%%')}",
         "ExecStart=" + " ".join(_systemd_word(word, command=True) for word in spec.argv),
     ]
+    lines += _systemd_reload(policy)
     variables = _variables(spec, named)
     lines += [f"Environment={_systemd_word(f'{n}={v}')}" for n, v in variables.items()]
     for optional, path in map(split_optional, spec.env_files):
@@ -73,6 +74,15 @@ def _service(spec: AppSpec, named: Mapping[str, str]) -> list[str]:
     if policy.max_memory_bytes is not None:
         lines.append(f"MemoryHigh={policy.max_memory_bytes}")
     return lines
+
+
+def _systemd_reload(policy: RestartPolicy) -> list[str]:
+    if policy.reload_command:
+        words = (_systemd_word(word, command=True) for word in policy.reload_command)
+        return [f"ExecReload={' '.join(words)}"]
+    if policy.reload_signal is not None:
+        return [f"ExecReload=/bin/kill -{policy.reload_signal} $MAINPID"]
+    return []
 
 
 def _variables(spec: AppSpec, named: Mapping[str, str]) -> dict[str, str]:

@@ -137,6 +137,7 @@ _WRITTEN: dict[str, Callable[[Any], Any]] = {
     "signal": lambda value: Signals(value).name.removeprefix("SIG"),
     "exit codes": list,
     "command": list,
+    "reload command": list,
     "socket": list,
     "watch pattern": list,
     "variable pattern": list,

@@ -36,6 +36,7 @@ KINDS: dict[str, Schema] = {
         "anyOf": [NUMBER_OR_TEXT, {"type": "array", "items": NUMBER_OR_TEXT, "minItems": 1}]
     },
     "command": {"anyOf": [TEXT, WORDS]},
+    "reload command": {"anyOf": [TEXT, WORDS]},
     "yes or no": {"type": "boolean"},
     "log place": {"enum": list(LOG_PLACES)},
     "restart": {"enum": list(RESTARTS)},

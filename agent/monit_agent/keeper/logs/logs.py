@@ -145,6 +145,12 @@ class Logs:
             if (instance, stream) in self._pipes:
                 self._move_rest((instance, stream))
 
+    def add_error(self, instance: int, data: bytes) -> bool:
+        """Add to what an instance prints on standard error; return False when there is no room now.
+        ``data`` has at most 4096 bytes."""
+        pipe = self._pipes.get((instance, error_stream(self._settings)))
+        return pipe is None or pipe.add(data)
+
     def last_error_bytes(self, instance: int, most: int) -> bytes:
         """Return at most so many of the last bytes that its worker printed on standard error."""
         pipe = self._pipes.get((instance, "err"))

@@ -11,6 +11,7 @@ from monit_agent.supervise.state import (
     AfterStop,
     DesiredState,
     Exit,
+    InPlaceReload,
     Now,
     Replacement,
     Role,
@@ -200,6 +201,12 @@ def _slot(plain: dict[str, Any], other: dict[str, Any]) -> Slot:
         "earlier_restarts": tuple((at, count) for at, count in plain.get("earlier_restarts", ())),
         "exits": tuple(Exit(*exit_[: len(Exit._fields)]) for exit_ in plain["exits"]),
     }
+    if plain.get("in_place"):
+        deadline, by_signal = plain["in_place"]
+        read["in_place"] = InPlaceReload(deadline, by_signal) if by_signal else None
+        if not by_signal:
+            read["replace_failure"] = "the keeper was killed while the reload command ran"
+    read["reload_output"] = tuple(plain.get("reload_output", ()))
     if replacement and read["replacement"] is None:
         read["replace_failure"] = "the keeper was killed while it started the new worker"
     return Slot(**{**_known(plain, Slot._fields), **read})
@@ -223,9 +230,14 @@ def _replacement(plain: dict[str, Any]) -> Replacement | None:
 
 
 def _worker(
-    pid: int, ticks: int, since: tuple[float, float], adopted: bool, *_of_newer: Any
+    pid: int,
+    ticks: int,
+    since: tuple[float, float],
+    adopted: bool,
+    settings: int | None = None,
+    *_of_newer: Any,
 ) -> Worker:
-    return Worker(pid, ticks, Now(*since), adopted)
+    return Worker(pid, ticks, Now(*since), adopted, settings)
 
 
 def _rollout(plain: dict[str, Any]) -> Rollout:
@@ -237,6 +249,8 @@ def _rollout(plain: dict[str, Any]) -> Rollout:
         "current": tuple(cast("list[int]", current)),
         "done": tuple(plain["done"]),
         "beside": tuple(plain.get("beside", ())),
+        "in_place": tuple(plain.get("in_place", ())),
+        "output": tuple((n, tuple(lines)) for n, lines in plain.get("output", ())),
         "failures": tuple((number, why) for number, why in plain.get("failures", ())),
     }
     return Rollout(**{**_known(plain, Rollout._fields), **read})

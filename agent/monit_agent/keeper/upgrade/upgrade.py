@@ -157,8 +157,8 @@ class Upgrade:
             self._undo(why)
 
     def _round_finished(self) -> None:
-        if not self._is_due:
-            return
+        if not self._is_due or self._keeper.reloads.is_any_running:
+            return  # the next version would not see how a reload command ends
         self._is_due = False
         if self._keeper.app.ending is not None:
             self._undo("the app is being stopped for good")

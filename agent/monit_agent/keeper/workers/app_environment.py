@@ -15,7 +15,7 @@ from monit_agent.system.files.envfile import BadEnvFileError, read_env_file, spl
 from monit_agent.system.users import RunAs, login_variables
 from monit_agent.typed import Any
 
-_OF_SHELL = {"_", "SHLVL", "PWD", "OLDPWD"}
+OF_SHELL = {"_", "SHLVL", "PWD", "OLDPWD"}
 """Variables that a shell sets anew; no program depends on them."""
 
 _BASE = (
@@ -156,7 +156,7 @@ class AppEnvironment:
     def note_lost(self, saved: list[str], spec: AppSpec) -> None:
         """Note which of the names that an earlier keeper saved have no value any more."""
         needed = {name for name in saved if is_passed_on(name, spec)}
-        self.lost = tuple(sorted(needed - {*_names(self.merged(spec))} - _OF_SHELL))
+        self.lost = tuple(sorted(needed - {*_names(self.merged(spec))} - OF_SHELL))
         text = self.lost_text(spec.name)
         if text is not None:
             self._record_event("env_problem", text)
@@ -233,7 +233,7 @@ def different_inherited(variables: AppEnvironment, env: Env, spec: AppSpec) -> l
         n for values in variables.file_values().values() for n in values
     }
     different = _different_names(passed_on(env, spec), passed_on(variables.inherited, spec))
-    return [n for n in different if n not in _OF_SHELL and os.fsencode(n) not in others]
+    return [n for n in different if n not in OF_SHELL and os.fsencode(n) not in others]
 
 
 def passed_on(inherited: Env, spec: AppSpec) -> Env:

@@ -62,15 +62,36 @@ def worker_environment(
     user: RunAs | None = None,
 ) -> Env:
     """Return the environment of a worker; ``MONIT_PID`` is added when its pid is known."""
-    number = b"%d" % instance
     env = {
         b"PYTHONUNBUFFERED": b"1",  # else a killed Python loses its last lines
         b"SPT_NOENV": b"1",  # else setproctitle writes over the environment that /proc shows
         **base,
+        **port_variables,
+        **_instance_variables(paths, spec, instance),
+    }
+    telemetry_env.add_service(env, _home_of(paths), spec, instance, user)
+    return probe_env.add_probe(
+        env,
+        paths,
+        spec.argv,
+        node=node_probe,
+        node_ports=runs_node(spec),
+        other_user=bool(spec.worker_user or spec.worker_group),
+    )
+
+
+def command_environment(base: Env, paths: AppPaths, spec: AppSpec, instance: int) -> Env:
+    """Return the environment of a command that is run for a worker: that of the worker without what
+    only the worker can use, and without the probe."""
+    return {**base, **_instance_variables(paths, spec, instance), b"MONIT_PROBE": b"0"}
+
+
+def _instance_variables(paths: AppPaths, spec: AppSpec, instance: int) -> Env:
+    number = b"%d" % instance
+    env = {
         **identifying_variables(paths),
         b"MONIT_INSTANCE": number,
         b"NODE_APP_INSTANCE": number,
-        **port_variables,
     }
     if spec.port is not None:
         env[b"PORT"] = b"%d" % spec.port
@@ -81,15 +102,7 @@ def worker_environment(
         env[spec.instance_var.encode()] = number
     if spec.wait_ready:
         env[b"NOTIFY_SOCKET"] = os.fsencode(paths.notify)
-    telemetry_env.add_service(env, _home_of(paths), spec, instance, user)
-    return probe_env.add_probe(
-        env,
-        paths,
-        spec.argv,
-        node=node_probe,
-        node_ports=runs_node(spec),
-        other_user=bool(spec.worker_user or spec.worker_group),
-    )
+    return env
 
 
 def _bytes(text: str) -> bytes:

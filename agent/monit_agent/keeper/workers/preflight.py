@@ -26,7 +26,7 @@ def missing_for_start(spec: AppSpec, search_path: bytes | None) -> str | None:
 
 
 def _missing_program(spec: AppSpec, search_path: bytes | None) -> str | None:
-    program = _find_program(spec, search_path)
+    program = find_program(spec.argv[0], spec.cwd, search_path)
     if program is None:
         return f"the program {spec.argv[0]} does not exist"
     if not os.access(program, os.X_OK):
@@ -35,13 +35,13 @@ def _missing_program(spec: AppSpec, search_path: bytes | None) -> str | None:
     return f"{program} cannot be run: {why}" if why else None
 
 
-def _find_program(spec: AppSpec, search_path: bytes | None) -> str | None:
-    name = spec.argv[0]
+def find_program(name: str, cwd: str, search_path: bytes | None) -> str | None:
+    """Return the path of a program, which counts from ``cwd``; None if there is none."""
     if "/" in name:
-        path = os.path.join(spec.cwd, name)
+        path = os.path.join(cwd, name)
         return path if os.path.isfile(path) else None
     for folder in os.fsdecode(search_path or _DEFAULT_PATH).split(":"):
-        path = os.path.join(spec.cwd, folder, name)
+        path = os.path.join(cwd, folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     return None

@@ -48,6 +48,8 @@ class SpawnOrder(NamedTuple):
     """Whether it is to be killed before the keeper when memory is short."""
     run_as: RunAs | None = None
     """The user as whom it runs, if not as the keeper's."""
+    worker: int = 0
+    """Pid of the first process of the worker to which it belongs; 0 for a worker itself."""
 
 
 class ExecError(NamedTuple):
@@ -150,10 +152,9 @@ def _exec(order: SpawnOrder, write_fd: int) -> NoReturn:
         step = "signals"
         _reset_signals()
         step = f"program {order.argv[0].decode('utf-8', 'replace')!r}"
-        me = b"%d" % os.getpid()
-        env = {**order.env, b"MONIT_PID": me}
+        env = {**order.env, b"MONIT_PID": b"%d" % (order.worker or os.getpid())}
         if b"LISTEN_FDS" in env:
-            env[b"LISTEN_PID"] = me
+            env[b"LISTEN_PID"] = b"%d" % os.getpid()
         os.execvpe(order.argv[0], order.argv, env)
     except OSError as error:
         text = f"{error.errno or 0} cannot run: {step}: {error.strerror}"

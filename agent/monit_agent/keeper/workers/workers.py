@@ -181,6 +181,11 @@ class Workers:
                 return process.instance, process.pid
         return None
 
+    def leader_of(self, pid: int) -> int:
+        """Return the process that was started first for the worker ``pid``."""
+        process = self._by_pid.get(pid)
+        return pid if process is None else process.leader
+
     def is_running(self, instance: int) -> bool:
         """Return whether a slot has a worker."""
         return any(process.instance == instance for process in self._by_pid.values())

@@ -16,6 +16,7 @@ from monit_agent.config.files.export import compose_lines, procfile_lines, syste
 from monit_agent.config.files.from_spec import spec_values
 from monit_agent.config.options import BY_KEY, OPTIONS, Option
 from monit_agent.config.values import parse_option
+from monit_agent.supervise.spec import AppSpec, RestartPolicy
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 NEEDED = {"health.interval": "health.url", "health.failures": "health.url",
@@ -100,6 +101,25 @@ def test_a_procfile_runs_the_same_words(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
     assert name == "web"
     assert done.stdout.splitlines() == list(launch.spec.args)
+
+
+def test_a_unit_reloads_as_the_app_does() -> None:
+    """A command is systemd's own, with its variables quoted; a signal is sent to the main one."""
+    spec = AppSpec("web", "nginx", ("/bin/nginx",), "/", "ann")
+    policies = (
+        RestartPolicy(reload_command=("nginx", "-s", "reload", "$X")),
+        RestartPolicy(reload_signal=1),
+        RestartPolicy(),
+    )
+    found = [
+        [line for line in systemd_lines([(spec._replace(policy=policy), {})]) if "Reload" in line]
+        for policy in policies
+    ]
+    assert found == [
+        ['ExecReload="nginx" "-s" "reload" "$$X"'],
+        ["ExecReload=/bin/kill -1 $MAINPID"],
+        [],
+    ]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
