@@ -14,7 +14,7 @@ import pytest
 
 from monit_agent import __version__
 from monit_agent.system.installation import Installation, own_installation
-from support.keeper import KeptApp, python
+from support.keeper import QUICK, KeptApp, python
 from support.releases import release
 from support.waiting import wait_until
 
@@ -120,6 +120,26 @@ def test_what_happens_while_the_new_version_starts_is_not_missed(
     assert app.event_texts("spawned")[0].endswith(str(before[0]["pid"]))
     assert agent_version(app) == "9.9.9"
     wait_until(lambda: _schema(app) == 3, what="the state has the newer schema")
+
+
+def test_the_end_of_a_reload_command_is_waited_for(app: KeptApp, tmp_path: Path) -> None:
+    """The next version would not see how it exits, so it takes over afterwards."""
+    gate = app.home / "gate"
+    gate.touch()
+    waits = ("sh", "-c", f"while test -e {gate}; do sleep 0.05; done")
+    app.start("/bin/sleep", "1000", policy=QUICK._replace(reload_command=waits))
+    before = app.wait_for("online")["pid"]
+    app.request("reload")
+    wait_until(lambda: app.slot()["reloading"], what="the command runs")
+    request = Request(app, release(tmp_path, "9.9.9"))
+    wait_until(lambda: agent_version(app) == "9.9.9", what="the agent is new", deadline_s=ANSWER_S)
+    assert (app.request("version")["version"], app.slot()["reloading"]) == (__version__, True)
+    gate.unlink()
+
+    assert request.answer()["ok"]
+    assert app.request("version")["version"] == "9.9.9"
+    assert app.event_texts("reload_done") == ["1 instance reloaded in place"]
+    assert (app.slot()["pid"], app.slot()["reloading"]) == (before, False)
 
 
 def _is_zombie(pid: int) -> bool:
