@@ -247,6 +247,20 @@ def test_a_refused_past_is_said() -> None:
     show(play, source)
 
 
+def test_a_time_without_any_sample_is_said() -> None:
+    """Where nothing was measured no empty chart stands, but what to do; the line below is as wide
+    as the pane, so that it can be read."""
+
+    async def play(shown: Shown) -> None:
+        await shown.move_to("newsletter", 0)
+        text = " ".join(shown.text().split())
+        assert "nothing was measured in this time;" in text
+        assert "- shows a longer one" in text
+        assert "not running; the charts show the past" in text
+
+    show(play, scenes.trouble(), size=(120, 35))
+
+
 def test_charts_are_drawn_with_ascii_alone() -> None:
     """Without UTF-8, curves, marks, thresholds and cursor are ASCII characters."""
 

@@ -1,5 +1,7 @@
 """The list begins with its worst rows, and says so when they are out of view."""
 
+import re
+
 from monit_agent.replay import scenes
 from support.screen import Shown, show
 
@@ -56,3 +58,15 @@ def test_problems_above_the_rows_in_view_are_counted() -> None:
         assert "problem" not in shown.table._painted[0].text
 
     show(play, scenes.many(100), size=(80, 24))
+
+
+def test_plots_in_rows_begin_with_the_past() -> None:
+    """A row's plot has the CPU of the minutes before the screen was opened, also where it is that
+    of several instances."""
+
+    async def play(shown: Shown) -> None:
+        await shown.pass_time(2)
+        for app in ("web", "worker"):
+            await shown.until(lambda app=app: re.search("[▁-█]{8}", shown.row(app)), app)
+
+    show(play, scenes.healthy(), size=(100, 24))

@@ -83,9 +83,7 @@ def test_the_metadata_are_those_of_the_process() -> None:
         assert "the worker of worker/0" in text
         assert "no probe in this process" in text
         await shown.press("1", "up")
-        await shown.until(
-            lambda: "the Right key lists them" in shown.text(), "the instance's metadata"
-        )
+        await shown.until(lambda: "Right lists them" in shown.text(), "the instance's metadata")
 
     show(play, scenes.healthy())
 
@@ -151,6 +149,6 @@ def test_the_metadata_say_how_many_of_many_children_are_listed() -> None:
     view = scenes.healthy().fleet.apps[local_app("worker")].instances[0]
     assert view.sample is not None
     listed = len(view.sample.processes)
-    assert tree_pairs(view)[0] == ("children", f"{listed}; the Right key lists them")
+    assert tree_pairs(view)[0] == ("children", f"{listed}; {{list.unfold}} lists them")
     view.sample = replace(view.sample, tree=replace(view.sample.tree, children=300))
-    assert tree_pairs(view)[0] == ("children", f"300; the Right key lists the {listed} largest")
+    assert tree_pairs(view)[0] == ("children", f"300; {{list.unfold}} lists the {listed} largest")

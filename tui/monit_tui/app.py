@@ -116,6 +116,8 @@ class MonitApp(App[None]):
         """Whether files may be written on this machine."""
         if not self.may_save:
             self._own = without_files(self._own)
+        self.key_actions = self._own.keymap.actions
+        """All actions, with the user's keys."""
         self.themes = self._choose_theme(no_color=no_color)
         self.look = self.themes.look
         self._dress()
@@ -124,7 +126,7 @@ class MonitApp(App[None]):
             source,
             self.themes,
             self.clock,
-            actions=self._own.keymap.actions,
+            actions=self.key_actions,
             read_only=read_only,
             targets=targets,
             over_ssh=self.at.over_ssh,
@@ -256,7 +258,7 @@ class MonitApp(App[None]):
         """Open the field for a command."""
         from monit_tui.commands.runner import values_of  # noqa: PLC0415 - start-up time
 
-        known = all_commands(self._own.keymap.actions, read_only=self.read_only)
+        known = all_commands(self.key_actions, read_only=self.read_only)
         self.overview.notice.hide()
         self.overview.footer.display = False
         self.overview.command_line.open(known, partial(values_of, self.overview), line)
@@ -280,7 +282,7 @@ class MonitApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Yield every action of the registry by its name, those of the pane with the focus first,
         then those that work everywhere; after them the commands that take words, and the themes."""
-        actions = self._own.keymap.actions
+        actions = self.key_actions
         now = self.overview.key_scope
         allowed = allowed_actions(read_only=self.read_only, actions=actions)
         for action in sorted(allowed, key=lambda one: (one.scope != now, one.scope != "global")):

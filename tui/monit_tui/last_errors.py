@@ -30,6 +30,13 @@ class LastErrors:
         """Return the line, "" while it is unknown."""
         return self._texts.get(identity, "")
 
+    def forget_gone(self) -> None:
+        """Forget instances that no longer exist."""
+        fleet = self._source.fleet
+        for identity in [one for one in self._requested if fleet.instance(one) is None]:
+            for known in (self._texts, self._exits, self._requested):
+                known.pop(identity, None)
+
     def request(self, views: Iterable[InstanceView]) -> None:
         """Request what is missing for these instances."""
         now = self._source.monotonic()

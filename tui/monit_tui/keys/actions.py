@@ -99,7 +99,7 @@ LOG_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("logs.moment", ("at",), "time", "Go to a time: 14:03, 2026-11-29T14:03, or 10m (ago).", "log('moment')", "logs"),
     KeyAction("logs.mute", ("b",), "mute", "Hide the instance that printed the line at the cursor.", "log('mute')", "logs"),
     KeyAction("logs.unmute", ("B",), "unmute", "Show the hidden instances again.", "log('unmute')", "logs"),
-    KeyAction("logs.wrap", ("w",), "wrap", "Wrap long lines, or cut them and scroll with Left and Right.", "log('wrap')", "logs", footer=True),
+    KeyAction("logs.wrap", ("w",), "wrap", "Wrap long lines, or cut them and scroll with {logs.left} and {logs.right}.", "log('wrap')", "logs", footer=True),
     KeyAction("logs.stamps", ("t",), "timestamps", "Switch timestamps: time, date and time, time since the line above, none.", "log('stamps')", "logs"),
     KeyAction("logs.json", ("J",), "JSON", "Show JSON lines as level, message and key=value, a field a row, or as printed.", "log('json')", "logs"),
     KeyAction("logs.fold", ("F",), "fold", "Fold stacks into the line that says what went wrong, and equal lines into one, or show every line.", "log('fold')", "logs"),

@@ -9,7 +9,7 @@ import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from monit_tui.keys.actions import REGISTRY, SCOPE_TITLES, KeyAction, KeyScope
 from monit_tui.keys.bindings import PRIORITY_IDS, character_key, key_name
@@ -196,6 +196,27 @@ _PLACE = re.compile(r"\{([a-z][a-z_.]*)\}")
 
 
 def fill_keys(text: str, actions: tuple[KeyAction, ...]) -> str:
-    """Return a text with the keys of actions in place of their ids: ``{list.stop} stops``."""
-    keys = {action.id: key_name(action.keys[0]) for action in actions if action.keys}
+    """Return a text with the keys of actions in place of their ids: ``{list.stop} stops``. An
+    action without a key is named by its command."""
+    if "{" not in text:
+        return text
+    keys = {
+        action.id: key_name(action.keys[0]) if action.keys else f":{action.id}"
+        for action in actions
+    }
     return _PLACE.sub(lambda found: keys.get(found[1], found[0]), text)
+
+
+class InApp(Protocol):
+    """A part of a Textual app."""
+
+    @property
+    def app(self) -> object:
+        """The app."""
+        ...
+
+
+def key_actions(part: InApp) -> tuple[KeyAction, ...]:
+    """Return all actions with the keys that they have in the app of a widget."""
+    actions: tuple[KeyAction, ...] = getattr(part.app, "key_actions", REGISTRY)
+    return actions

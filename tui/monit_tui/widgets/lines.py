@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from monit_tui.keys.keymap import fill_keys, key_actions
 from monit_tui.text.clusters import cells_of
 
 BLANK = Style()
@@ -42,6 +43,10 @@ class Lines(Widget):
         """Return the style below all text: the page, where the theme paints it."""
         found: Style = getattr(self.app, "page", BLANK)  # pyright: ignore[reportUnknownArgumentType]
         return found
+
+    def with_keys(self, text: str) -> str:
+        """Return a text with keys in place of the ids of actions: ``{list.stop} stops``."""
+        return fill_keys(text, key_actions(self))
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
         """Return the present lines: at most ``height`` of ``width`` cells."""

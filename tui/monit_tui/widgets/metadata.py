@@ -94,7 +94,7 @@ class MetadataPane(ScrolledLines):
         texts = reasons_of(app, bad[0], now, self._error_of(bad[0].identity))
         style, lines = self._look.style, list[Strip]()
         for text in (*texts, *_next_start(bad[0], now.wall)):
-            for row in wrap_words(printable(text), max(1, width - 18)):
+            for row in wrap_words(printable(self.with_keys(text)), max(1, width - 18)):
                 label = "" if lines else "why"
                 head = (f" {label:<{LABEL_WIDTH}} ", style("bad"))
                 lines.append(make_strip([head, (row, style("warn") + NOT_BOLD)], width))
@@ -119,7 +119,10 @@ class MetadataPane(ScrolledLines):
                 printable(value), max(1, width - LABEL_WIDTH - 2), self._look.glyphs.ellipsis
             )
         return make_strip(
-            [(f" {name:<{LABEL_WIDTH}} ", style("muted")), (printable(value), style("plain"))],
+            [
+                (f" {name:<{LABEL_WIDTH}} ", style("muted")),
+                (printable(self.with_keys(value)), style("plain")),
+            ],
             width,
         )
 

@@ -6,7 +6,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from monit_tui.model.layout import PANES, TITLES, PaneName
+from monit_tui.keys.bindings import key_name
+from monit_tui.keys.keymap import key_actions
+from monit_tui.model.layout import TITLES, PaneName
 from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
 
@@ -47,8 +49,9 @@ class PaneTitle(Lines):
         line = look.style("key" if self._focused else "muted")
         parts = [(rule, line)]
         self._ends, at = [], 1
+        keys = {one.id: "".join(map(key_name, one.keys[:1])) for one in key_actions(self)}
         for tab in self._tabs:
-            text = f" {PANES.index(tab) + 1} {TITLES[tab]} "
+            text = f" {keys[f'pane.{tab}']} {TITLES[tab]} ".replace("  ", " ")
             shown = tab == self._pane
             tone = "accent" if shown and self._focused else "strong" if shown else "muted"
             parts.append((text, look.style(tone)))

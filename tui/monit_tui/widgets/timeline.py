@@ -141,7 +141,9 @@ class TimelinePane(Lines, can_focus=True):
     def _end_text(self) -> str:
         if self.timeline.is_waiting:
             return "older events are being fetched"
-        return "no older events" if self.timeline.is_complete else "Up fetches older events"
+        if self.timeline.is_complete:
+            return "no older events"
+        return self.with_keys("{events.up} fetches older events")
 
     def _stamp(self, shown: list[TimelineEntry]) -> Callable[[float], str]:
         """Return how times are written: with the date where another day than today is in view."""

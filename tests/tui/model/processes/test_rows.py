@@ -221,7 +221,7 @@ def test_a_loop_that_answers_is_not_called_blocked() -> None:
         return reasons_of(app, view, now, "KeyError: 'A'")
 
     assert reasons(1.9) == ()
-    assert reasons(6.0) == ("event loop blocked for 6s; 6 shows where",)
+    assert reasons(6.0) == ("event loop blocked for 6s; {pane.blocked} shows where",)
     last = Exit(at=now.wall - 60, code=1, ran_s=2.0)
     view.record = structs.replace(view.record, exits=(last,))
     app.alerts = (

@@ -33,12 +33,14 @@ def note_of(app: AppView, view: InstanceView, wall: float) -> str:
 def reasons_of(app: AppView, view: InstanceView, now: ClockReading, error: str) -> tuple[str, ...]:
     """Return why an instance is in trouble, the most important first.
 
-    ``error`` is the line in which its last worker named the error, "" when it is unknown.
+    ``error`` is the line in which its last worker named the error, "" when it is unknown. Keys are
+    named by the ids of actions, as for `fill_keys`.
     """
     if app.link != "live":
         age = app.age_s(now.monotonic)
         silent = "" if age is None else f"no answer from its agent for {format_uptime(age)}"
-        return tuple(filter(None, (app.problem or silent,)))
+        problem = (app.problem or silent).removeprefix(f"{app.name}: ")  # it stands in its row
+        return (problem,) if problem else ()
     record = view.record
     found = list(manager_problems(app))
     replaced = _replacement_note(app, record)
@@ -48,7 +50,7 @@ def reasons_of(app: AppView, view: InstanceView, now: ClockReading, error: str) 
     stuck_s = stuck_for(view)
     stuck = (
         [] if stuck_s is None
-        else [f"event loop blocked for {format_duration(stuck_s)}; 6 shows where"]
+        else [f"event loop blocked for {format_duration(stuck_s)}; {{pane.blocked}} shows where"]
     )  # fmt: skip
     exits = _exit_reasons(record, view.restarts_within(60.0, now.wall), error)
     if is_crashing(app, view, now.wall):

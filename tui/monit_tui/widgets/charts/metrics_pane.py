@@ -23,6 +23,12 @@ from monit_tui.widgets.charts.metric_list import first_shown, list_lines, list_w
 from monit_tui.widgets.charts.strips import AXIS, ChartPainter, plot_columns
 from monit_tui.widgets.lines import Lines, make_strip
 
+FOOT_FROM = 5
+"""Lines of a pane from which the last one says what the selected metric is."""
+
+EMPTY_HINT = "nothing was measured in this time; {metrics.zoom_out} shows a longer one"
+MOMENT_HINT = "{metrics.logs}: log of this moment, {metrics.escape}: back to now"
+
 
 class MetricsPane(Lines, can_focus=True):
     """Shows the metrics of one row; posts `TimesChanged` when other times are shown, and
@@ -87,17 +93,24 @@ class MetricsPane(Lines, can_focus=True):
         beside = list_width(width)
         room = width - beside - (1 if beside else 0)
         state = self._data.state(kinds, chosen, window, self.times)
-        foot = [foot_line(state, self._data, self._look, room)] if height >= 5 else []
+        state = state._replace(
+            keys_hint=self.with_keys(MOMENT_HINT), empty_hint=self.with_keys(EMPTY_HINT)
+        )
+        places = plot_columns(room)
+        has_foot = height >= FOOT_FROM
+        foot = [foot_line(state, self._data, self._look, (width, places))] if has_foot else []
+        height -= len(foot)
         is_text = chosen.own is not None and chosen.own.kind == "text"
         painter = ChartPainter(state, self._look, room)
-        charts = [] if is_text else painter.lines(height - len(foot))
-        charts += [make_strip([], room)] * (height - len(foot) - len(charts)) + foot
+        charts = [] if is_text else painter.lines(height)
+        charts += [make_strip([], room)] * (height - len(charts))
         if not beside:
-            return charts
+            return charts + foot
         listed = list_lines(kinds, chosen, state, self._look, (beside, height))
         listed += [make_strip([], beside)] * (height - len(listed))
         gap = make_strip([], 1)
-        return [Strip.join([left, gap, right]) for left, right in zip(listed, charts, strict=True)]
+        rows = zip(listed, charts, strict=True)
+        return [Strip.join([left, gap, right]) for left, right in rows] + foot
 
     # ------------------------------------------------------------ inside
 
@@ -240,8 +253,9 @@ class MetricsPane(Lines, can_focus=True):
         if not kinds:
             return
         place = kinds.index(_named(self._chosen, kinds))
-        row = first_shown(place, len(kinds), self.size.height) + y
-        if row < len(kinds):
+        height = self.size.height - (self.size.height >= FOOT_FROM)
+        row = first_shown(place, len(kinds), height) + y
+        if y < height and row < len(kinds):
             self._chosen = kinds[row].name
             self.repaint()
 

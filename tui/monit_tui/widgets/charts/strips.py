@@ -12,6 +12,7 @@ from monit_tui.model.charts.marks import EventMark
 from monit_tui.model.charts.series import ChartKind
 from monit_tui.model.charts.steps import MetricStep, Window, is_flat, summary
 from monit_tui.model.charts.time_axis import Tick, ticks, time_text
+from monit_tui.text.fitting import wrap_words
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.charts import plot
 from monit_tui.widgets.lines import make_strip
@@ -46,6 +47,10 @@ class ChartState(NamedTuple):
     marks: tuple[EventMark, ...]
     cursor: float | None = None
     """Wall time under the cursor."""
+    keys_hint: str = ""
+    """What keys do with the moment under the cursor."""
+    empty_hint: str = ""
+    """What is said when there is nothing to draw."""
 
 
 def plot_columns(width: int) -> int:
@@ -68,6 +73,8 @@ class ChartPainter:
         if self._columns < 4 or height < 4:
             return [self._head(self._state.chosen)][:height]
         axis = self._axis(with_rule=height >= 8)
+        if not any(any(self._steps(kind)) for kind in self._state.kinds):
+            return _nothing(self._state, self._look, self._width, height - len(axis)) + axis
         lines: list[Strip] = []
         for kind, rows in self._share(height - len(axis)):
             lines.append(self._head(kind))
@@ -261,6 +268,14 @@ class ChartPainter:
                 cells[place] = (char, style)
             taken |= {*places, first + len(tick.label)}
         return make_strip([(f"{'':>{AXIS + 1}}", Style()), *_joined(cells)], self._width)
+
+
+def _nothing(state: ChartState, look: Look, width: int, height: int) -> list[Strip]:
+    """Return ``height`` lines with a text in their middle, in place of empty charts."""
+    rows = wrap_words(state.empty_hint, width - 2)[:height]
+    above = (height - len(rows)) // 2
+    texts = [*[""] * above, *rows, *[""] * height][:height]
+    return [make_strip([(f"{text:^{width}}", look.style("muted"))], width) for text in texts]
 
 
 def _size(texts: Texts) -> int:

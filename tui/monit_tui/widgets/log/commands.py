@@ -14,6 +14,7 @@ from monit_agent.client.source import Source
 from monit_agent.client.text.sanitize import escape_controls
 from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.quantities import moment_of
+from monit_tui.keys.keymap import fill_keys, key_actions
 from monit_tui.text.clipboard import copy_text
 from monit_tui.widgets.log.export import rows_as_text, save_rows
 from monit_tui.widgets.log.history import LogHistory
@@ -37,6 +38,11 @@ class LogControls(Protocol):
     filler: FilterFiller
     errors: ErrorSeeker
     source: Source
+
+    @property
+    def app(self) -> object:
+        """The app, which has the user's keys."""
+        ...
 
     def toggle_all(self) -> None:
         """Show all instances of the apps, or only the selected ones."""
@@ -71,6 +77,7 @@ def run_command(pane: LogControls, name: str) -> None:
 
 def show_notice(pane: LogControls, text: str, *, bad: bool = False) -> None:
     """Show a notice for some seconds; text from apps in it is never markup."""
+    text = fill_keys(text, key_actions(pane))
     pane.notify(escape_controls(text), severity="error" if bad else "information", markup=False)
 
 
@@ -146,7 +153,7 @@ def _next_mark(pane: LogControls) -> None:
             if here + step >= total:
                 show_notice(pane, "no newer mark; continued at the oldest one")
             return
-    show_notice(pane, "no mark is loaded; m marks a line")
+    show_notice(pane, "no mark is loaded; {logs.mark} marks a line")
 
 
 # ------------------------------------------------------------ what is shown
@@ -249,7 +256,7 @@ def _escape(pane: LogControls) -> None:
     if view.window.anchor is not None:
         view.window.anchor = None
     elif pane.searcher.cancel():
-        pass  # what was found stays until the next Esc
+        pass  # what was found stays until the key is pressed again
     elif view.found is not None:
         clear_search(pane)
     elif view.filtered:
@@ -281,7 +288,7 @@ def _copy_text(pane: LogControls, text: str, what: str) -> None:
 
     async def run() -> None:
         where = await copy_text(text, os.environ, pane.write_to_terminal)
-        cut = "; ctrl+s saves all" if "only the first" in where else ""
+        cut = "; {logs.save} saves all" if "only the first" in where else ""
         show_notice(pane, f"copied {what} {where}{cut}")
 
     pane.run_worker(run())

@@ -4,13 +4,16 @@ from typing import Literal
 
 from textual.widgets import Input
 
+from monit_tui.keys.keymap import fill_keys, key_actions
+
 Question = Literal["search", "filter", "moment"]
 """What is typed into the field."""
 
 _HINTS: dict[Question, str] = {
-    "search": "/ search: text or regular expression",
-    "moment": "@ go to a time: 14:03, 14:03:20, 2026-11-29T14:03, or 10m (ago)",
-    "filter": "& filter: regex; !regex excludes; -C 3 adds context; :err :out :warn :error",
+    "search": "{logs.search} search: text or regular expression",
+    "moment": "{logs.moment} go to a time: 14:03, 14:03:20, 2026-11-29T14:03, or 10m (ago)",
+    "filter": "{logs.filter} filter: regex; !regex excludes; -C 3 adds context; "
+    ":err :out :warn :error",
 }
 
 
@@ -33,7 +36,7 @@ class LogPrompt(Input):
     def ask(self, question: Question) -> None:
         """Open the field."""
         self.question = question
-        self.placeholder = _HINTS[question]
+        self.placeholder = fill_keys(_HINTS[question], key_actions(self))
         self.value = ""
         self.display = True
         self.screen.set_focus(self)  # at once: the next key belongs to it

@@ -56,6 +56,8 @@ class RowLayout(NamedTuple):
     json: JsonForm = "compact"
     x: int = 0
     """First column of the text, when rows are not wrapped."""
+    open_key: str = "Enter"
+    """The key that loads skipped lines."""
     query: re.Pattern[str] | None = None
 
     @property
@@ -267,7 +269,7 @@ def _gap(gap: LogGap, layout: RowLayout) -> Strip:
     where = "" if layout.names == "none" else f"{gap.key.identity} "
     amount = f"{format_bytes(gap.end - gap.start)} of {where}{gap.key.stream}"
     text = f"{amount} no longer in the file" if gap.gone else f"{amount} skipped"
-    hint = "" if gap.gone else f" {glyphs.dot} Enter loads them"
+    hint = "" if gap.gone else f" {glyphs.dot} {layout.open_key} loads them"
     text = f" {glyphs.rule * 2} {text}{hint} "
     return make_strip(
         [(text, muted), (glyphs.rule * max(0, layout.width - len(text)), muted)], layout.width

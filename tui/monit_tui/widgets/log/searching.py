@@ -181,7 +181,7 @@ class LogSearcher:
         at the other end and say so."""
         search = self._search
         if search is None:
-            self._notice("no search yet; press / to search")
+            self._notice("no search yet; {logs.search} searches")
             return
         self.flushed()
         following = self._view.window.follow

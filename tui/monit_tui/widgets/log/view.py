@@ -20,6 +20,8 @@ from monit_tui.widgets.log.found import FoundRows
 from monit_tui.widgets.log.render import RowLayout, RowState, row_lines
 from monit_tui.widgets.log.window import LogWindow
 
+NO_MATCH = "no line matches the filter; {logs.escape} shows all lines"
+
 _CACHED_ROWS = 1000
 _MOVE_BYTES = 16
 """Bytes to move the terminal's cursor to a changed part of a line and to set a style."""
@@ -105,18 +107,14 @@ class LogView(Lines):
     def draw(self, width: int, height: int) -> list[Strip]:
         """Return the lines in view."""
         if width != self.row_layout.width:
-            self.set_layout(width=width)
+            self.set_layout(width=width, open_key=self.with_keys("{logs.open}"))
         self.window.resize(height)
         rows = self.window.rows()
         if rows and self.shown.fold_near(None if self.window.follow else rows[0][0]):
             rows = self.window.rows()
         if not rows:
             hidden = self.filtered and len(self.book.merged) > 0
-            text = (
-                "no line matches the filter; press & and Enter to show all lines"
-                if hidden
-                else self.empty
-            )
+            text = self.with_keys(NO_MATCH) if hidden else self.empty
             return [make_strip([(f" {text}", self.row_layout.look.style("muted"))], width)]
         return [self._dressed(self._lines(seq)[line], seq) for seq, line in rows]
 

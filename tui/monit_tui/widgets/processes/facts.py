@@ -54,7 +54,7 @@ def tree_pairs(view: InstanceView) -> list[Pair]:
         return []
     children = sample.tree.children or len(processes)
     few = f"the {len(processes)} largest" if children > len(processes) else "them"
-    pairs = [("children", f"{format_count(children)}; the Right key lists {few}")]
+    pairs = [("children", f"{format_count(children)}; {{list.unfold}} lists {few}")]
     worst = sample.loop.pid if sample.loop else None
     if worst is not None:
         names = {each.pid: each.name for each in processes}

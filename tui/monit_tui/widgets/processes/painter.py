@@ -1,9 +1,12 @@
 """Draws the rows of the process list, and the second lines of those in trouble."""
 
+from collections.abc import Callable
+
 from textual.strip import Strip
 
 from monit_agent.client.view import Fleet
 from monit_tui.clock import Clock
+from monit_tui.cpu_past import CpuPast
 from monit_tui.last_errors import LastErrors
 from monit_tui.model.charts.spark import HIGH_PERCENT, STEPS, cpu_steps
 from monit_tui.model.processes.reasons import reason_text
@@ -14,12 +17,19 @@ from monit_tui.widgets.charts.plot import draw_bars
 from monit_tui.widgets.lines import make_strip
 from monit_tui.widgets.processes import columns
 
+PAST_OF = 32
+"""Of rows of more instances the past is not fetched: it would be many requests for one plot."""
+
 
 class RowPainter:
     """Remembers the reasons of rows while one frame is drawn."""
 
-    def __init__(self, fleet: Fleet, look: Look, clock: Clock, errors: LastErrors) -> None:
+    def __init__(
+        self, fleet: Fleet, look: Look, clock: Clock, *, errors: LastErrors,
+        past: CpuPast, with_keys: Callable[[str], str],
+    ) -> None:  # fmt: skip
         self._fleet, self._look, self._clock, self._errors = fleet, look, clock, errors
+        self._past, self._with_keys = past, with_keys
         self._reasons: dict[RowKey, str] = {}
 
     def forget_reasons(self) -> None:
@@ -41,14 +51,19 @@ class RowPainter:
 
     def reason_line(self, key: RowKey, row: RowFacts, width: int) -> Strip:
         """Return the second line of a row."""
-        parts = columns.reason_parts(self._reason(key), row.depth, "warn", self._look, width)
+        parts = columns.reason_parts(
+            self._with_keys(self._reason(key)), row.depth, "warn", self._look, width
+        )
         return make_strip(parts, width)
 
     def _trend(self, key: RowKey, plan: columns.TableLayout) -> str:
         if key.pid is not None or all(each.name != columns.TREND for each in plan.columns):
             return ""
         found = [self._fleet.instance(one) for one in instances_of(self._fleet, key)]
-        steps = cpu_steps((view for view in found if view), self._clock.wall())
+        views = [view for view in found if view is not None]
+        if len(views) <= PAST_OF:
+            self._past.request(views)
+        steps = cpu_steps(views, self._clock.wall(), self._past.steps)
         return draw_bars(steps, STEPS, HIGH_PERCENT, self._look.glyphs)
 
     def _reason(self, key: RowKey) -> str:

@@ -18,6 +18,7 @@ from monit_agent.client.text.sanitize import printable
 from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import InstanceId
 from monit_tui.clock import Clock
+from monit_tui.cpu_past import CpuPast
 from monit_tui.keys.bindings import bindings_of
 from monit_tui.last_errors import LastErrors
 from monit_tui.model.hosts import host_lines, nothing_text
@@ -46,7 +47,7 @@ from monit_tui.widgets.processes import columns as process_columns
 from monit_tui.widgets.processes.painter import RowPainter, fitted_names
 
 EMPTY = "No apps yet. Run in another terminal:  monit start app.py --name web -i 2"
-NO_MATCH = "No row matches the filter. Esc clears it."
+NO_MATCH = "No row matches the filter. {clear} clears it."
 
 
 FOLD_LEAST, FOLD_MOST = 3, 8
@@ -81,7 +82,11 @@ class ProcessTable(Lines, can_focus=True):
         self.rows: tuple[RowKey, ...] = ()
         self._fleet, self._look, self._clock = source.fleet, look, clock
         self.last_errors = LastErrors(source, self.repaint)
-        self._painter = RowPainter(source.fleet, look, clock, self.last_errors)
+        self.cpu_past = CpuPast(source, self.repaint)
+        self._painter = RowPainter(
+            source.fleet, look, clock,
+            errors=self.last_errors, past=self.cpu_past, with_keys=self.with_keys,
+        )  # fmt: skip
         self.shown: list[RowLine] = []
         """The lines in view below the line of titles and those about hosts."""
         self._above = 1
@@ -107,6 +112,8 @@ class ProcessTable(Lines, can_focus=True):
         self.arrangement = how
         self.rows = arrange_rows(self._fleet, how, self._clock.now())
         self.problems = None
+        self.cpu_past.forget_gone()
+        self.last_errors.forget_gone()
         self.picked &= frozenset(self.rows)
         if not self.holds_cursor:  # the worst row is the first, whichever that is now
             self.cursor = self.rows[0] if self.rows else None
@@ -199,7 +206,7 @@ class ProcessTable(Lines, can_focus=True):
             lines.append(make_strip([(f"  {fitted}", look.style(tone))], width))
         if not self.rows:
             empty = nothing_text(self._fleet) if self._fleet.hosts else EMPTY
-            text = NO_MATCH if self._fleet.apps else empty
+            text = self.with_keys(NO_MATCH) if self._fleet.apps else empty
             return [
                 *lines,
                 make_strip([], width),
