@@ -147,6 +147,18 @@ def test_the_crash_view_compares_exits() -> None:
     show(play, scenes.trouble())
 
 
+def test_a_narrow_crash_view_says_how_to_leave() -> None:
+    """The keys that fit are named whole, and the one that closes the view is among them."""
+
+    async def play(shown: Shown) -> None:
+        await shown.move_to("newsletter", 0)
+        await shown.press("c")
+        await shown.until(lambda: shown.text().count(NEEDED), "an exit with its error")
+        assert "1 of 10   Left Right move   Esc closes" in shown.lines()[0]
+
+    show(play, scenes.trouble(), size=(80, 24))
+
+
 def test_the_crash_view_of_an_app_without_exits_is_a_notice() -> None:
     """Nothing is opened that would be empty."""
 

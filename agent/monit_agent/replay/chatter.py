@@ -123,10 +123,10 @@ def worker(instance: int, at: float) -> Iterator[Line]:
     yield Line("err" if level == "ERROR" else "out", line.encode())
 
 
-def import_crash(instance: int, at: float) -> bytes:
+def import_crash(instance: int) -> bytes:
     """What a Python program prints that dies of its configuration."""
     return (
-        f"{clock(at, 4)} INFO    newsletter {instance} starts\n"
+        f"INFO: newsletter {instance} starts\n"
         "Traceback (most recent call last):\n"
         '  File "/srv/shop/newsletter.py", line 9, in <module>\n'
         '    KEY = os.environ["MAIL_API_KEY"]\n'

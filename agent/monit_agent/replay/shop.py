@@ -127,7 +127,7 @@ def newsletter() -> ReplayedApp:
         namespace="back",
         created_s_ago=640.0,
         plan=lambda instance, _launch: WorkerPlan(
-            exits_after_s=0.21, last_words=(("err", import_crash(instance, START - 400)),)
+            exits_after_s=0.21, last_words=(("err", import_crash(instance)),)
         ),
     )
 

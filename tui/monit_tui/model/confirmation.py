@@ -136,7 +136,7 @@ def _instances(keys: tuple[RowKey, ...], fleet: Fleet) -> ChosenInstances:
 _WORDS: dict[Verb, tuple[str, str]] = {
     "restart": (
         "Restart",
-        "The workers stop and start again. {list.reload} replaces them one by one instead.",
+        "The workers stop and start again. {list.reload} replaces them one by one.",
     ),
     "reload": (
         "Reload",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -29,6 +30,7 @@ from monit_agent.wire.messages import (
 from monit_tui.compositor import TightCompositor
 from monit_tui.model.crashes import Crash, crashes_of, shown_lines
 from monit_tui.model.processes.rows import RowKey, row_name
+from monit_tui.text.compact import compact_json
 from monit_tui.text.fitting import fit_end, wrap_words
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, make_strip
@@ -69,12 +71,7 @@ class CrashColumns(Lines, can_focus=True):
         columns = max(1, min(count, width // COLUMN_LEAST))
         self._first = max(0, min(self._first, count - columns))
         last = self._first + columns
-        title = f" {row_name(self._key)}: {format_quantity(count, 'exit')}, newest first"
-        place = f"   {self._first + 1}-{last} of {count}" if columns < count else ""
-        keys = "   Left Right move   Enter stacks   Esc closes"
-        head = make_strip(
-            [(printable(title), look.style("strong")), (place + keys, look.style("muted"))], width
-        )
+        head = self._title(columns, width)
         room, over = divmod(width - columns + 1, columns)
         parts: list[list[Strip]] = []
         for number, crash in enumerate(self._crashes[self._first : last]):
@@ -82,6 +79,20 @@ class CrashColumns(Lines, can_focus=True):
         bar = make_strip([(look.glyphs.bar, look.style("muted"))], 1)
         rows = [_joined(list(row), bar) for row in zip(*parts, strict=True)]
         return [head, *rows]
+
+    def _title(self, columns: int, width: int) -> Strip:
+        """Return what is shown, and the keys that fit."""
+        count, first = len(self._crashes), self._first + 1
+        title = f" {row_name(self._key)}: {format_quantity(count, 'exit')}, newest first"
+        places = f"{first}-{first + columns - 1}" if columns > 1 else f"{first}"
+        keys = ["Enter stacks", "Esc closes"]
+        if columns < count:
+            keys = [f"{places} of {count}", "Left Right move", *keys]
+        while len(keys) > 1 and cell_len("   ".join([title, *keys])) > width:
+            del keys[-2]
+        style = self._look.style
+        parts = [(printable(title), style("strong")), ("   ".join(["", *keys]), style("muted"))]
+        return make_strip(parts, width)
 
     def _column(self, crash: Crash, width: int, height: int) -> list[Strip]:
         look, dots = self._look, self._look.glyphs.ellipsis
@@ -101,7 +112,7 @@ class CrashColumns(Lines, can_focus=True):
         ]
         if isinstance(printed, str):
             head.append((printed, "muted"))
-        body = shown_lines([plain_text(line) for line in raw], folded=self._folded)
+        body = shown_lines([_readable(line) for line in raw], folded=self._folded)
         lines = [*head, *body[-max(0, height - len(head)) :]] if height > len(head) else head
         strips = [
             make_strip([(f" {fit_end(printable(text), room, dots)} ", look.style(tone))], width)
@@ -161,6 +172,12 @@ class CrashColumns(Lines, can_focus=True):
                 self.repaint()
 
         self._source.send_request(crash.identity.app_id, request, answered)
+
+
+def _readable(raw: bytes) -> str:
+    """Return a line as the log shows it: JSON as level, message and ``key=value``."""
+    pieces = compact_json(raw, with_time=True)
+    return plain_text(raw) if pieces is None else "".join(piece.text for piece in pieces)
 
 
 def _joined(parts: list[Strip], bar: Strip) -> Strip:

@@ -9,6 +9,7 @@ from textual.strip import Strip
 from monit_agent.client.text.format import UNKNOWN
 from monit_agent.client.text.sanitize import printable
 from monit_tui.model.charts.series import ChartKind
+from monit_tui.text.fitting import fit_end
 from monit_tui.theme import Look
 from monit_tui.widgets.charts import plot
 from monit_tui.widgets.charts.strips import ChartState
@@ -54,7 +55,7 @@ def list_lines(
         ]  # fmt: skip
         value = state.now(kind)
         parts.append((
-            set_cell_size(value, VALUE) if kind.own and kind.own.kind == "text"
+            fit_end(value, VALUE, look.glyphs.ellipsis) if kind.own and kind.own.kind == "text"
             else f"{value:>{VALUE}}",
             look.style("muted" if value == UNKNOWN else "plain"),
         ))  # fmt: skip
