@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.command_line import in_terminal, monit, monit_error, row, script
+from support.command_line import MONIT, in_terminal, monit, monit_error, row, script
 from support.waiting import wait_until
 from support.watching import watches_files
 
@@ -164,6 +165,31 @@ def test_a_switched_link_restarts_the_app_and_is_followed(tmp_path: Path) -> Non
 def _touched(path: Path) -> bool:
     path.write_text("x")  # again and again: the watch of the new folder may not have begun yet
     return "files changed: util.py" in _causes("app")
+
+
+LIMITED = ["unshare", "--user", "--map-root-user", "sh", "-c"]
+
+
+@pytest.mark.skipif(
+    subprocess.run(
+        [*LIMITED, "echo 9 > /proc/sys/user/max_inotify_watches"], stderr=subprocess.DEVNULL
+    ).returncode,
+    reason="needs a user namespace of its own",
+)
+@pytest.mark.parametrize("limit", ["watches", "instances"])
+def test_a_limit_of_the_kernel_is_named_with_the_way_out(tmp_path: Path, limit: str) -> None:
+    """A project has more folders than a user may watch on many machines; the app runs all the
+    same."""
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    path = script(tmp_path)
+    lower = f"echo {int(limit == 'watches')} > /proc/sys/user/max_inotify_{limit}"
+    words = [*MONIT, "start", str(path), "--name", "app", "--watch"]
+    subprocess.run([*LIMITED, f'{lower} && exec "$@"', "sh", *words], check=True, cwd=tmp_path)
+    wait_until(lambda: _events("app", "watch_failed"), what="it is recorded")
+    (why,) = _events("app", "watch_failed")
+    assert f"sysctl fs.inotify.max_user_{limit}=" in why
+    assert "Error" not in why
+    assert row("app")["status"] == "online"
 
 
 def test_bad_patterns_are_refused(tmp_path: Path) -> None:

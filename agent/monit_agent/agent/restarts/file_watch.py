@@ -6,6 +6,7 @@ an app uses it.
 """
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
 from monit_agent.agent.journal_errors import log_exception
+from monit_agent.system.procfs import read_file
 
 STEP_MS, GROUP_MS = 50, 200
 """What comes so close together is handed over from the native thread in one piece."""
@@ -108,7 +110,7 @@ class FileWatch:
         except Exception as error:  # noqa: BLE001 (the border of the thread: limits, permissions)
             if _identity(self.folder) == identity:
                 log_exception(f"watching {self.folder} failed")
-                self._call(self._reports.failed, str(error))
+                self._call(self._reports.failed, _reason(error))
                 return False
         return True
 
@@ -145,6 +147,29 @@ class FileWatch:
             if count > ENTRIES or any(self._matters(os.path.join(parent, name)) for name in names):
                 return True
         return False
+
+
+def _reason(error: Exception) -> str:
+    """Return why watching failed, and what to do. watchfiles passes on the texts of its core."""
+    text = str(error)
+    if "MaxFilesWatch" in text:
+        limit = _limit("max_user_watches")
+        return (
+            f"a user may watch {limit} folders and files, and there are more: "
+            "raise it with sysctl fs.inotify.max_user_watches=N, or watch less with --watch FOLDER"
+        )
+    if f"os error {errno.EMFILE}" in text:
+        limit = _limit("max_user_instances")
+        return (
+            f"a user may have {limit} watchers, and they are in use: "
+            "raise it with sysctl fs.inotify.max_user_instances=N"
+        )
+    return text.partition(" (Error {")[0]
+
+
+def _limit(name: str) -> str:
+    raw = read_file(f"/proc/sys/fs/inotify/{name}")
+    return raw.decode("ascii").strip() if raw else "only so many"
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
