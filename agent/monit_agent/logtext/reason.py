@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,14 @@ _DULL = re.compile(
 )
 _BEFORE_REASON = re.compile(r"^[ ]*[|] |^Caused by: ")
 _FIELDS = ("error", "err", "exception", "exc_info", "message", "msg", "event")
+
+
+def exit_reason(lines: Sequence[bytes], code: int | None, signal_number: int | None) -> str:
+    """Return the line that says why a worker exited, "" without one. Neither exit code 0 nor
+    SIGKILL, which comes from outside, is explained by whatever happened to be printed last: then
+    only a line that names an error is a reason."""
+    errors_only = code == 0 or signal_number == signal.SIGKILL
+    return reason_of(lines, errors_only=errors_only)
 
 
 def reason_of(lines: Sequence[bytes], *, errors_only: bool = False) -> str:

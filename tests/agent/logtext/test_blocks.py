@@ -1,11 +1,13 @@
 """What a runtime prints about an exception is one block, and its reason is the right line."""
 
+import signal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monit_agent.logtext.blocks import Kind, find_blocks
-from monit_agent.logtext.reason import reason_of
+from monit_agent.logtext.reason import exit_reason, reason_of
 
 PYTHON_CHAINED = b"""\
 Traceback (most recent call last):
@@ -189,3 +191,16 @@ def test_any_lines_are_divided_completely(lines: list[bytes]) -> None:
         at = block.stop
     assert at == len(lines)
     assert "\n" not in reason_of(lines)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "plain"),
+    [(1, None, "served 7"), (None, signal.SIGTERM, "served 7"), (0, None, ""), (None, 9, "")],
+)
+def test_what_was_printed_last_does_not_explain_every_exit(
+    code: int | None, number: int | None, plain: str
+) -> None:
+    """Nothing that a program printed explains SIGKILL, and 0 is no error; a line that names an
+    error counts always."""
+    assert exit_reason([b"started", b"served 7"], code, number) == plain
+    assert exit_reason([b"OSError: no disk", b"served 7"], code, number) == "OSError: no disk"

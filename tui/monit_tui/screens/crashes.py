@@ -106,7 +106,7 @@ class CrashColumns(Lines, can_focus=True):
         head: list[tuple[str, Tone]] = [
             (f"{format_date_and_time(crash.exit.at)}  {crash.identity}", "muted"),
             (exit_text(crash.exit), "bad"),
-            *((text, "warn") for text in wrap_words(error_of(raw), room)[:3]),
+            *((text, "warn") for text in wrap_words(error_of(raw, crash.exit), room)[:3]),
             *((text, "bad") for text in wrap_words(hint, room)[:3] if hint),
             (look.glyphs.rule * room, "muted"),
         ]

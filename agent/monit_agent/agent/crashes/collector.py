@@ -15,7 +15,7 @@ from monit_agent.agent.keeper.state import AppState
 from monit_agent.agent.logs.reader import StreamReader
 from monit_agent.agent.sampling.ring import MetricColumns
 from monit_agent.logtext.reason import LINES as REASON_LINES
-from monit_agent.logtext.reason import reason_of
+from monit_agent.logtext.reason import exit_reason
 from monit_agent.wire.limits import CRASH_LINES
 from monit_agent.wire.messages import (
     AppRecord,
@@ -184,7 +184,8 @@ class CrashCollector:
             stream: _printed(self._sources.reader(number, stream), stream, since_ns, int(end * 1e9))
             for stream in streams
         }
-        reasons = (reason_of([raw for _, raw in printed[stream]]) for stream in streams)
+        ended = exit_.code, exit_.signal
+        reasons = (exit_reason([raw for _, raw in printed[stream]], *ended) for stream in streams)
         reason = next((each for each in reasons if each), "")
         lines = [line for stream in reversed(streams) for line, _ in printed[stream]]
         lines.sort(key=lambda line: line.at_ns)  # stable: each stream stays in its order

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from monit_agent.client.text.sanitize import escape_controls
-from monit_agent.logtext.reason import reason_of
+from monit_agent.logtext.reason import exit_reason
 from monit_agent.wire.messages import Exit, LogPart
 
 LINES = 80
@@ -14,10 +14,8 @@ LATE_S = 0.5
 
 
 def last_error(part: LogPart, end: Exit) -> str:
-    """Return the line of ``part`` that says why a worker exited, "" when there is none. Exit code 0
-    is no error, so only a line that names one is a reason."""
-    lines = lines_until(part, end.at)
-    return escape_controls(reason_of(lines, errors_only=end.code == 0))
+    """Return the line of ``part`` that says why a worker exited, "" when there is none."""
+    return error_of(lines_until(part, end.at), end)
 
 
 def lines_until(part: LogPart, exited_at: float) -> list[bytes]:
@@ -29,6 +27,6 @@ def lines_until(part: LogPart, exited_at: float) -> list[bytes]:
     return data.split(b"\n")[:-1] if data.endswith(b"\n") else data.split(b"\n")
 
 
-def error_of(lines: Sequence[bytes]) -> str:
-    """Return the line of ``lines`` that names an error best."""
-    return escape_controls(reason_of(lines))
+def error_of(lines: Sequence[bytes], end: Exit) -> str:
+    """Return the line of ``lines`` that says why a worker exited, "" when there is none."""
+    return escape_controls(exit_reason(lines, end.code, end.signal))
