@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Self, TypeVar
 
+from monit_agent.agent.logs.literal_scan import LiteralScan
 from monit_agent.agent.logs.reader import Times, index_records
 from monit_agent.agent.logs.search_blocks import BlockReader, LogBlock
 from monit_agent.agent.logs.segments import Segments
@@ -23,7 +24,7 @@ FOUND_BYTES = 512 * 1024
 """A piece ends with the block in which this much was found."""
 
 SLOW_LINE_S = 0.1
-"""After this time a line counts as unclear: with a bad expression it could take years."""
+"""After this CPU time a line counts as unclear: with a bad expression it could take years."""
 
 UNCLEAR = 3
 """Unclear lines after which a piece ends."""
@@ -32,6 +33,8 @@ FOUND_S = 0.03
 """When something was found, a piece ends so soon that nobody waits for it."""
 
 _TICK_S = 0.02
+
+_SLOW_TICKS = round(SLOW_LINE_S / _TICK_S)
 
 Returned = TypeVar("Returned")
 
@@ -76,41 +79,51 @@ class SearchPiece(NamedTuple):
 
 class Stopwatch:
     """Ends a piece when its time is over, and interrupts an expression on a slow line. Only one
-    at a time, in the main thread: the interpreter looks for signals within a match too."""
+    at a time, in the main thread: the interpreter looks for signals within a match too.
+
+    A line is slow by the CPU time that it takes: on a busy machine, a process may wait long within
+    any line.
+    """
 
     def __init__(self, limit_s: float) -> None:
         self.is_over = False
         self._began = time.monotonic()
-        self._end = self._began + limit_s
-        self._test_began: float | None = None
+        self._limit_s = limit_s
+        self._ticks = 0
+        self._slow_tick: int | None = None
+        """The tick at which the test that runs is a slow one; None while none runs."""
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGALRM, self._tick)
-        signal.setitimer(signal.ITIMER_REAL, _TICK_S, _TICK_S)
+        signal.signal(signal.SIGALRM, self._end)
+        signal.signal(signal.SIGVTALRM, self._tick)
+        signal.setitimer(signal.ITIMER_REAL, self._limit_s)
+        signal.setitimer(signal.ITIMER_VIRTUAL, _TICK_S, _TICK_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
     def run(self, test: Callable[[bytes], Returned], raw: bytes) -> Returned:
         """Return what ``test`` returns for a line or a block; raise `SlowLineError`."""
-        self._test_began = time.monotonic()
+        self._slow_tick = self._ticks + _SLOW_TICKS
         try:
             return test(raw)
         finally:
-            self._test_began = None
+            self._slow_tick = None
 
     @property
     def is_found_time(self) -> bool:
         """Return whether what was found until now is worth an answer."""
         return time.monotonic() >= self._began + FOUND_S
 
+    def _end(self, *_: Any) -> None:
+        self.is_over = True
+
     def _tick(self, *_: Any) -> None:
-        now = time.monotonic()
-        self.is_over = self.is_over or now >= self._end
-        began = self._test_began
-        if began is not None and now - began >= SLOW_LINE_S:
-            self._test_began = None
+        self._ticks += 1
+        if self._slow_tick is not None and self._ticks >= self._slow_tick:
+            self._slow_tick = None
             raise SlowLineError
 
 
@@ -133,6 +146,14 @@ class PieceSearch:
         self._lines: list[Found] = []
         self._line_by_line = False
         """The expression takes too long for a block: a slow line must be found in it."""
+        expression = query.expression
+        self._scan: LiteralScan | None = None
+        """With a level, lines belong to those before them, and none can be passed over."""
+        if expression is not None and expression.literals and query.level is None:
+            self._scan = LiteralScan(
+                stream, expression, low, high, lambda: self._is_enough(0),
+                counts=expression.is_literal and not query.limit,
+            )  # fmt: skip
 
     def run(self, position: int) -> SearchPiece:
         """Search on from ``position``."""
@@ -140,13 +161,14 @@ class PieceSearch:
         backward = self._query.backward
         found_bytes = 0
         while not self._is_done(position) and not self._is_enough(found_bytes):
+            position = self._pass_over(position)
             block = self._blocks.before(position) if backward else self._blocks.beginning(position)
             if not block.data:
                 position = block.low
                 continue
             spans, position = self._test(block)
-            self._scanned += block.high - position if backward else position - block.low
             self._matches += len(spans)
+            self._scanned += block.high - position if backward else position - block.low
             if spans and self._query.limit:
                 found_bytes += self._add(self._with_context(block, spans))
         return SearchPiece(
@@ -180,6 +202,17 @@ class PieceSearch:
         soon = bool(self._lines) and self._watch.is_found_time
         over = self._watch.is_over or self._unclear >= UNCLEAR
         return enough or soon or over or found_bytes >= FOUND_BYTES
+
+    def _pass_over(self, position: int) -> int:
+        """Return the position behind the lines that follow and cannot match."""
+        if self._scan is None:
+            return position
+        backward = self._query.backward
+        found = self._scan.before(position) if backward else self._scan.after(position)
+        self._scanned += abs(found - position)
+        self._matches += self._scan.matches
+        self._scan.matches = 0
+        return found
 
     # ------------------------------------------------------------ lines
 
@@ -216,6 +249,7 @@ class PieceSearch:
         if expression is None:
             return None
         exact = expression.is_literal and level is None and b"\x1b" not in block.data
+        exact = exact and not self._line_by_line
         return None if exact else expression
 
     def _tested(

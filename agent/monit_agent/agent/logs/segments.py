@@ -34,6 +34,11 @@ class _Segment:
         count = min(count, self.end - offset)
         return os.pread(self.fd, count, offset - self.base) if count > 0 else b""
 
+    def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill the beginning of ``view`` with the bytes from ``offset`` on; return how many."""
+        count = min(len(view), self.end - offset)
+        return os.preadv(self.fd, [view[:count]], offset - self.base) if count > 0 else 0
+
 
 class _CompressedSegment(_Segment):
     """The same of a compressed file. ``rows`` is its table."""
@@ -60,6 +65,12 @@ class _CompressedSegment(_Segment):
             parts.append(member[at - first : stop - first])
             at = self._begins[number + 1]
         return b"".join(parts)
+
+    def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill the beginning of ``view`` with the bytes from ``offset`` on; return how many."""
+        found = self.read(offset, len(view))
+        view[: len(found)] = found
+        return len(found)
 
     def _decompress(self, number: int) -> bytes:
         if self._member[0] != number:
@@ -164,6 +175,22 @@ class Segments:
         first = max(segment.base, stop - count)
         found = segment.read(first, stop - first)
         return found if len(found) == stop - first else b""
+
+    def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill the beginning of ``view`` with the bytes from ``offset`` on, of one file; return how
+        many, 0 in a gap and at the end."""
+        segment = self._segment_at(offset)
+        return segment.read_into(offset, view) if segment is not None else 0
+
+    def read_into_before(self, stop: int, view: memoryview) -> int:
+        """Fill the beginning of ``view`` with the bytes that end at ``stop``, of one file; return
+        how many, 0 behind a gap and at the beginning."""
+        segment = self._segment_at(stop - 1)
+        if segment is None:
+            return 0
+        first = max(segment.base, stop - len(view))
+        size = stop - first
+        return size if segment.read_into(first, view[:size]) == size else 0
 
     def _segment_at(self, offset: int) -> _Segment | None:
         """Return the file that holds a byte; None in a gap."""

@@ -1,5 +1,6 @@
 """Searching a stream in pieces finds what a search of all its lines would."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monit_agent.agent.logs import search_blocks
+from monit_agent.agent.logs import literal_scan, search_blocks
 from monit_agent.agent.logs.compress import compress_rotated
 from monit_agent.agent.logs.search import PieceSearch, Query, SearchPiece, Stopwatch
 from monit_agent.agent.logs.segments import Segments
@@ -33,6 +34,7 @@ class Written(NamedTuple):
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few lines, so that a short stream has many."""
     monkeypatch.setattr(search_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(literal_scan, "WINDOW_BYTES", 48)
 
 
 def write(folder: Path, lines: list[bytes], files: list[int], compressed: bool) -> Written:
@@ -118,6 +120,34 @@ def test_pieces_together_find_every_match_once(  # noqa: PLR0917
 
 
 @exact
+@given(
+    st.lists(st.sampled_from([b"hit", b"a HIT hit", b"miss", b"", b"x" * 70, b"h\x1b[31mit\x1b[0m",
+                              b"hi", b"t"]), max_size=60),
+    st.lists(st.integers(1, 20), max_size=3), st.booleans(), st.booleans(), st.booleans(),
+    st.sampled_from(["hit", "h[i]t hit|miss", "hit$", "hit.", "no"]),
+)  # fmt: skip
+def test_what_is_passed_over_holds_no_match(  # noqa: PLR0917
+    tmp_path: Path,
+    lines: list[bytes],
+    files: list[int],
+    compressed: bool,
+    backward: bool,
+    ignore_case: bool,
+    text: str,
+) -> None:
+    """With a literal, whole parts of a stream are not read line by line: what is found, counted and
+    searched is the same, also for a literal with a colour in it."""
+    written = write(tmp_path, lines, files, compressed)
+    expression = Expression(text, ignore_case=ignore_case)
+    expected = [(at, line) for at, line in written.lines if expression.matches(line)]
+    for limit in (0, 100):
+        found = list(pieces(written, Query(expression, None, backward, limit)))
+        assert sum(piece.matches for piece in found) == len(expected)
+        assert sum(piece.scanned for piece in found) == written.end - 5
+    assert sorted((line.offset, line.data) for piece in found for line in piece.lines) == expected
+
+
+@exact
 @given(*CONTENTS)
 def test_a_level_keeps_stacks_whole_over_blocks(
     tmp_path: Path, lines: list[bytes], files: list[int], compressed: bool, backward: bool
@@ -133,6 +163,39 @@ def test_a_level_keeps_stacks_whole_over_blocks(
         if is_error:
             shown[offset] = line
     assert {line.offset: line.data for piece in found for line in piece.lines} == shown
+
+
+class _Endless(Expression):
+    """One that finds no end in a block of several lines."""
+
+    def candidates(self, block: bytes) -> Iterator[tuple[int, int]]:
+        """Use the processor until somebody ends it."""
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("limit", [0, 100])
+def test_a_block_that_takes_too_long_is_searched_line_by_line(tmp_path: Path, limit: int) -> None:
+    """Also for a plain text: only lines that hold it are found."""
+    written = write(tmp_path, [b"hit", b"\x1b[1mmiss", b"a hit", b"miss"], [], False)
+    query = Query(_Endless("hit"), limit=limit)
+    with Segments(written.names) as stream, Stopwatch(60.0) as watch:
+        piece = PieceSearch(stream, query, stream.begin, stream.end, watch).run(stream.end)
+    assert piece.matches == 2
+    assert [line.data for line in piece.lines] == ([b"hit", b"a hit"] if limit else [])
+
+
+def test_a_line_is_slow_by_its_own_time() -> None:
+    """On a busy machine, a process that had to wait within a line has not found a slow one."""
+    with Stopwatch(60.0) as watch:
+
+        def wait_for_another(raw: bytes) -> bytes:
+            subprocess.run(
+                ["sh", "-c", "i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done"], check=True
+            )
+            return raw
+
+        assert watch.run(wait_for_another, b"line") == b"line"
 
 
 def test_lines_are_dated_by_the_index(tmp_path: Path) -> None:
