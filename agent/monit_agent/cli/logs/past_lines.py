@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from monit_agent.cli.logs.log_fold import folded, folded_lines
 from monit_agent.cli.logs.log_search import Group, LogQuery, StreamSearch, last_matches
 from monit_agent.cli.logs.log_stream import Ask, LogStream
 from monit_agent.cli.render import output, terminal
@@ -92,6 +91,8 @@ class PastLines:
         if lines is None and not self._selection.newest_first:
             found = [each.forward() for each in searches]
             if self._selection.folds:
+                from monit_agent.cli.logs.log_fold import folded  # noqa: PLC0415 — takes 2 ms
+
                 found = [folded(each) for each in found]
             self._write_groups(heapq.merge(*found, key=_first_at))
         else:
@@ -106,6 +107,8 @@ class PastLines:
             if self._selection.newest_first:
                 self._write_groups(group[::-1] for group in newest)
             elif self._selection.folds:
+                from monit_agent.cli.logs.log_fold import folded_lines  # noqa: PLC0415 — takes 2 ms
+
                 chosen = [line for group in reversed(list(newest)) for line in group]
                 self._writer.write(folded_lines(chosen))
             else:

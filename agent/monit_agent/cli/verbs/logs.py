@@ -8,10 +8,8 @@ from click.core import ParameterSource
 
 from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option
-from monit_agent.cli.control.requests import CommandWords, request_targets
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
-from monit_agent.cli.logs.json_stream import follow_as_json
 from monit_agent.cli.logs.log_reader import LogReader
 from monit_agent.cli.logs.log_search import LogQuery
 from monit_agent.cli.logs.past_lines import LogSelection
@@ -200,6 +198,10 @@ def logs(
         if follows and not there.apps:
             output.write_message("no apps yet; waiting for the first one (Ctrl-C ends)")
         if as_json and follows and selection.is_plain:
+            from monit_agent.cli.logs.json_stream import (  # noqa: PLC0415 — takes 3 ms
+                follow_as_json,
+            )
+
             return follow_as_json(source, monit_home(), chosen, selection)
         reader = LogReader(source, monit_home(), there, selection, writer)
         if count:
@@ -234,6 +236,8 @@ def _is_given(option: str) -> bool:
 
 
 def _reopen(targets: Sequence[str]) -> int:
+    from monit_agent.cli.control.requests import CommandWords, request_targets  # noqa: PLC0415 — takes 10 ms
+
     return request_targets(
         targets,
         lambda numbers: ReopenLogs(instances=numbers),
