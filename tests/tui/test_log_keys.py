@@ -54,6 +54,31 @@ STACK = (
 )
 
 
+def test_keys_answer_whatever_expression_is_searched_for() -> None:
+    """`(a+)+$` would take years on one line: typed, searched for and as a filter, it matches
+    nothing there, and the next key works."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("one cup", "a" * 5000 + "!", "two cups")
+        await log.pass_time()
+        await log.press("slash")
+        await log.type("(a+)+$")
+        await log.until(
+            lambda: "no match for '(a+)+$'" in log.toasts(), "the whole log is searched"
+        )
+        await log.press("slash")
+        await log.type("one")
+        assert log.cursor_text() == "one cup"
+        await log.press("ampersand")
+        await log.type("(a+)+$")
+        assert "to show all lines" in log.lines()[0]
+        await log.press("ampersand")
+        await log.type("cup")
+        assert log.texts() == ["one cup", "two cups"]
+
+    show(play)
+
+
 def test_search_highlights_matches_and_moves_between_them() -> None:
     """A search moves to the last match; n goes to older ones, N to newer ones, and the place among
     all matches, from the newest, is shown. Both continue at the other end and say so. Esc clears

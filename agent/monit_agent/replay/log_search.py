@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from monit_agent.client.logs.slow_match import SlowMatchError, match_in_time
 from monit_agent.logtext.expression import Expression, Span, line_spans
 from monit_agent.logtext.levels import spans_of_level
 from monit_agent.replay.log import ReplayedLog
@@ -38,7 +39,7 @@ def search_log(log: ReplayedLog, request: LogSearch) -> Answer:
         for span in (
             spans_of_level(piece.data, request.level) if request.level else line_spans(piece.data)
         )
-        if expression.matches(piece.data[slice(*span)])
+        if _matches(expression, piece.data[slice(*span)])
     ]
     if request.limit:
         spans = spans[-request.limit :] if request.backward else spans[: request.limit]
@@ -59,6 +60,13 @@ def search_log(log: ReplayedLog, request: LogSearch) -> Answer:
         begin=log.begin,
         end=log.end,
     )
+
+
+def _matches(expression: Expression, raw: bytes) -> bool:
+    try:
+        return match_in_time(expression.matches, raw)
+    except SlowMatchError:
+        return False
 
 
 def _with_context(piece: LogPart, spans: list[Span], request: LogSearch) -> Iterator[FoundLine]:

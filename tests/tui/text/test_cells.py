@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
 
+from monit_agent.client.logs.filter import Matcher
 from monit_tui.text.cells import Parts, cropped, highlighted, styled, wrapped
 
 BASE = Style()
@@ -113,7 +114,8 @@ def test_only_matches_are_highlighted(pieces: list[str], pattern: str) -> None:
     """Exactly the characters of matches have the style, also across parts."""
     found = re.compile(pattern)
     whole = "".join(pieces)
-    shown = highlighted([(piece, BASE) for piece in pieces], found, Style(reverse=True))
+    spans = Matcher(pattern).spans
+    shown = highlighted([(piece, BASE) for piece in pieces], spans, Style(reverse=True))
     assert text(shown) == whole
     flags = [bool(style.reverse) for part, style in shown for _ in part]
     expected = [False] * len(whole)

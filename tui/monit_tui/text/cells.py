@@ -5,8 +5,7 @@ Everything here takes and returns `Parts`: pieces of text with their style. Each
 because Textual fails under ``NO_COLOR`` on a cell without one.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -49,10 +48,12 @@ def style_of(style: TextStyle) -> Style:
     )
 
 
-def highlighted(parts: Parts, pattern: re.Pattern[str], style: Style) -> Parts:
-    """Return ``parts`` with ``style`` over everything that matches."""
-    text = "".join(part for part, _ in parts)
-    found = [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+def highlighted(
+    parts: Parts, matches: Callable[[str], list[tuple[int, int]]], style: Style
+) -> Parts:
+    """Return ``parts`` with ``style`` over everything that matches: ``matches`` returns where, in
+    order."""
+    found = matches("".join(part for part, _ in parts))
     if not found:
         return parts
     edges = sorted({edge for span in found for edge in span})

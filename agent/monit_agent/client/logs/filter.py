@@ -4,25 +4,36 @@ import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from monit_agent.client.logs.merged import MergedRows
 from monit_agent.client.logs.rows import Run, StreamKey
+from monit_agent.client.logs.slow_match import SlowMatchError, match_in_time
 from monit_agent.client.text.sanitize import plain_text
 from monit_agent.logtext.levels import RANK, Level, level_of
 from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.messages import Stream
+
+Found = TypeVar("Found")
 
 _OPTION = re.compile(
     r"\s*(?:-C ?(?P<context>\d{1,3})|:(?P<word>out|err|debug|info|warn|error))(?:\s+|$)"
 )
 
 
+SLOW_LINES = 3
+"""Lines for which an expression takes too long, before no more are tried: 0.3 s in all."""
+
+_REPEATS = frozenset("*+{")
+"""Without one of these, the time for a line is bounded by its length."""
+
+
 class Matcher:
     """A text to search for: a regular expression, or the text itself when it is not one.
 
     Lower case matches both cases, as in vim's smartcase. The search runs on what the screen
-    shows, so that colours inside a word do not hide it.
+    shows, so that colours inside a word do not hide it. An expression that takes too long for some
+    lines matches nothing more.
     """
 
     def __init__(self, text: str) -> None:
@@ -33,13 +44,33 @@ class Matcher:
             self.pattern = re.compile(text, flags)
         except re.error:
             self.pattern = re.compile(re.escape(text), flags)
+        self._slow_lines = 0
+        self._may_be_slow = not _REPEATS.isdisjoint(text)
         self._bytes = re.compile(self.pattern.pattern.encode(), flags) if text.isascii() else None
 
     def matches(self, raw: bytes) -> bool:
         """Return whether a line contains it."""
         if self._bytes is not None and raw.isascii() and b"\x1b" not in raw and b"\r" not in raw:
-            return self._bytes.search(raw) is not None
-        return self.pattern.search(plain_text(raw)) is not None
+            return self._in_time(self._bytes.search, raw) is not None
+        return self._in_time(self.pattern.search, plain_text(raw)) is not None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where it is in a text, without empty matches."""
+        found = self._in_time(
+            lambda each: [one.span() for one in self.pattern.finditer(each)], text
+        )
+        return [(start, stop) for start, stop in found or () if stop > start]
+
+    def _in_time(self, match: Callable[[Any], Found], text: Any) -> Found | None:
+        if not self._may_be_slow:
+            return match(text)
+        if self._slow_lines >= SLOW_LINES:
+            return None
+        try:
+            return match_in_time(match, text)
+        except SlowMatchError:
+            self._slow_lines += 1
+            return None
 
 
 class LogFilter(NamedTuple):

@@ -1,6 +1,5 @@
 """One row of a log as lines of cells: gutter (mark, time, instance, stream), then the text."""
 
-import re
 import time
 from typing import Literal, NamedTuple
 from zlib import crc32
@@ -8,10 +7,10 @@ from zlib import crc32
 from rich.style import Style
 from textual.strip import Strip
 
+from monit_agent.client.logs.filter import Matcher
 from monit_agent.client.logs.folded import Fold
 from monit_agent.client.logs.rows import LogGap, LogLine, Row
 from monit_agent.client.text.format import format_bytes
-from monit_agent.client.text.sanitize import plain_text
 from monit_agent.logtext.levels import Level, level_of
 from monit_agent.wire.ids import InstanceId
 from monit_tui.text.cells import Parts, cropped, highlighted, over_span, styled, wrapped
@@ -58,7 +57,7 @@ class RowLayout(NamedTuple):
     """First column of the text, when rows are not wrapped."""
     open_key: str = "Enter"
     """The key that loads skipped lines."""
-    query: re.Pattern[str] | None = None
+    query: Matcher | None = None
 
     @property
     def gutter(self) -> int:
@@ -152,9 +151,9 @@ def _compact(raw: bytes, layout: RowLayout, base: Style) -> Parts | None:
     pieces = compact_json(raw, with_time=layout.stamps == "off")
     if pieces is None:
         return None
-    if layout.query is not None and layout.query.search(plain_text(raw)):
+    if layout.query is not None and layout.query.matches(raw):
         text = "".join(piece.text for piece in pieces)
-        if not layout.query.search(text):
+        if not layout.query.matches(text.encode(errors="backslashreplace")):
             return None
     muted = layout.look.style("muted")
     parts: Parts = []
@@ -196,7 +195,7 @@ def _fit(parts: Parts, layout: RowLayout) -> list[Parts]:
 
 
 def _searched(parts: Parts, layout: RowLayout) -> Parts:
-    return highlighted(parts, layout.query, _MATCH) if layout.query else parts
+    return highlighted(parts, layout.query.spans, _MATCH) if layout.query else parts
 
 
 def _with_ends(parts: Parts, row: LogLine, layout: RowLayout) -> Parts:

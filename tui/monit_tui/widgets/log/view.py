@@ -75,7 +75,7 @@ class LogView(Lines):
     def set_search(self, matcher: Matcher | None) -> None:
         """Highlight what matches, and count it."""
         self.found = FoundRows(self.book.merged, self.shown, matcher) if matcher else None
-        self.set_layout(query=matcher.pattern if matcher else None)
+        self.set_layout(query=matcher)
 
     def add_flushed(self, done: FlushResult) -> None:
         """Add the rows of a flush of the book."""
