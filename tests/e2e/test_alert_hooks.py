@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +25,9 @@ pytestmark = pytest.mark.usefixtures("home")
 
 IDLE = "import time\nwhile True: time.sleep(1)\n"
 SECRET = "T0P-S3CRET"
+needs_openssl = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="no openssl here, which makes certificates"
+)
 SMALL = "small=rss_bytes > 1M for 1s"
 
 
@@ -33,9 +39,24 @@ class _Inbox(ThreadingHTTPServer):
         self.received: list[dict[str, Any]] = []
         self.statuses = list(statuses)
 
+    scheme = "http"
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hooks/{SECRET}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/hooks/{SECRET}"
+
+    def speak_tls(self, certificate: Path) -> None:
+        """Accept TLS alone from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+        # the handshake is made by the thread of the connection, which may fail alone
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.scheme = "https"
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that end a handshake."""
 
     def kinds(self) -> list[str]:
         return [each["kind"] for each in self.received]
@@ -72,9 +93,37 @@ def inbox(*statuses: int) -> Iterator[_Inbox]:
         server.server_close()
 
 
+def certificate(folder: Path, host: str) -> Path:
+    """Return a certificate that signed itself, beside its key."""
+    path = folder / f"{host}.pem"
+    kind = "DNS" if host[0].isalpha() else "IP"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += [
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=hooks",
+        "-addext",
+        f"subjectAltName={kind}:{host}",
+    ]
+    words += ["-keyout", str(path.with_suffix(".key")), "-out", str(path)]
+    subprocess.run(words, check=True, capture_output=True)
+    return path
+
+
 def start(folder: Path, *options: str, text: str = IDLE) -> None:
     """Start the app with these options and without a time of grace."""
     command("start", str(script(folder, text=text)), "--alert-grace", "0", *options, cwd=folder)
+
+
+def apply(folder: Path, **alerts: str) -> None:
+    """Apply a config file with these settings of alerts: to the running app, without a restart."""
+    settings = "".join(f'{key.replace("_", "-")} = "{value}"\n' for key, value in alerts.items())
+    script(folder, text=IDLE)
+    text = f'[apps.app]\nscript = "app.py"\n[apps.app.alerts]\n{settings}'
+    (folder / "monit.toml").write_text(text)
+    monit("apply", cwd=folder)
 
 
 def hooks() -> dict[str, dict[str, Any]]:
@@ -201,6 +250,53 @@ def test_what_a_webhook_answers_is_reported_as_it_is(
         start(tmp_path, "--alert-webhook", server.url)
         done = command("alerts", "test", "app")
         assert (done.returncode, text in done.stdout) == (1, True)
+        assert server.received == []
+
+
+@needs_openssl
+def test_a_certificate_that_nobody_signed_is_named_and_can_be_trusted(tmp_path: Path) -> None:
+    """The webhook's own certificate authority is a file; without it the failure says so, once, and
+    the running app gets it without a restart."""
+    with inbox() as server:
+        own = certificate(tmp_path, "127.0.0.1")
+        server.speak_tls(own)
+        apply(tmp_path, webhook=server.url)
+        pid = row("app")["pid"]
+        done = command("alerts", "test", "app")
+        assert done.returncode == 1
+        assert "failed, its certificate is not accepted: self" in done.stdout
+        assert "set alerts.webhook-ca to a file (PEM)" in done.stdout
+        assert server.received == []
+
+        apply(tmp_path, webhook=server.url, webhook_ca=own.name)
+        done = command("alerts", "test", "app")
+        assert (done.returncode, server.kinds()) == (0, ["test"]), done
+        assert row("app")["pid"] == pid
+        assert f"{own}" in monit("describe", "app")
+
+
+@needs_openssl
+def test_what_is_wrong_with_tls_is_said_in_words(tmp_path: Path) -> None:
+    """A certificate of another host, a port without TLS, a file that holds no certificate."""
+    with inbox() as server:
+        apply(tmp_path, webhook=server.url.replace("http:", "https:"))
+        assert "no TLS at this port; write http://" in command("alerts", "test", "app").stdout
+
+    with inbox() as server:
+        other = certificate(tmp_path, "elsewhere.example")
+        server.speak_tls(other)
+        apply(tmp_path, webhook=server.url, webhook_ca=str(other))
+        shown = command("alerts", "test", "app").stdout
+        assert "its certificate is not accepted: " in shown
+        assert "not valid for '127.0.0.1'" in shown
+        assert "webhook-ca" not in shown
+
+        for path, why in ((script(tmp_path, "no.pem"), "holds no certificates (PEM)"),
+                          (tmp_path / "gone.pem", "No such file or directory")):  # fmt: skip
+            apply(tmp_path, webhook=server.url, webhook_ca=str(path))
+            shown = command("alerts", "test", "app").stdout
+            assert f"failed, alerts.webhook-ca: {path}" in shown
+            assert why in shown
         assert server.received == []
 
 

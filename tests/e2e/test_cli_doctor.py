@@ -83,6 +83,42 @@ def test_other_versions_and_an_installation_that_is_gone_are_named(
         app.close()
 
 
+def test_a_hook_that_cannot_be_run_is_named_before_it_is_needed(home: Path, tmp_path: Path) -> None:
+    """Missing, not executable, without its interpreter, not in PATH: each with what to do."""
+    hook = tmp_path / "page"
+    app = ("start", str(script(tmp_path)), "--name", "web", "--alert-command")
+    monit(*app, f"{hook} --loud")
+    one = bad(findings(code=1), "hooks")
+    assert one["text"] == f"web: alert command {hook} does not exist"
+    assert one["todo"] == "correct alerts.command, then run monit alerts test web"
+    hook.write_text("#!/no/such/shell\n")
+    assert f"is not executable; run chmod +x {hook}" in bad(findings(code=1), "hooks")["text"]
+    hook.chmod(0o755)
+    assert "'/no/such/shell'" in bad(findings(code=1), "hooks")["text"]
+    hook.write_text("#!/bin/sh\n")
+    assert "no notice was sent yet (web)" in findings()["hooks"][0]["text"]
+    monit("alerts", "test", "web")
+    assert "the hooks of web took 1 notice" in findings()["hooks"][0]["text"]
+    monit("delete", "web")
+    monit(*app, "no-such-program-anywhere")
+    assert "is not in the PATH" in bad(findings(code=1), "hooks")["text"]
+
+
+def test_hooks_that_failed_last_are_named(home: Path, tmp_path: Path) -> None:
+    """A command that exits with an error, and a webhook at which nobody answers."""
+    hook = script(tmp_path, "page", "#!/bin/sh\necho no mail >&2\nexit 3\n")
+    hook.chmod(0o755)
+    ca = tmp_path / "gone.pem"
+    named = ("--alert-command", str(hook), "--alert-webhook", "http://127.0.0.1:1/secret")
+    monit("start", str(script(tmp_path)), "--name", "web", *named, "--alert-webhook-ca", str(ca))
+    assert f"alerts.webhook-ca {ca} cannot be read" in bad(findings(code=1), "hooks")["text"]
+    assert command("alerts", "test", "web").returncode == 1
+    _, failed, silent = findings(code=1)["hooks"]
+    assert failed["text"] == f"web: alert command {hook}: exit code 3: no mail"
+    assert silent["text"].startswith("web: alert webhook http://127.0.0.1:1/…: ")
+    assert all(each["todo"].endswith("run monit alerts test web") for each in (failed, silent))
+
+
 @pytest.mark.full
 def test_surroundings_that_do_not_fit_are_named(home: Path, tmp_path: Path) -> None:
     """A home that others can look into, a long path, a clock set back, a terminal, no Node."""

@@ -156,8 +156,9 @@ def _watch_paths(spec: AppSpec, settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _absolute_log(path: str, cwd: str) -> str:
-    """Return the path of a log file as one that counts from the app's folder."""
+def _absolute_file(path: str, cwd: str) -> str:
+    """Return an absolute path; one that was given without its beginning counts from the app's
+    folder."""
     kept = path in ("", "none")
     return path if kept else os.path.normpath(os.path.join(cwd, os.path.expanduser(path)))
 
@@ -187,8 +188,9 @@ def _with_settings(
         listen=listen,
         watch_paths=_watch_paths(spec, settings),
         log=spec.log._replace(
-            out=_absolute_log(spec.log.out, spec.cwd), err=_absolute_log(spec.log.err, spec.cwd)
+            out=_absolute_file(spec.log.out, spec.cwd), err=_absolute_file(spec.log.err, spec.cwd)
         ),
+        alerts=spec.alerts._replace(webhook_ca=_absolute_file(spec.alerts.webhook_ca, spec.cwd)),
         mode=sharing_mode(
             Sharing(
                 runtime=spec.runtime,

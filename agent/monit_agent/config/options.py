@@ -17,7 +17,7 @@ Kind = Literal[
     "text", "namespace", "instances", "port", "socket", "variable", "variable name",
     "size", "duration", "count", "signal", "kill mode", "mode", "exit codes", "cron",
     "watch pattern", "url", "command", "yes or no", "restart", "size or none", "time or none",
-    "log file", "alert rule", "variable pattern", "type", "dependency", "webhook", "notices",
+    "file", "alert rule", "variable pattern", "type", "dependency", "webhook", "notices",
     "watch path", "instance variable", "zone", "user", "group",
     "log place", "reload command",
 ]  # fmt: skip
@@ -436,14 +436,14 @@ OPTIONS: tuple[Option, ...] = (
         least=MIB,
     ),
     Option(
-        "log.out", ("--log-out",), "FILE|none", "log file", LOGS,
+        "log.out", ("--log-out",), "FILE|none", "file", LOGS,
         "File for standard output of instance 0; instance 1 has -1 before the extension, and so "
         "on. none keeps nothing. [default: in the folder of the app]",
         apply="reload", example="/var/log/web.log", field="log.out", label="log out",
         pm2=("out_file", "output", "out_log"),
     ),
     Option(
-        "log.err", ("--log-err",), "FILE|none", "log file", LOGS,
+        "log.err", ("--log-err",), "FILE|none", "file", LOGS,
         "File for standard error; the same as --log-out makes one stream of both.",
         apply="reload", example="/var/log/web.err.log", field="log.err", label="log err",
         pm2=("error_file", "error", "err_file", "err_log"),
@@ -473,6 +473,12 @@ OPTIONS: tuple[Option, ...] = (
         "Send each notice to this URL, as JSON by POST; none removes it. The URL is shown nowhere.",
         apply="live", example="https://hooks.example.org/T0/secret", field="alerts.webhook",
         label="alert webhook",
+    ),
+    Option(
+        "alerts.webhook-ca", ("--alert-webhook-ca",), "FILE|none", "file", ALERTS,
+        "Trust the certificates in this file (PEM) too, such as that of the company's authority.",
+        apply="live", example="/etc/ssl/company-ca.pem", field="alerts.webhook_ca",
+        label="alert webhook ca", shown_with=("alerts.webhook",),
     ),
     Option(
         "alerts.on", ("--alert-on",), "LIST", "notices", ALERTS,

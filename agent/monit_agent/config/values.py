@@ -445,13 +445,13 @@ def _duration_or_none(text: str, option: Option) -> float:
     return 0.0 if text.strip().lower() in ("none", "0") else _duration(text, option)
 
 
-def parse_log_file(text: str) -> str:
+def parse_file(text: str) -> str:
     """Return a path, or ``none`` for no file (``/dev/null``, and ``NULL`` as in pm2)."""
     plain = text.strip()
     if plain in ("none", "/dev/null", "NULL"):
         return "none"
     if not plain or "\0" in plain or plain.endswith("/"):
-        raise BadInputError(f"{text!r} is not a file; write for example /var/log/web.log, or none")
+        raise BadInputError(f"{text!r} is not a file; write a path, or none")
     return plain
 
 
@@ -472,7 +472,7 @@ PARSERS: dict[Kind, Callable[[str, Option], Any]] = {
     "count": _whole_number,
     "size or none": _size_or_none,
     "time or none": _duration_or_none,
-    "log file": lambda text, _: parse_log_file(text),
+    "file": lambda text, _: parse_file(text),
     "signal": lambda text, _: parse_signal(text),
     "kill mode": lambda text, _: parse_kill_mode(text),
     "mode": lambda text, _: parse_mode(text),

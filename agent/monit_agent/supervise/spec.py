@@ -125,6 +125,8 @@ class AlertOptions(NamedTuple):
     """Run for each notice, which it finds as JSON on standard input."""
     webhook: str = ""
     """URL to which each notice is sent; often a secret."""
+    webhook_ca: str = ""
+    """Path of a file with certificates (PEM) that are trusted too; "" or ``none`` for none."""
     on: tuple[str, ...] = ("alert",)
     """What notices are sent about: alerts, and events of some kinds."""
 

@@ -209,6 +209,8 @@ class AlertSettings(Record, frozen=True, kw_only=True):
     """Run for each notice, which it finds as JSON on standard input. Empty: no such hook."""
     webhook: str = ""
     """URL to which each notice is sent as JSON. An agent sends clients ``https://HOST/…`` only."""
+    webhook_ca: str = ""
+    """Path of a file with certificates (PEM) that are trusted too; "" or ``none`` for none."""
     on: tuple[str, ...] = ("alert",)
     """What notices are sent about: alerts, and events of some kinds."""
 

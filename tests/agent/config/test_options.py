@@ -43,7 +43,8 @@ PM2_KEYS = {
 BASE = {"health.interval": "health.url", "health.failures": "health.url",
         "health.grace": "health.url", "health.timeout": "health.url",
         "listen-timeout": "ready.url", "increment-var": "port",
-        "watch-ignore": "watch", "watch-delay": "watch", "alerts.on": "alerts.webhook"}  # fmt: skip
+        "watch-ignore": "watch", "watch-delay": "watch", "alerts.on": "alerts.webhook",
+        "alerts.webhook-ca": "alerts.webhook"}  # fmt: skip
 """Options that matter only together with another."""
 
 rows = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)

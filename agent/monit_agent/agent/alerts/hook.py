@@ -30,6 +30,8 @@ class Hook(NamedTuple):
     command: tuple[str, ...]
     url: str
     cwd: str
+    ca: str = ""
+    """Path of a file with certificates that are trusted too."""
 
     @property
     def target(self) -> str:

@@ -21,6 +21,9 @@ from monit_agent.wire.codec import encode_json
 KILL_S = 3.0
 """After its timeout, the program that posts has so long to say what it waited for."""
 
+LONGEST = 400
+"""Characters of what it says: an error about a certificate has up to two paths or names."""
+
 AGAIN = 75
 """Its exit code for what may be better if it is tried again."""
 
@@ -70,7 +73,9 @@ class HookRunner:
         if is_command:
             return Delivery(ok=code == 0, text=outcome_text(code, tail))
         text = tail.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no result"]
-        shown = text[0] if code in (0, 1, AGAIN) and len(text[0]) < 100 else f"exit code {code}"
+        shown = (
+            text[0] if code in (0, 1, AGAIN) and len(text[0]) <= LONGEST else f"exit code {code}"
+        )
         return Delivery(ok=code == 0, text=shown, again=code == AGAIN)
 
 
@@ -78,5 +83,5 @@ def _input(hook: Hook, notice: Notice) -> bytes:
     body = encode_json(notice)
     if hook.name == COMMAND:
         return body + b"\n"
-    order = {"url": hook.url, "body": body.decode(), "timeout_s": WEBHOOK_S}
+    order = {"url": hook.url, "ca": hook.ca, "body": body.decode(), "timeout_s": WEBHOOK_S}
     return json.dumps(order).encode()

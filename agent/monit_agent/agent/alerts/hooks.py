@@ -133,8 +133,9 @@ class HookSender:
         if state is None:
             return {}
         command, url, cwd = state.app.alerts.command, state.webhook, state.app.cwd
+        ca = state.app.alerts.webhook_ca
         hooks = [Hook(COMMAND, command, "", cwd)] if command else []
-        hooks += [Hook(WEBHOOK, (), url, cwd)] if url else []
+        hooks += [Hook(WEBHOOK, (), url, cwd, "" if ca == "none" else ca)] if url else []
         return {hook.name: hook for hook in hooks}
 
     def _who(self, instance: int | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The table of checks: a new check is a function that returns findings, and one row here."""
 
-from monit_agent.cli.doctor import home, processes, surroundings
+from monit_agent.cli.doctor import home, hooks, processes, surroundings
 from monit_agent.cli.doctor.findings import Check
 
 CHECKS = (
@@ -12,6 +12,7 @@ CHECKS = (
     Check("clock", home.check_clock),
     Check("keepers", processes.check_keepers),
     Check("agents", processes.check_agents),
+    Check("hooks", hooks.check_hooks),
     Check("versions", processes.check_versions),
     Check("installation", processes.check_installation),
     Check("descriptors", processes.check_descriptors),

@@ -25,7 +25,7 @@ Row = tuple[str, Finding]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding.")
 def doctor(as_json: bool) -> int:
-    """Check the home, keepers and agents, limits, disk, clock, boot, and the terminal.
+    """Check the home, keepers and agents, hooks, limits, disk, clock, boot, and the terminal.
 
     Each line is ok, warn or fail, with what to do. Nothing is changed. The exit code is 1 if
     anything fails, else 0.

@@ -16,6 +16,7 @@ from monit_agent.cli.logs.past_lines import LogSelection
 from monit_agent.cli.options.params import PM2_NAMES, ParsedValue
 from monit_agent.cli.render import output, terminal
 from monit_agent.cli.render.log_lines import LogWriter
+from monit_agent.client.public.session import ApiSource
 from monit_agent.config import values
 from monit_agent.config.errors import BadInputError
 from monit_agent.logtext.expression import Expression
@@ -198,11 +199,7 @@ def logs(
         if follows and not there.apps:
             output.write_message("no apps yet; waiting for the first one (Ctrl-C ends)")
         if as_json and follows and selection.is_plain:
-            from monit_agent.cli.logs.json_stream import (  # noqa: PLC0415 — takes 3 ms
-                follow_as_json,
-            )
-
-            return follow_as_json(source, monit_home(), chosen, selection)
+            return _follow_as_json(source, chosen, selection)
         reader = LogReader(source, monit_home(), there, selection, writer)
         if count:
             reader.past().show_counts(as_json=as_json)
@@ -228,6 +225,12 @@ def _refuse_contradictions(
         raise click.UsageError(f"{_ENDING} show what is there; drop --follow")
     if folds and (reverse or query.before or query.after):
         raise click.UsageError("--fold shows lines in their order and without context")
+
+
+def _follow_as_json(source: ApiSource, targets: Sequence[str], selection: LogSelection) -> int:
+    from monit_agent.cli.logs.json_stream import follow_as_json  # noqa: PLC0415 — takes 3 ms
+
+    return follow_as_json(source, monit_home(), targets, selection)
 
 
 def _is_given(option: str) -> bool:
