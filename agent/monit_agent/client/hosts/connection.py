@@ -55,6 +55,11 @@ _REPLIES = (
     _Reply("Could not resolve hostname", "ssh finds no host of this name; see ~/.ssh/config"),
 )
 
+_OF_JUMP_HOSTS = (
+    "kex_exchange_identification", "Connection closed by UNKNOWN", "stdio forwarding failed",
+)  # fmt: skip
+"""How lines begin that say only that the ssh to a jump host has ended; why is in a line before."""
+
 
 def ssh_command(host: Host, environ: Mapping[str, str]) -> list[str]:
     """Return the command that starts the bridge on a host. ``$MONIT_SSH`` is the ssh to use, with
@@ -174,8 +179,9 @@ class HostConnection:
         for reply in _REPLIES:
             if reply.said in said:
                 return reply.text.format(self._host)
-        lines = [line for line in said.splitlines() if line.strip()]
-        last = printable(lines[-1].strip()[:LINE_CHARACTERS]) if lines else ""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        causes = [line for line in lines if not line.startswith(_OF_JUMP_HOSTS)] or lines
+        last = printable(causes[-1][:LINE_CHARACTERS]) if causes else ""
         code = self._process.returncode
         if code == SSH_FAILED:
             return f"the line was lost ({last})" if self._is_bridge else f"not reachable ({last})"
