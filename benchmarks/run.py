@@ -35,6 +35,7 @@ BENCHMARKS = (
     "list_wall",
     "start_file",
     "screen",
+    "screen_hosts",
     "memory",
     "probe_cost",
     "histograms",

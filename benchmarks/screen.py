@@ -98,7 +98,7 @@ def _figures(
         return {who: [getattr(one, name) for one in them] for who, them in seen.items()}
 
     def keys(share: float) -> dict[str, list[float]]:
-        return {who: [_at(one.key_ms, share) for one in them] for who, them in seen.items()}
+        return {who: [at_share(one.key_ms, share) for one in them] for who, them in seen.items()}
 
     start = [Figure(f"screen, {scene.words}: first frame with data", "ms", first)] if first else []
     return [
@@ -111,7 +111,7 @@ def _figures(
     ]
 
 
-def _at(values: Sequence[float], share: float) -> float:
+def at_share(values: Sequence[float], share: float) -> float:
     """Return the nearest-rank percentile."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else math.inf
