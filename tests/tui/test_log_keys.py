@@ -71,7 +71,7 @@ def test_keys_answer_whatever_expression_is_searched_for() -> None:
         assert log.cursor_text() == "one cup"
         await log.press("ampersand")
         await log.type("(a+)+$")
-        assert "to show all lines" in log.lines()[0]
+        assert "no line matches the filter" in log.lines()[0]
         await log.press("ampersand")
         await log.type("cup")
         assert log.texts() == ["one cup", "two cups"]
@@ -366,6 +366,16 @@ def test_errors_per_minute_are_drawn() -> None:
         await log.pass_time(11.0)
         await log.until(lambda: "3 errors in 15 min" in log.status(), "all are counted")
         assert re.search("█ +▄|█ ▄", log.status())
+
+    show(play)
+
+
+def test_all_errors_of_a_busy_log_are_counted_when_it_is_opened() -> None:
+    """The agent searches piece by piece until it has read the last 15 minutes."""
+
+    async def play(log: LogScreen) -> None:
+        show_the_end_only(log, *(f"ERROR number {number}" for number in range(5000)))
+        await log.until(lambda: "5,000 errors in 15 min" in log.status(), "all are counted")
 
     show(play)
 

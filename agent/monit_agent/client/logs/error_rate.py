@@ -1,7 +1,8 @@
 """How many errors some streams printed in each of the last minutes, counted by their agents.
 
 A stack counts as one error. Only what was printed since the last look is searched, and only in
-streams that have grown.
+streams that have grown. Nothing is counted while nobody looks: a line takes an agent 1 µs (4 µs
+when it is JSON), which is 2 to 8 % of a core at 20,000 lines a second.
 """
 
 from collections import Counter
@@ -22,9 +23,10 @@ EVERY_S = 10.0
 STREAMS = 16
 """Of more streams errors are not counted: each look is a request to every stream that grew."""
 
-PIECES = 3
-"""Pieces of 1,000 lines that one look at a stream may take; of more errors, the rest is not
-counted, and `ErrorRate.is_cut` says so."""
+FIRST_PIECES, PIECES = 24, 3
+"""Pieces that the first look at a stream, and each further one, may take: a piece has at most 1,000
+lines, or takes the agent a quarter of a second. So 15 minutes of 1,500 lines of JSON a second are
+counted whole. Of more, the rest is not, and `ErrorRate.is_cut` says so."""
 
 
 class ErrorRate:
@@ -59,7 +61,7 @@ class ErrorRate:
         self._due = now + EVERY_S
         for key in self._keys:
             if key not in self._flying and self._has_grown(key):
-                self._request(key, PIECES)
+                self._request(key, PIECES if key in self._positions else FIRST_PIECES)
 
     def per_minute(self) -> list[int]:
         """Return the errors of each of the last minutes, the present one last."""
