@@ -114,6 +114,46 @@ def test_any_program_is_reloaded_beside_the_old_one(kind: str, home: Path) -> No
     assert not second & pids("web")
 
 
+TWO_PORTS = """
+import os, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args): pass
+servers = [ThreadingHTTPServer(("127.0.0.1", int(os.environ[name])), Handler)
+           for name in ("SECOND", "PORT")]
+threading.Thread(target=servers[0].serve_forever, daemon=True).start()
+servers[1].serve_forever()
+"""
+
+
+def test_a_second_port_needs_a_name_and_is_then_shared_with_the_first(home: Path) -> None:
+    """Without it, a reload fails and says what to do; with it, no request fails at either port."""
+    port, second = free_port(), free_port()
+    (home / "two.py").write_text(TWO_PORTS)
+    words = (str(home / "two.py"), "--interpreter", sys.executable, "--env", f"SECOND={second}")
+    monit("start", *words, "--port", str(port))
+    before = pids("two")
+    said = monit_error("reload", "two")
+    assert "in use by the old worker; share it with --listen HOST:PORT" in said
+    assert pids("two") == before
+    monit("delete", "two")
+
+    monit("start", *words, "--port", str(port), "--listen", f"127.0.0.1:{second}")
+    before = pids("two")
+    with Load(port) as load, Load(second) as other:
+        load.more(20)
+        monit("reload", "two")
+        load.more(20)
+        other.more(20)
+    assert load.failures + other.failures == []
+    assert not before & pids("two")
+
+
 def test_every_address_is_listened_on_by_a_port_alone(home: Path) -> None:
     """IPv4 and IPv6 by one socket, as systemd and Node have it."""
     port = free_port()

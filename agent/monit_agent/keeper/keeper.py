@@ -48,7 +48,7 @@ from monit_agent.supervise import events as e
 from monit_agent.supervise.appstate import App
 from monit_agent.supervise.event_log import EventLog
 from monit_agent.supervise.spec import AppSpec, has_port, has_ready_check, port_of
-from monit_agent.supervise.state import Status, Worker
+from monit_agent.supervise.state import Status, Worker, is_incoming
 from monit_agent.supervise.supervisor import Effects, Save, Supervisor
 from monit_agent.system.files.ownership import require_own_folder
 from monit_agent.system.memory.shortage import is_shortage
@@ -317,12 +317,13 @@ class Keeper(Effects):
         self.feed(e.EachSlot((ended.instance,), event))
 
     def _port_conflict(self, ended: WorkerExit) -> str:
-        """Return that the worker of one of several instances found its port in use, and what can
-        be done; "" when it did not say so."""
+        """Return that a worker found a port in use, and what can be done; "" if it did not."""
         several = apps.instance_count(self.app) > 1 and self.spec.increment is None
-        if not several or not ended.code:
+        beside = is_incoming(apps.find_slot(self.app, ended.instance), ended.pid)
+        if not beside and not (several and ended.code):
             return ""
-        return port_conflict(self.logs.last_error_bytes(ended.instance, LAST_BYTES))
+        printed = self.logs.last_error_bytes(ended.instance, LAST_BYTES)
+        return port_conflict(printed, beside=beside)
 
     def _is_fault_of_node_probe(self, ended: WorkerExit) -> bool:
         """Return whether the worker exited because Node could not load the probe, as in a sandbox

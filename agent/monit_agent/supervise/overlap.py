@@ -253,6 +253,8 @@ def _other_exited(slot: Slot, other: Replacement, event: e.Exited) -> SlotDecisi
 
 def _early_exit_text(incoming: Replacement, event: e.Exited) -> str:
     text = exit_text(event.code, event.signal)
+    if event.why:
+        return f"{text}: {event.why}"
     if not incoming.ready or incoming.worker is None:
         return text
     ran_s = max(0.0, event.now.mono - incoming.worker.since.mono)

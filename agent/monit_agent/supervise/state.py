@@ -167,6 +167,14 @@ RESTING = (Status.STOPPED, Status.ERRORED, Status.BACKOFF)
 """Without a worker. (``starting`` has none until the fork is done.)"""
 
 
+def is_incoming(slot: Slot | None, pid: int) -> bool:
+    """Return whether a worker was started beside the one that it is to replace."""
+    other = slot.replacement if slot else None
+    if other is None or other.worker is None or other.worker.pid != pid:
+        return False
+    return other.role is Role.INCOMING
+
+
 def is_at_rest(slot: Slot) -> bool:
     """Return whether no process of the slot is alive."""
     return slot.status in RESTING and slot.replacement is None

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.ports.listeners import BindAddress, Listener, Listeners, key_of
+from monit_agent.keeper.ports.socket_activation import listed_ports
 from monit_agent.keeper.socket_file import SocketFile, SocketKind
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited, Values
 from monit_agent.keeper.workers.descendants import send
@@ -182,10 +183,14 @@ class BindServer:
         spec = self.spec
         if spec is None or not shares_on_bind(spec):
             return False
-        if spec.listen or place.family == socket.AF_UNIX:
-            return self._listeners.find(key) is not None
-        if spec.port is not None:
-            return place.port == spec.port
+        if self._listeners.find(key) is not None:
+            return True
+        if place.family == socket.AF_UNIX:
+            return False
+        if spec.port is not None:  # at an address that the settings name, at no other one
+            return place.port == spec.port and spec.port not in listed_ports(spec)
+        if spec.listen:
+            return False
         ports = {listener.place.port for listener in self._listeners.all()}
         return not ports or place.port in ports  # IPv4 and IPv6 are two sockets of one port
 

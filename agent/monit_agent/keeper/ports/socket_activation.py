@@ -29,8 +29,13 @@ def open_sockets(spec: AppSpec, listeners: Listeners, user: RunAs | None) -> lis
 
 def names_port(spec: AppSpec, instance: int, port: int) -> bool:
     """Return whether the settings of the app name a port, as one of this instance."""
-    listed = (text.rpartition(":")[2] for text in spec.listen if not text.startswith(UNIX))
-    return port == port_of(spec, instance) or str(port) in listed
+    return port == port_of(spec, instance) or port in listed_ports(spec)
+
+
+def listed_ports(spec: AppSpec) -> list[int]:
+    """Return the ports that ``listen`` names."""
+    places = (text for text in spec.listen if not text.startswith(UNIX))
+    return [int(text.rpartition(":")[2]) for text in places]
 
 
 def listen_variables(spec: AppSpec) -> dict[bytes, bytes]:
