@@ -125,7 +125,7 @@ class Agent:
         self._crashes = self._new_crash_collector()
         self._server = self._new_server(identity)
         self._loop.call_later(BIND_ANYWAY_S, self._sockets.bind)
-        RepeatedCall(self._loop, BEAT_S, self._every_second)
+        RepeatedCall(self._loop, BEAT_S, self._beat)
         self._link_task = self._loop.create_task(self._link.run())
 
     async def close(self) -> None:
@@ -346,6 +346,12 @@ class Agent:
 
     def _record_event(self, instance: int | None, kind: str, text: str) -> None:
         self._link.request("record_event", ignore_answer, instance=instance, kind=kind, text=text)
+
+    def _beat(self) -> None:
+        try:
+            self._recent.sample_all()
+        finally:
+            self._every_second()
 
     def _every_second(self) -> None:
         if not self._lock.is_in_place() and not self._acquire_again():

@@ -14,6 +14,29 @@ def test_repeated_calls_do_not_drift() -> None:
     assert next_due(11.0, 1.0, now=14.7) == 15.0, "12, 13 and 14 were slept over, and are skipped"
 
 
+def test_calls_of_one_period_come_together() -> None:
+    """Two agents of a process begin at different times, and the process wakes once for both."""
+    loop, turns, turn = make_event_loop(), [], set()
+
+    def called(name: str) -> None:
+        if not turn:
+            loop.call_soon(end_turn)
+        turn.add(name)
+
+    def end_turn() -> None:
+        turns.append({*turn})
+        turn.clear()
+        if len(turns[-1]) == 2 or len(turns) == 50:
+            loop.stop()
+
+    RepeatedCall(loop, 0.1, lambda: called("one"))
+    loop.call_later(0.03, lambda: RepeatedCall(loop, 0.1, lambda: called("two")))
+    loop.run_forever()
+    loop.close()
+
+    assert turns[-1] == {"one", "two"}
+
+
 def test_a_failing_callback_is_logged_and_the_loop_keeps_running(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -4,12 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from monit_agent.agent.event_loop import RepeatedCall
 from monit_agent.agent.sampling.proctree import TreeReader
 from monit_agent.agent.sampling.ring import MetricColumns, Ring, RoomForMetrics
 from monit_agent.agent.sampling.sample import LookInside, build_sample
 from monit_agent.agent.sampling.sampler import SampledTree, TreeSampler
-from monit_agent.wire.limits import BEAT_S
 from monit_agent.wire.messages import InstanceRecord, Sample
 
 FIRST_S = 0.2
@@ -50,7 +48,6 @@ class RecentSamples:
         self._rings: dict[int, Ring] = {}
         self._room = RoomForMetrics()
         self._pids: dict[int, int | None] = {}
-        RepeatedCall(loop, BEAT_S, self._tick)
 
     def changed(self, record: InstanceRecord) -> None:
         """Sample a new worker in this slot now and shortly after."""
@@ -74,7 +71,8 @@ class RecentSamples:
         ring = self._rings.get(instance)
         return ring.since(at) if ring else MetricColumns((), {}, {})
 
-    def _tick(self) -> None:
+    def sample_all(self) -> None:
+        """Sample all instances; to be called every second."""
         numbers = list(self._instances())
         self._sample_some(numbers, max(TOGETHER, -(-len(numbers) // STEPS)))
 
