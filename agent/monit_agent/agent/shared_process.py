@@ -1,6 +1,6 @@
 """The process that agents of a home share.
 
-One agent more in a process takes 0.3 MB (PSS, idle), and 8 MB in a process of its own (ten apps,
+One agent more in a process takes 0.3 MB (PSS, idle), and 15 MB in a process of its own (ten apps,
 Python 3.11). That all of them end together costs no app anything: they come back within a second.
 
 An agent is started here by an order: the first by that of the command line, others by orders that

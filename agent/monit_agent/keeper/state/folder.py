@@ -84,7 +84,7 @@ class FolderWatch:
         if not os.path.isdir(paths.folder):
             made.append("the folder itself")
         for folder in (paths.folder, paths.logs, paths.fifos):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            _make_folder(folder)
         if self._parts.claim.repair():
             made.append("lock")
         for file in self._parts.sockets:
@@ -99,3 +99,8 @@ class FolderWatch:
             made.append("env")
         if problem is not None:
             raise problem
+
+
+def _make_folder(path: str) -> None:
+    if not os.path.isdir(path):  # which takes a third of the time of `makedirs`
+        os.makedirs(path, mode=0o700, exist_ok=True)

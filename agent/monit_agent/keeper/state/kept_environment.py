@@ -13,6 +13,7 @@ from monit_agent.keeper.workers.environment import Env
 from monit_agent.system.claim import memory_name
 from monit_agent.system.files.named_env import write_named
 from monit_agent.system.memory.memory_folder import (
+    has_memory_file,
     read_memory_file,
     remove_memory_file,
     write_memory_file,
@@ -59,7 +60,7 @@ class KeptEnvironment:
         """Write again what somebody removed: the file in memory, or the one at ``path`` with the
         named variables. Return whether it was that one; raise OSError where it cannot be written.
         """
-        if read_memory_file(self._name) is None:
+        if not has_memory_file(self._name):
             self._written = None
             self.write(variables)
         if not variables.named or os.path.lexists(path):

@@ -19,12 +19,18 @@ def memory_folders() -> list[str]:
 
 def is_private_memory(folder: str) -> bool:
     """Return whether the folder is in memory, and only this user can look into it."""
+    device = _device_of_private(folder)
+    return device is not None and _is_in_memory(device)
+
+
+def _device_of_private(folder: str) -> int | None:
+    """Return the device of a folder into which only this user can look; None for any other."""
     try:
         found = os.lstat(folder)
     except OSError:
-        return False
+        return None
     private = found.st_uid == os.geteuid() and not found.st_mode & 0o077
-    return private and stat.S_ISDIR(found.st_mode) and _is_in_memory(found.st_dev)
+    return found.st_dev if private and stat.S_ISDIR(found.st_mode) else None
 
 
 def make_memory_folder() -> str | None:
@@ -74,6 +80,15 @@ def read_memory_file(name: str) -> bytes | None:
             if raw is not None:
                 return raw
     return None
+
+
+def has_memory_file(name: str) -> bool:
+    """Return whether what was written under ``name`` is still there. Cheaper than to read it: the
+    list of all mounts is long where containers run."""
+    return any(
+        _device_of_private(folder) is not None and os.path.lexists(os.path.join(folder, name))
+        for folder in memory_folders()
+    )
 
 
 def names_in_memory() -> list[str]:
