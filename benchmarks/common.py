@@ -183,20 +183,21 @@ class Monit(Manager):
         return os.path.join(self.home, "apps", name, "logs", "0.out.log")
 
     def managers(self) -> dict[str, list[psutil.Process]]:
-        kinds: dict[str, list[psutil.Process]] = {"keeper": [], "agent": []}
-        rows = json.loads(self.run("list", "--json"))
-        agents: set[int] = set()
-        for app in sorted({row["app"] for row in rows}):
-            told = json.loads(self.run("describe", app, "--json"))
-            one = told[0] if isinstance(told, list) else told
-            kinds["keeper"].append(psutil.Process(one["keeper_pid"]))
-            agents.add(one["agent_pid"])  # several apps share one
-        kinds["agent"] = [psutil.Process(pid) for pid in sorted(agents)]
-        title = f"monit-zygote {self.home}"
-        for each in psutil.process_iter(["cmdline"]):
-            if title in (each.info["cmdline"] or ()):
-                kinds["zygote"] = [each]
+        kinds: dict[str, list[psutil.Process]] = {}
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or [""]
+            if any(self.home in word for word in words) and (kind := _kind(words)):
+                kinds.setdefault(kind, []).append(process)
         return kinds
+
+
+def _kind(words: Sequence[str]) -> str | None:
+    """Return which of monit's managers has this command line; None for what manages nothing."""
+    if any(word.endswith("/keeper/__main__.py") for word in words):
+        return "keeper"
+    title = words[0].partition(" ")[0]
+    kinds = {"monit-agent": "agent", "monit-agents": "agent", "monit-zygote": "zygote"}
+    return kinds.get(title)
 
 
 class Pm2(Manager):

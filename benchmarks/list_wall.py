@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from functools import partial
 
-from common import BenchmarkError, Figure, Manager, alternate, both, say
+from common import BenchmarkError, Figure, Manager, alternate, both, config_file, say
 
 APPS = (4, 10, 100)
 
@@ -18,12 +19,18 @@ def measure(quick: bool) -> list[Figure]:
     with both() as managers:
         for apps in APPS[:2] if quick else APPS:
             for manager in managers:
-                for number in range(started, apps):
-                    manager.start(f"idle-{number}", "idle.py")
+                _start(manager, range(started, apps))
             started = apps
             say(f"  {rounds} lists of {apps} apps each")
             figures += _of(managers, apps, rounds)
     return figures
+
+
+def _start(manager: Manager, numbers: range) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        words = {f"idle-{number}": () for number in numbers}
+        path = config_file(manager, os.path.join(folder, "of"), "idle.py", words)
+        manager.run("start", path)
 
 
 def _of(managers: list[Manager], apps: int, rounds: int) -> list[Figure]:

@@ -37,6 +37,7 @@ BENCHMARKS = (
     "screen",
     "screen_hosts",
     "memory",
+    "growth",
     "probe_cost",
     "histograms",
     "blocked",

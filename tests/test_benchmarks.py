@@ -1,5 +1,7 @@
 """The benchmarks' own tools: what they say can be trusted, and they clean up. Nothing is timed."""
 
+import importlib
+import itertools
 import json
 import os
 import signal
@@ -7,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
@@ -30,13 +33,11 @@ while True:
 def _tools(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """Return the modules of the benchmarks that are tested here, for this test only."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import blocked
-    import common
-    import run
-
-    for name in ("blocked", "common", "run"):
-        monkeypatch.delitem(sys.modules, name)
-    return {"blocked": blocked, "common": common, "run": run}
+    names = ("blocked", "common", "growth", "plot", "run")
+    tools = {name: importlib.import_module(name) for name in names}
+    for name in (*names, "list_wall"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tools
 
 
 def test_meter_sees_the_screen_and_times_keys():
@@ -94,6 +95,33 @@ def test_true_wait_follows_from_when_the_loop_stood_still(tools: dict[str, Modul
     assert abs(tools["blocked"].waits_p95(blocks) - 122.5) <= 1.0
     with pytest.raises(tools["common"].BenchmarkError):
         tools["blocked"].waits_p95(blocks[:2])
+
+
+def test_growth_is_the_exponent_of_the_number(tools: dict[str, ModuleType]):
+    """What is proportional grows with exponent 1, what stays as it is with 0; what was measured at
+    one size only says nothing."""
+    exponent = tools["growth"].exponent
+    assert round(exponent([(1, 3.0), (10, 30.0), (100, 300.0)]), 6) == 1
+    assert round(exponent([(1, 3.0), (10, 3.0), (100, 3.0)]), 6) == 0
+    assert round(exponent([(1, 0.0), (10, 2.0), (1000, 200.0)]), 6) == 1
+    assert exponent([(10, 5.0)]) is None
+
+
+def test_a_plot_shows_who_was_measured_where(tools: dict[str, ModuleType]):
+    """On logarithmic axes a tenfold value is as far away as the tenfold size, and who was not
+    measured has no line."""
+    plot = tools["plot"]
+    lines = {"monit": [(1.0, 1.0), (10.0, 10.0), (100.0, 100.0)], "pm2": [(1.0, 100.0)]}
+    panels = [plot.Panel("list", "ms", "apps & more", lines), plot.Panel("cpu", "%", "apps", {})]
+    page = ET.fromstring(plot.log_log_page(panels, columns=2))
+    texts = [element.text for element in page.iter() if element.text and element.text.strip()]
+    assert {"list, ms", "apps & more", "monit", "pm2", "not measured"} <= set(texts)
+    curves = [element for element in page.iter() if element.tag.endswith("polyline")]
+    places = [tuple(map(float, pair.split(","))) for pair in curves[0].attrib["points"].split()]
+    steps = [(b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(places)]
+    assert len(curves) == 2
+    assert steps[0] == pytest.approx(steps[1], abs=0.2)
+    assert steps[0][0] > 0 > steps[0][1]
 
 
 def test_unknown_benchmark_is_refused():
