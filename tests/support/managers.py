@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from monit_agent.client.keeper_request import request_keeper
 from monit_agent.wire.paths import app_paths
 from support.processes import is_running
@@ -21,6 +23,7 @@ class Managers:
         self.agents: dict[str, int] = {}
         self.zygotes: list[int] = []
         apps = f"{home}/apps/"
+        keepers: dict[str, list[int]] = {}
         for pid, words in _command_lines():
             line = " ".join(words)
             if line.startswith(f"monit-agent {apps}"):
@@ -30,13 +33,25 @@ class Managers:
             elif line == f"monit-zygote {home}":
                 self.zygotes.append(pid)
             elif len(words) > 1 and words[-1].startswith(apps):
-                self._note_young(words, words[-1].removeprefix(apps), pid)
+                self._note_young(words, words[-1].removeprefix(apps), pid, keepers)
+        for app, pids in keepers.items():
+            self.keepers |= {app: pid for pid in pids if _parent_of(pid) not in pids}
 
-    def _note_young(self, words: list[str], app: str, pid: int) -> None:
+    def _note_young(
+        self, words: list[str], app: str, pid: int, keepers: dict[str, list[int]]
+    ) -> None:
         if words[-2].endswith("/keeper/__main__.py"):
-            self.keepers[app] = pid
+            # a worker is one of these too until it runs its program
+            keepers.setdefault(app, []).append(pid)
         elif words[-2].endswith("/agent/__main__.py"):
             self.agents.setdefault(app, pid)
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def agents_in(pid: int) -> list[str]:
