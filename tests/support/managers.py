@@ -35,7 +35,7 @@ class Managers:
             elif len(words) > 1 and words[-1].startswith(apps):
                 self._note_young(words, words[-1].removeprefix(apps), pid, keepers)
         for app, pids in keepers.items():
-            self.keepers |= {app: pid for pid in pids if _parent_of(pid) not in pids}
+            self.keepers[app] = [pid for pid in pids if _parent_of(pid) not in pids][-1]
 
     def _note_young(
         self, words: list[str], app: str, pid: int, keepers: dict[str, list[int]]
