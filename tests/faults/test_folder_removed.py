@@ -14,7 +14,7 @@ from monit_agent.system.claim import claim_address
 from support.command_line import TICKER, command, monit, row
 from support.keeper import KeptApp, python
 from support.matrix import matrix
-from support.processes import is_running, processes_of
+from support.processes import is_running, processes_of, words_of
 from support.waiting import wait_until
 
 SLEEP = python("import time; time.sleep(1000)")
@@ -35,7 +35,7 @@ def _answers(app: KeptApp) -> bool:
 
 
 def _workers(home: Path) -> list[int]:
-    return [each.pid for each in processes_of(home) if each.cmdline()[1:2] == ["-c"]]
+    return [each.pid for each in processes_of(home) if words_of(each)[1:2] == ["-c"]]
 
 
 def _remove(path: str) -> None:
@@ -122,7 +122,7 @@ def test_starting_again_after_the_home_was_removed(home: Path, tmp_path: Path) -
     wait_until((home / "apps" / "tick" / "ctl.sock").exists, what="the agent is there")
     wait_until(lambda: row("tick")["status"] == "online" and not row("tick")["stale"])
     assert row("tick")["pid"] == before
-    scripts = [each.pid for each in processes_of(home) if str(script) in each.cmdline()]
+    scripts = [each.pid for each in processes_of(home) if str(script) in words_of(each)]
     assert scripts == [before]
     monit("delete", "tick")
     assert not is_running(before)

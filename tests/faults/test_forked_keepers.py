@@ -18,8 +18,8 @@ import pytest
 from monit_agent.keeper.forked import ForkedKeepers
 from support.boot_process import running_boot
 from support.command_line import TICKER, command, monit
-from support.managers import Managers
-from support.processes import is_running, processes_of
+from support.managers import Managers, command_lines
+from support.processes import is_running
 from support.releases import release
 from support.waiting import wait_until
 
@@ -41,7 +41,7 @@ def is_forked(pid: int) -> bool:
 
 
 def fork_servers(home: Path) -> list[int]:
-    return [each.pid for each in processes_of(home) if "--fork" in each.cmdline()]
+    return [pid for pid, words in command_lines() if "--fork" in words and str(home) in words]
 
 
 def surroundings(pid: int, app: str) -> dict[str, Any]:

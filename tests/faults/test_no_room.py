@@ -15,7 +15,7 @@ from monit_agent.system.memory.memory_folder import memory_folders
 from support.command_line import MONIT, TICKER, command, monit, row
 from support.keeper import KeptApp, python
 from support.matrix import matrix
-from support.processes import is_running, processes_of
+from support.processes import is_running, processes_of, words_of
 from support.small_disk import SmallDisk, small_disk
 from support.waiting import wait_until
 
@@ -119,7 +119,7 @@ def test_no_worker_runs_twice_while_the_state_cannot_be_saved(
     wait_until(lambda: command("signal", "CONT", "app").returncode == 0, what="it answers")
 
     assert row("app")["pid"] == second
-    assert [p.pid for p in processes_of(home) if p.cmdline()[1:2] == [str(TITLED)]] == [second]
+    assert [p.pid for p in processes_of(home) if words_of(p)[1:2] == [str(TITLED)]] == [second]
     mend(disk)
     wait_until(lambda: row("app")["problems"] == [], what="all is saved")
     assert not list(Path(memory_folders()[0]).glob(memory_name(f"{home}/apps/app", "state")))

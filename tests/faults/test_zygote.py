@@ -19,7 +19,7 @@ from monit_agent.wire.paths import app_paths, zygote_socket
 from support.agent import client_of
 from support.command_line import monit, row
 from support.matrix import matrix
-from support.processes import processes_of
+from support.processes import processes_of, words_of
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a zygote needs pidfds")
@@ -32,10 +32,7 @@ def zygote(home: Path) -> psutil.Process | None:
 
 
 def _title(process: psutil.Process) -> str:
-    try:
-        return process.cmdline()[0].partition(" ")[0]
-    except (psutil.Error, IndexError):
-        return ""
+    return "".join(words_of(process)[:1]).partition(" ")[0]
 
 
 def started(home: Path, *names: str) -> psutil.Process:
@@ -199,10 +196,7 @@ def test_an_agent_has_the_environment_of_its_own_app(
 
 def _keeper_of(home: Path, app: str) -> int:
     for process in processes_of(home):
-        try:
-            words = process.cmdline()
-        except psutil.Error:
-            continue
+        words = words_of(process)
         if words[-1:] == [str(home / "apps" / app)] and "keep" in words[-2]:
             return process.pid
     return 0

@@ -24,7 +24,7 @@ class Managers:
         self.zygotes: list[int] = []
         apps = f"{home}/apps/"
         keepers: dict[str, list[int]] = {}
-        for pid, words in _command_lines():
+        for pid, words in command_lines():
             line = " ".join(words)
             if line.startswith(f"monit-agent {apps}"):
                 self.agents[words[1].removeprefix(apps)] = pid
@@ -88,7 +88,8 @@ def _names_in(folder: str) -> list[str]:
         return []
 
 
-def _command_lines() -> list[tuple[int, list[str]]]:
+def command_lines() -> list[tuple[int, list[str]]]:
+    """Return pid and words of all processes that run."""
     found: list[tuple[int, list[str]]] = []
     for name in os.listdir("/proc"):
         if name.isdigit() and is_running(int(name)):

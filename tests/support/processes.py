@@ -117,6 +117,14 @@ def end_group(leader: "subprocess.Popen[Any]") -> None:
     leader.wait()
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return the command line of a process, empty when it has just exited."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def is_running(pid: int) -> bool:
     """Return whether such a process is alive (a zombie is not)."""
     try:

@@ -10,6 +10,7 @@ import pytest
 from monit_agent.wire import timeindex
 from monit_agent.wire.messages import LogSearch, Refused, SearchPart
 from support.agent import Client, scripted_app
+from support.processes import words_of
 from support.waiting import wait_until
 
 
@@ -28,7 +29,7 @@ def _search(client: Client, pattern: str, **options: object) -> SearchPart:
 
 def _searchers(client: Client) -> list[psutil.Process]:
     agent = psutil.Process(client.snapshot().agent_pid)
-    return [each for each in agent.children() if "search_main.py" in " ".join(each.cmdline())]
+    return [each for each in agent.children() if "search_main.py" in " ".join(words_of(each))]
 
 
 def test_a_search_goes_back_and_is_resumed_by_address(home: Path) -> None:
