@@ -223,7 +223,8 @@ FLAGS: tuple[Pm2Word, ...] = (
     Pm2Word(("--log", "-l", "--log-file"), LOG_PLACE),
     Pm2Word(
         ("--merge-logs", "--combine-logs"),
-        "each instance has log files of its own, and monit logs NAME merges them by time",
+        "each instance has log files of its own (web.log, web-1.log, …); monit logs NAME merges "
+        "them by time, and a log shipper reads web*.log",
     ),
     Pm2Word(("--time", "--timestamp", "--log-date-format"), LINE_TIMES),
     Pm2Word(("--log-type", "--format"), "monit logs --json prints one object per line"),

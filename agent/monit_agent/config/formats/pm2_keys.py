@@ -35,7 +35,8 @@ NO_EFFECT = {
     ),
     **dict.fromkeys(
         ("merge_logs", "combine_logs"),
-        "each instance has log files of its own, and `monit logs NAME` merges them by time",
+        "each instance has log files of its own (`web.log`, `web-1.log`, …); `monit logs NAME` "
+        "merges them by time, and a log shipper reads `web*.log`",
     ),
     **dict.fromkeys(("log_date_format", "time"), BY_TIME),
     "log_type": "`monit logs --json` prints one object a line",
