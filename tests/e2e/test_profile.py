@@ -146,6 +146,27 @@ def test_a_worker_that_exits_meanwhile_is_reported(tmp_path: Path) -> None:
     assert _profiled("0.5s", "--tool", "probe")["pid"] == row("app")["pid"]
 
 
+@needs_node
+def test_a_signal_makes_node_write_a_heap_snapshot(tmp_path: Path) -> None:
+    """As docs/profiles.md has it: the probe leaves the option and the signal to Node."""
+    text = "globalThis.leaked = ['a text that stays']; setInterval(() => {}, 1000);\n"
+    file = script(tmp_path, "app.js", text)
+    options = "NODE_OPTIONS=--heapsnapshot-signal=SIGUSR2"
+    monit("start", str(file), "--name", "app", "--cwd", str(tmp_path), "--env", options)
+    _has_probe()
+    pid = row("app")["pid"]
+    monit("signal", "USR2", "app")
+
+    def is_whole() -> bool:
+        files = list(tmp_path.glob("Heap.*.heapsnapshot"))
+        return bool(files) and files[0].read_text().rstrip().endswith("}")
+
+    wait_until(is_whole, what="the snapshot is written", deadline_s=60)
+    (path,) = tmp_path.glob("Heap.*.heapsnapshot")
+    assert "a text that stays" in path.read_text()
+    assert row("app")["pid"] == pid
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
