@@ -226,6 +226,16 @@ def test_a_hanging_hook_is_killed_with_all_it_started_and_delays_nothing(tmp_pat
         wait_until(lambda: not sleeper.is_running(), what="what it started is gone")
 
 
+def test_a_hook_that_prints_without_end_in_sight_is_read_to_its_end(tmp_path: Path) -> None:
+    """However much it prints, only its last line is kept, and the agent answers meanwhile."""
+    text = "#!/bin/sh\nhead -c 30000000 /dev/zero | tr '\\0' x\necho\necho the end\n"
+    hook = script(tmp_path, "hook.sh", text)
+    hook.chmod(0o755)
+    start(tmp_path, "--alert-command", str(hook))
+    done = command("alerts", "test", "app")
+    assert (done.returncode, "delivered, exit code 0: the end" in done.stdout) == (0, True), done
+
+
 def test_events_of_the_app_reach_a_hook_where_they_are_named(tmp_path: Path) -> None:
     """Exits and the end of all attempts, in their order; what is not named is not sent."""
     with inbox() as server:

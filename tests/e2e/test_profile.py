@@ -147,6 +147,20 @@ def test_a_worker_that_exits_meanwhile_is_reported(tmp_path: Path) -> None:
 
 
 @needs_node
+def test_a_debugger_may_be_attached_to_what_is_profiled(tmp_path: Path) -> None:
+    """With --inspect, whose port stays open, a profile is made as without it."""
+    port = free_port()
+    text = "setInterval(function busy() { for (let n = 0; n < 1e7; n += 1); }, 1);\n"
+    options = f"NODE_OPTIONS=--inspect=127.0.0.1:{port}"
+    monit("start", str(script(tmp_path, "app.js", text)), "--name", "app", "--env", options)
+    _has_probe()
+    assert is_listening(port)
+    found = _profiled("1s")
+    assert "busy" in [each["function"] for each in found["functions"]]
+    assert is_listening(port)
+
+
+@needs_node
 def test_a_signal_makes_node_write_a_heap_snapshot(tmp_path: Path) -> None:
     """As docs/profiles.md has it: the probe leaves the option and the signal to Node."""
     text = "globalThis.leaked = ['a text that stays']; setInterval(() => {}, 1000);\n"
