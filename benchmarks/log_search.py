@@ -26,6 +26,14 @@ NEEDLE = "needle_in_haystack"
 OFTEN = "checkout failed"
 """Once in each megabyte."""
 
+SEARCHED = (
+    ("a text with rare letters", NEEDLE, ()),
+    ("a text that is there often", OFTEN, ()),
+    ("a text in any case", OFTEN, ("-i",)),
+    ("a text in each line", "status=200", ()),
+)
+"""What, which text, and an option of both programs."""
+
 KEEP_ALL = ("--log-max-size", "none", "--log-max-total", "none", "--log-max-files", "0")
 
 
@@ -49,12 +57,15 @@ def measure(quick: bool) -> list[Figure]:
                 "the last 100 lines, command",
                 {STRAIGHT: _other("tail", "-n", "100", path), "monit": partial(logs, "-n", "100")},
             ),
-            (
-                "all searched for a text, command against grep",
-                {
-                    STRAIGHT: _other("grep", "-c", NEEDLE, path),
-                    "monit": partial(logs, "--grep", NEEDLE, "--count"),
-                },
+            *(
+                (
+                    f"all searched for {what}, command against grep",
+                    {
+                        STRAIGHT: _other("grep", "-c", *option, text, path),
+                        "monit": partial(logs, *option, "--grep", text, "--count"),
+                    },
+                )
+                for what, text, option in SEARCHED
             ),
             (
                 "first hit from the end, request",

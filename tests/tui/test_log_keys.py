@@ -562,6 +562,21 @@ def test_a_stack_that_comes_in_pieces_is_folded() -> None:
     show(play, who=TWO)
 
 
+def test_stacks_of_two_workers_that_fail_at_once_are_two() -> None:
+    """Their lines alternate, and each worker's stack is one line with its own reason."""
+
+    async def play(log: LogScreen) -> None:
+        for one, two in zip(STACK, [*STACK[:-1], "shop.Closed: no more tea"], strict=True):
+            log.print(one)
+            log.print(two, instance=1)
+        await log.pass_time()
+        assert log.texts() == [
+            "▸ 4 lines shop.Timeout: no answer", "▸ 4 lines shop.Closed: no more tea",
+        ]  # fmt: skip
+
+    show(play, who=TWO)
+
+
 def test_the_status_of_an_http_line_is_tinted() -> None:
     """The status of an access line has a colour by its class, other numbers have none."""
     lines = [b'"GET /tea HTTP/1.1" %d 3ms' % status for status in (200, 302, 404, 500)]
