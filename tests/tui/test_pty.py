@@ -483,3 +483,23 @@ def test_every_terminal_gets_what_it_can_show(
     assert bool(COLOURS.search(terminal.raw)) is some
     terminal.child.send("\x03")
     assert terminal.until_exit() == 0
+
+
+def test_only_large_frames_are_marked(terminals: list[Terminal]) -> None:
+    """A terminal that can show a frame at one time gets marks around those that do not come in one
+    piece anyway; the small changes of a quiet screen come without."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    terminal.child.send("\x1b[?2026;2$y")
+    terminal.child.send("?")
+    terminal.until("closes this help")
+    terminal.child.send("q")
+    terminal.until("2/2 online")
+    terminal.child.send("p")
+    terminal.until("FROZEN")
+    marked = re.findall(rb"\x1b\[\?2026h(.*?)\x1b\[\?2026l", terminal.raw, re.DOTALL)
+    assert any(b"closes this help" in frame for frame in marked)
+    assert min(map(len, marked)) >= 512
+    assert terminal.raw.count(b"\x1b[?2026h") == len(marked)
+    assert not any(b"FROZEN" in frame for frame in marked)

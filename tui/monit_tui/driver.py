@@ -7,10 +7,16 @@ import termios
 import threading
 from typing import Any
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 
 LEAVE_S = 1.0
 """How long a terminal that takes no output may delay the end, twice."""
+
+
+SMALL_BYTES = 512
+"""A shorter frame reaches the terminal as a whole anyway: the marks around it are a fourth of what
+a quiet screen sends."""
 
 
 class TerminalDriver(LinuxDriver):
@@ -21,6 +27,16 @@ class TerminalDriver(LinuxDriver):
         super().__init__(*args, **kwargs)
         self._leaving = False
         self._left = threading.Event()
+        self._in_frame = False
+
+    def write(self, data: str) -> None:
+        """Write a frame and the marks around it, which let the terminal show it at one time, at
+        once; a small one without them."""
+        if data in (SYNC_START, SYNC_END):
+            self._in_frame = data == SYNC_START
+            return
+        marked = self._in_frame and len(data) >= SMALL_BYTES
+        super().write(f"{SYNC_START}{data}{SYNC_END}" if marked else data)
 
     def leave(self, code: int) -> None:
         """Close the screen for good soon; the process ends with ``code`` if that is impossible."""

@@ -119,7 +119,7 @@ class HeaderBar(Lines):
         if hosts:
             return parts  # this machine's load would be taken for theirs
         if machine.load is not None:
-            parts.append(HeaderPart(f"   load {machine.load:.2f}", "muted", 7))
+            parts.append(HeaderPart(f"   load {machine.load:.1f}", "muted", 7))
         if machine.memory_used_bytes is not None:
             used = format_bytes(machine.memory_used_bytes)
             total = format_bytes(machine.memory_total_bytes)

@@ -89,6 +89,12 @@ def _text(field: str, write: Callable[[Any], str]) -> Callable[[RowFacts], str]:
     return text
 
 
+def _uptime(seconds: float | None) -> str:
+    """Return an uptime; from ten seconds on in tens: a young row is not sent each second."""
+    in_tens = seconds is not None and 10 <= seconds < 60
+    return format_uptime(seconds // 10 * 10 if seconds is not None and in_tens else seconds)
+
+
 def _blank(_row: RowFacts) -> str:
     return ""
 
@@ -101,7 +107,7 @@ COLUMNS: tuple[ProcessColumn, ...] = (
     ProcessColumn(
         "restarts", "↺", 4, 4, _text("restarts", format_count), _restarts_tone, "restarts"
     ),
-    ProcessColumn("uptime", "up", 6, 6, _text("uptime_s", format_uptime), _plain, "uptime"),
+    ProcessColumn("uptime", "up", 6, 6, _text("uptime_s", _uptime), _plain, "uptime"),
     ProcessColumn("heap", "heap", 5, 8, _text("heap_bytes", format_bytes), _heap_tone),
     ProcessColumn("http", "http", 6, 9, _text("http_rps", format_rate), _plain),
     ProcessColumn("pid", "pid", 7, 10, _text("pid", _pid), _muted),
