@@ -36,6 +36,7 @@ BENCHMARKS = (
     "start_file",
     "screen",
     "screen_hosts",
+    "screen_soak",
     "memory",
     "growth",
     "probe_cost",

@@ -100,14 +100,14 @@ class Meter:
     def run(self) -> Measured:
         """Watch the program as planned, end it, and return what was seen."""
         try:
-            while self.now() < self.plan.seconds and self._step():
+            while self.now() < self.plan.seconds and self.step():
                 if self.plan.stop_when_seen and self.seen_at is not None:
                     break
             return self._result()
         finally:
-            self._end()
+            self.end()
 
-    def _step(self) -> bool:
+    def step(self) -> bool:
         """Read what came and press what is due; False when the program is gone."""
         if self.settled is None and self.now() >= self.plan.settle_s:
             self.settled, self.output = (self.now(), self._cpu_s()), 0
@@ -155,19 +155,23 @@ class Meter:
     def _result(self) -> Measured:
         since, cpu = self.settled or (self.now(), self._cpu_s())
         span = max(self.now() - since, 0.001)
-        pss = 0
-        for process in self._tree():
-            with contextlib.suppress(psutil.Error):
-                pss += process.memory_full_info().pss
         return Measured(
             first_paint_s=self.first_paint,
             until_s=self.seen_at,
             bytes_per_s=self.output / span,
             cpu_percent=(self._cpu_s() - cpu) / span * 100,
-            pss_mb=pss / 1e6,
+            pss_mb=self.pss_mb(),
             key_ms=self.key_ms,
             screen=[row.rstrip() for row in self.screen.display],
         )
+
+    def pss_mb(self) -> float:
+        """Return the proportional memory of the program and its descendants."""
+        pss = 0
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                pss += process.memory_full_info().pss
+        return pss / 1e6
 
     def _tree(self) -> list[psutil.Process]:
         try:
@@ -184,7 +188,8 @@ class Meter:
                 spent += times.user + times.system
         return spent
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the program."""
         tree = self._tree()
         for process in reversed(tree):
             with contextlib.suppress(psutil.Error):

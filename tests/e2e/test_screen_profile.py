@@ -1,6 +1,5 @@
 """`P` on the screen: a live worker of a real agent is profiled, shown and saved."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -10,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
-from monit_agent.client.live.live_source import LiveSource
-from monit_tui.app import MonitApp
 from monit_tui.screens.profile import ProfilePrompt, ProfileScreen
 from support.command_line import in_terminal, monit, row, script
+from support.live_screen import LiveScreen, show_home
 from support.waiting import wait_until
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
@@ -43,7 +40,6 @@ function work() { crunch(2e6); setTimeout(work, 1); }
 work();
 """
 PROGRAMS = {"python": ("app.py", PYTHON), "node": ("app.js", NODE)}
-DEADLINE_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -61,29 +57,8 @@ def _has_probe() -> None:
     wait_until(lambda: row("app")["heap_used_bytes"], what="the probe reports")
 
 
-class Screen:
-    """The screen of a real home, driven by keys and read as text."""
-
-    def __init__(self, app: MonitApp, pilot: Pilot[Any]) -> None:
-        self.app, self._pilot = app, pilot
-
-    def text(self) -> str:
-        strips = self.app.screen._compositor.render_strips(self.app.size)
-        return "\n".join(strip.text for strip in strips)
-
-    async def press(self, *keys: str) -> None:
-        await self._pilot.press(*keys)
-        await self._pilot.pause()
-
-    async def until(self, predicate: Callable[[], object], what: str) -> None:
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                while not predicate():
-                    self.app.feed.flush()
-                    await self._pilot.pause()
-                    await asyncio.sleep(0)
-        except TimeoutError:
-            raise AssertionError(f"not within {DEADLINE_S} s: {what}\n{self.text()}") from None
+class Screen(LiveScreen):
+    """A screen whose workers are profiled."""
 
     async def profile(self, seconds: str = "1") -> None:
         """Go to the app, press P and enter the seconds."""
@@ -94,20 +69,8 @@ class Screen:
         await self.until(lambda: isinstance(self.app.screen, ProfileScreen), "the profile")
 
 
-def _show(
-    home: Path, play: Callable[[Screen], Awaitable[None]], *, read_only: bool = False,
-    size: tuple[int, int] = (120, 35),
-) -> None:  # fmt: skip
-    async def run() -> None:
-        source = LiveSource(str(home))
-        app = MonitApp(source, read_only=read_only)
-        try:
-            async with app.run_test(size=size) as pilot:
-                await play(Screen(app, pilot))
-        finally:
-            source.close()
-
-    asyncio.run(run())
+def _show(home: Path, play: Callable[[Screen], Awaitable[None]], **options: Any) -> None:
+    show_home(home, lambda app, pilot: play(Screen(app, pilot)), **options)
 
 
 @pytest.mark.parametrize("kind", ["python", pytest.param("node", marks=needs_node)])

@@ -79,6 +79,8 @@ class TimelinePane(Lines, can_focus=True):
 
     def deliver(self, changes: Changes) -> None:
         """Add new events."""
+        for app in [app for app in self._marks if app not in self._source.fleet.apps]:
+            del self._marks[app]
         if changes.apps and self.all_apps:
             self._select()
         if self.timeline.add(changes.events):

@@ -6,7 +6,7 @@ followed by live lines in the order of arrival. Its rows have sequence numbers t
 change, so that a viewport anchored to one does not move while somebody reads.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from monit_agent.client.logs.assembler import FeedResult, LineAssembler
@@ -219,7 +219,14 @@ class LineRings:
             self._recent[identity] = None
         selected = frozenset(who)
         spare = [ring for ring in self._recent if ring not in selected]
-        for ring in spare[: max(0, len(spare) - RINGS)]:
+        self._drop(spare[: max(0, len(spare) - RINGS)])
+
+    def keep_existing(self, exists: Callable[[InstanceId], bool]) -> None:
+        """Drop the lines of instances that no longer exist."""
+        self._drop([ring for ring in self._recent if not exists(ring)])
+
+    def _drop(self, rings: Iterable[InstanceId]) -> None:
+        for ring in rings:
             del self._recent[ring]
             for name in STREAMS:
                 self._streams.pop(StreamKey(ring, name), None)

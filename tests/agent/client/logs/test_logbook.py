@@ -254,3 +254,17 @@ def test_a_ring_with_gaps_is_bounded_too(chunks: list[tuple[int, bool, bool]]) -
         book.select([ZERO])
         assert book.rings.rows_of(ZERO) <= 100 + 120 + 2 * len(chunks)
         assert len(book.merged) <= 100 + 120 + 2 * len(chunks)
+
+
+def test_lines_of_instances_that_are_gone_are_dropped() -> None:
+    """An instance that no longer exists keeps no lines; one that does has them as before."""
+    book = Logbook()
+    feeder = Feeder(book)
+    for instance in (0, 1):
+        book.select([local_instance("web", instance)])
+        feeder.feed(b"line\n", 1, instance=instance)
+        book.flush(0.0)
+    book.rings.keep_existing(lambda one: one == ONE)
+    assert not book.rings.has_lines_of(ZERO)
+    assert book.rings.rows_of(ZERO) == 0
+    assert book.rings.rows_of(ONE) == 1

@@ -70,6 +70,8 @@ class ChartHistory:
         self, views: Sequence[InstanceView], kinds: Sequence[ChartKind], step_s: int
     ) -> None:
         """Add the samples that are new since the last call."""
+        for key in [key for key in self._tables if not self._exists(key)]:
+            self._forget(key)
         most = LIVE_S // max(1, min(len(views), INSTANCES))
         for view in views[:INSTANCES]:
             key = self._key(view, step_s)
@@ -141,6 +143,9 @@ class ChartHistory:
             del self._refused[key]
             return False
         return since is not None
+
+    def _exists(self, key: _Key) -> bool:
+        return self._source.fleet.instance(key.identity) is not None
 
     def _key(self, view: InstanceView, step_s: int) -> _Key:
         app = self._source.fleet.apps.get(view.identity.app_id)

@@ -119,7 +119,11 @@ class LogPane(Widget, can_focus=True):
         self._flush()
 
     def fleet_changed(self) -> None:
-        """Update the instances, and retry failed requests."""
+        """Update the instances, forget those that are gone, and retry failed requests."""
+        shown = frozenset(self.who)
+        self.book.rings.keep_existing(
+            lambda one: one in shown or self.source.fleet.instance(one) is not None
+        )
         now = instances_of_apps(self.source.fleet, self._chosen)
         if self._all and now != self.who:
             self._watch(now)
