@@ -70,6 +70,7 @@ class Glyphs(NamedTuple):
     event_line: str = "┊"
     tick: str = "┴"
     tick_left: str = "┤"
+    tick_right: str = "├"
     blocks: str = " ▁▂▃▄▅▆▇█"
     """Nine heights of a bar, from nothing to full."""
     braille: bool = True
@@ -80,7 +81,7 @@ ASCII = Glyphs(
     opened="-", folded="+", picked="#", ascending="^", up="^", descending="v",
     rule="-", strong_rule="=", bar="|", tee_down="+", cross="+", corner="`", dot="-", ellipsis="~",
     restarts="rst", times="x", arrow="->", threshold="-", event_line=":", tick="+", tick_left="+",
-    blocks=" ..::||##", braille=False,
+    tick_right="+", blocks=" ..::||##", braille=False,
 )  # fmt: skip
 """The glyphs of a terminal without UTF-8."""
 

@@ -28,6 +28,10 @@ LOW = 20
 
 LIST_ROWS = 10
 """Fewest rows of the list beside another pane; title and column titles come on top."""
+TALL = 40
+"""Rows from which the charts get those that the list does not need."""
+LIST_STEP = 6
+"""The list grows and shrinks by so many rows, so that the panes do not jump with every app."""
 
 
 class PaneSlot(NamedTuple):
@@ -43,8 +47,8 @@ class ScreenLayout(NamedTuple):
 
     slots: tuple[PaneSlot, ...]
     divider: Region | None = None
-    crossing: int | None = None
-    """Row of the divider at which the title lines of the lower panes meet it."""
+    crossings: tuple[int, int] = (-1, -1)
+    """Rows of the divider at which the title lines of the lower panes meet it: left and right."""
 
     def slot_of(self, pane: PaneName) -> PaneSlot | None:
         """Return the slot that shows ``pane``; None when it is hidden."""
@@ -52,11 +56,13 @@ class ScreenLayout(NamedTuple):
 
 
 def lay_out(
-    width: int, height: int, recent: tuple[PaneName, ...], zoomed: PaneName | None = None
-) -> ScreenLayout:
+    width: int, height: int, recent: tuple[PaneName, ...], zoomed: PaneName | None = None,
+    list_rows: int | None = None,
+) -> ScreenLayout:  # fmt: skip
     """Return the places of the panes on ``width`` by ``height`` cells.
 
     ``recent`` has all panes, the one used last first; it decides which tab is shown.
+    ``list_rows`` is how many rows of the list there are; None: more than there is room for.
     """
     everywhere = Region(0, 0, max(0, width), max(0, height))
     if zoomed is not None:
@@ -65,7 +71,14 @@ def lay_out(
         return ScreenLayout((PaneSlot(everywhere, recent[0], PANES),))
     if width < WIDE:
         return _two(width, height, recent)
-    return _four(width, height, recent)
+    return _four(width, height, recent, list_rows)
+
+
+def kept_rows(needed: int, kept: int | None) -> int:
+    """Return for how many rows of the list there is room, given how many are needed now and for how
+    many there was room: it grows at once, and shrinks when two steps are free."""
+    room = -(-needed // LIST_STEP) * LIST_STEP
+    return kept if kept is not None and room <= kept < room + 2 * LIST_STEP else room
 
 
 def _two(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
@@ -77,21 +90,25 @@ def _two(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
     ))  # fmt: skip
 
 
-def _four(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
+def _four(
+    width: int, height: int, recent: tuple[PaneName, ...], list_rows: int | None
+) -> ScreenLayout:
     left = min(max(58, width * 46 // 100), 110)
     right = width - left - 1
     below = min(max(8, height * 2 // 5), 18)
-    above = height - below
+    above = at_left = height - below
+    if height >= TALL and list_rows is not None:
+        at_left = max(LIST_ROWS + 2, min(above, list_rows + 2))
     details: tuple[PaneName, ...] = ("metadata", "events", "blocked")
     return ScreenLayout(
         (
-            PaneSlot(Region(0, 0, left, above), "processes", ("processes",)),
+            PaneSlot(Region(0, 0, left, at_left), "processes", ("processes",)),
             PaneSlot(Region(left + 1, 0, right, above), "logs", ("logs",)),
-            PaneSlot(Region(0, above, left, below), "metrics", ("metrics",)),
+            PaneSlot(Region(0, at_left, left, height - at_left), "metrics", ("metrics",)),
             PaneSlot(Region(left + 1, above, right, below), _latest(recent, details), details),
         ),
         divider=Region(left, 0, 1, height),
-        crossing=above,
+        crossings=(at_left, above),
     )
 
 

@@ -16,7 +16,7 @@ from monit_tui.compositor import TightCompositor
 from monit_tui.keys.actions import REGISTRY, KeyAction, KeyScope, footer_actions
 from monit_tui.keys.bindings import bindings_of
 from monit_tui.model.confirmation import Verb
-from monit_tui.model.layout import PANES, PaneName, ScreenLayout, lay_out
+from monit_tui.model.layout import PANES, TALL, PaneName, ScreenLayout, kept_rows, lay_out
 from monit_tui.model.machine import read_machine
 from monit_tui.model.processes.rows import nearest_row
 from monit_tui.screens.dialogs import ScreenWithDialogs
@@ -73,6 +73,8 @@ class OverviewScreen(ScreenWithDialogs):
         self._painted_at = float("-inf")
         self._undoable = False
         self._filters_events = False
+        self.list_rows: int | None = None
+        """For how many rows the list has room; None: as many as fit."""
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes, footer and the field for the filter."""
@@ -115,6 +117,7 @@ class OverviewScreen(ScreenWithDialogs):
             self._painted_at = now
             self.header.repaint()
             self.table.update_rows()
+            _fit_list(self)
             if self._undoable != self.actions.can_undo(self.table.cursor):
                 self.update_titles()
         self.details.deliver(changes, due=due)
@@ -149,12 +152,12 @@ class OverviewScreen(ScreenWithDialogs):
         self.header.display = height >= 6
         self.footer.display = height >= 4
         room = height - self.header.display - self.footer.display
-        now = lay_out(width, room, self.recent, self.zoomed)
+        now = lay_out(width, room, self.recent, self.zoomed, self.list_rows)
         for pane in self.panes.values():
             self._place(pane, now)
         self._divider.display = now.divider is not None
         if now.divider is not None:
-            self._divider.crossing = now.crossing
+            self._divider.crossings = now.crossings
             _put(self._divider, now.divider)
             self._divider.repaint()
         self.update_titles()
@@ -221,6 +224,7 @@ class OverviewScreen(ScreenWithDialogs):
 
     def on_process_table_rows_changed(self) -> None:
         """Show the order in the title, and the logs of the selected rows."""
+        _fit_list(self)
         self.panes["processes"].title_line.show(info=self.table.title_info("processes"))
         self.details.follow(self.table.cursor, self.table.identities(), self.update_titles)
 
@@ -383,6 +387,17 @@ class OverviewScreen(ScreenWithDialogs):
     def action_help(self) -> None:
         """Show all keys."""
         self.show_help(self.key_scope, self.look, read_only=self.read_only)
+
+
+def _fit_list(screen: OverviewScreen) -> None:
+    """Leave the rows that the list does not need to the charts, where there are many."""
+    table, height = screen.table, screen.app.size.height
+    table.is_tall = height >= TALL + 2
+    needed = table.painter.lines_needed(table.rows, height) if table.is_tall else None
+    rows = None if needed is None else kept_rows(needed, screen.list_rows)
+    if rows != screen.list_rows:
+        screen.list_rows = rows
+        screen.place_panes()
 
 
 def _put(widget: Widget, region: Region) -> None:

@@ -91,10 +91,13 @@ class Divider(Lines):
     def __init__(self, look: Look) -> None:
         super().__init__(id="divider")
         self._look = look
-        self.crossing: int | None = None
+        self.crossings: tuple[int, int] = (-1, -1)
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
         """Return the line, joined to the title lines that it meets."""
         glyphs, style = self._look.glyphs, self._look.style("muted")
-        joints = {0: glyphs.tee_down, self.crossing: glyphs.cross}
+        left, right = self.crossings
+        joints = {0: glyphs.tee_down, left: glyphs.tick_left, right: glyphs.tick_right}
+        if left == right:
+            joints[left] = glyphs.cross
         return [make_strip([(joints.get(y, glyphs.bar), style)], width) for y in range(height)]

@@ -1,6 +1,6 @@
 """Draws the rows of the process list, and the second lines of those in trouble."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from textual.strip import Strip
 
@@ -39,6 +39,15 @@ class RowPainter:
     def lines_of(self, key: RowKey) -> int:
         """Return how many lines a row has."""
         return 2 if self._reason(key) else 1
+
+    def lines_needed(self, keys: Iterable[RowKey], most: int) -> int | None:
+        """Return how many lines these rows have; None for more than ``most``."""
+        lines = 0
+        for key in keys:
+            lines += self.lines_of(key)
+            if lines > most:
+                return None
+        return lines
 
     def row_line(
         self, key: RowKey, row: RowFacts, mark_and_name: tuple[str, str],

@@ -83,7 +83,7 @@ class ProcessTable(Lines, can_focus=True):
         self._fleet, self._look, self._clock = source.fleet, look, clock
         self.last_errors = LastErrors(source, self.repaint)
         self.cpu_past = CpuPast(source, self.repaint)
-        self._painter = RowPainter(
+        self.painter = RowPainter(
             source.fleet, look, clock,
             errors=self.last_errors, past=self.cpu_past, with_keys=self.with_keys,
         )  # fmt: skip
@@ -95,6 +95,8 @@ class ProcessTable(Lines, can_focus=True):
         self.column_order: tuple[str, ...] = process_columns.COLUMN_NAMES
         self._plan: process_columns.TableLayout | None = None
         self._top = 0
+        self.is_tall = False
+        """Whether the list has as many lines as it needs, at least where it needs few."""
         self.holds_cursor = False
         """Whether the cursor stays on its row; before the first key it stays on the first one."""
         self.problems: list[int] | None = None
@@ -106,9 +108,8 @@ class ProcessTable(Lines, can_focus=True):
     def update_rows(self) -> None:
         """Compute the rows again, after apps, instances or their order changed."""
         before, place, top = self.cursor, self._place(), self._top
-        how = self.arrangement._replace(
-            fold_over=max(FOLD_LEAST, min(FOLD_MOST, self.size.height // 3))
-        )
+        fold_over = FOLD_MOST if self.is_tall else self.size.height // 3
+        how = self.arrangement._replace(fold_over=max(FOLD_LEAST, min(FOLD_MOST, fold_over)))
         self.arrangement = how
         self.rows = arrange_rows(self._fleet, how, self._clock.now())
         self.problems = None
@@ -179,7 +180,7 @@ class ProcessTable(Lines, can_focus=True):
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
         """Return the title line and the visible rows."""
-        painter = self._painter
+        painter = self.painter
         painter.forget_reasons()
         hosts = host_lines(self._fleet, self._clock.monotonic(), height // 3)
         self._above = 1 + len(hosts)
