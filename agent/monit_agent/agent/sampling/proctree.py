@@ -13,7 +13,7 @@ import time
 from typing import Protocol
 
 from monit_agent.agent.sampling.process import TREE_MAX, Proc
-from monit_agent.system.procfs import process_stat
+from monit_agent.system.procfs import process_stat, read_file
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -137,8 +137,8 @@ def _cpu_s(pid: int, ticks: int) -> float:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(OSError):  # the thread exited
-            found += map(int, _slurp(f"/proc/{pid}/task/{thread}/children", 65536).split())
+        # one read returns a page of it at most, 680 pids; None: the thread exited
+        found += map(int, (read_file(f"/proc/{pid}/task/{thread}/children") or b"").split())
     return found
 
 

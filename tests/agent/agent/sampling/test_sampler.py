@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monit_agent.agent.sampling.process import Proc
-from monit_agent.agent.sampling.proctree import TreeReader, make_reader
+from monit_agent.agent.sampling.proctree import ProcReader, TreeReader, make_reader
 from monit_agent.agent.sampling.psutil_tree import PsutilReader
 from monit_agent.agent.sampling.sample import build_sample
 from monit_agent.agent.sampling.sampler import SampledTree, TreeSampler, cpu_between
@@ -135,6 +135,53 @@ def test_children_that_came_and_went_are_counted(spawn: Spawn) -> None:
 
     wait_until(looked, what="the children's CPU time shows")
     assert min(readings) >= 0
+
+
+BROOD = (
+    "import os, time\n"
+    "for _ in range(1200):\n"
+    "    if not os.fork():\n"
+    "        time.sleep(600)\n"
+    "time.sleep(600)"
+)
+
+
+def test_more_children_than_one_read_returns_are_all_counted(spawn: Spawn) -> None:
+    """The kernel returns the pids of some 680 children at a time."""
+    pid, reader = spawn(BROOD), make_reader()
+    wait_until(lambda: len(reader.tree(pid)) == 1201, what="all children")
+
+
+class SlowReader(ProcReader):
+    """Takes 0.2 s of CPU for each tree, as one of several thousand processes does."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+
+    def tree(self, root: int) -> list[Proc]:
+        self.read.append(root)
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+        return super().tree(root)
+
+
+def test_trees_that_are_slow_to_read_are_read_less_often(spawn: Spawn) -> None:
+    """The agent has other things to do; a new worker and one that is gone are seen at once."""
+    reader, first, second = SlowReader(), spawn(FAMILY), spawn(FAMILY)
+    sampler = TreeSampler(reader)
+
+    samples = [sampler.sample(0, first, float(second)) for second in range(2)]
+    assert samples[0] is not None
+    assert samples[1] == samples[0]
+    assert reader.read == [first]
+    assert sampler.sample(0, second, 1.0) is not None
+    assert reader.read == [first, second]
+    assert sampler.sample(0, None, 1.1) is None
+    assert sampler.sample(0, second, 1000.0) is not None
+    assert sampler.sample(0, second, 1001.0) is not None
+    assert sampler.sample(0, second, 2000.0) is not None
+    assert reader.read == [first, second, second, second]
 
 
 def test_no_worker_reads_as_unknown() -> None:
