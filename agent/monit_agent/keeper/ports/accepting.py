@@ -14,7 +14,6 @@ process that has both, as libuv's, waits for sockets with epoll and uses io_urin
 
 import os
 import struct
-from collections.abc import Container
 
 from monit_agent.system import listening, procfs, sockdiag
 from monit_agent.system.memory.shortage import with_spare
@@ -33,6 +32,8 @@ _POLLED_MAX = 1024
 """Entries of a poll that are read; servers that wait for more use epoll."""
 _THREADS_MAX = 256
 _GLANCES = 3
+_LOOKED_UP_MAX = 64
+"""Sockets of a process that are looked up one by one, which takes 20 µs each."""
 
 
 def is_accepting(pids: list[int], inodes: set[int], ports: set[tuple[int, int]]) -> bool | None:
@@ -55,7 +56,7 @@ def is_accepting(pids: list[int], inodes: set[int], ports: set[tuple[int, int]])
         if any(_epoll_waits_for(pid, number, inodes) for number in files.epolls):
             return True
         blocked = _thread_waits_for(pid, held)
-        if blocked or _has_connection(pid, ports):
+        if blocked or _has_connection(pid, inodes, ports):
             return True
         unknown = unknown or blocked is None or (files.has_uring and not files.epolls)
     return None if unknown else False
@@ -163,18 +164,26 @@ def _memory(pid: int, address: int, size: int) -> bytes:
     return b""
 
 
-def _has_connection(pid: int, ports: set[tuple[int, int]]) -> bool:
+def _has_connection(pid: int, listening_ones: set[int], ports: set[tuple[int, int]]) -> bool:
     """Return whether a process has a connection of one of the ports. Both sides of the comparison
-    are read at nearly the same time, and several times: a quick answer takes a millisecond."""
+    are read at nearly the same time, and several times: a quick answer takes a millisecond.
+
+    The connections of all workers are read only for a process that may have one of them.
+    """
     for _ in range(_GLANCES):
         for family, port in ports:
-            connections = _connections(family, port)
-            if any(inode in connections for _, inode in procfs.open_sockets(pid)):
+            held = {inode for _, inode in procfs.open_sockets(pid)} - listening_ones
+            if _may_be_tcp(held) and held & _connections(family, port):
                 return True
     return False
 
 
-def _connections(family: int, port: int) -> Container[int]:
+def _may_be_tcp(inodes: set[int]) -> bool:
+    """Return whether one of these sockets may be other than a Unix socket."""
+    return len(inodes) > _LOOKED_UP_MAX or not all(map(sockdiag.is_unix_socket, inodes))
+
+
+def _connections(family: int, port: int) -> set[int]:
     with suppress(OSError):  # the kernel does not report them
-        return sockdiag.tcp_connections(family, port)
-    return ()
+        return sockdiag.connection_inodes(family, port)
+    return set()

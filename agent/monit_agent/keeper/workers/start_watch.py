@@ -22,8 +22,8 @@ LOOK_LATER_S = 0.25
 FIRST_SECONDS_S = 3.0
 LOOK_SHARE = 20
 LOOK_AT_MOST_S = 1.0
-"""The next look comes after at least this many times the duration of the last one: hundreds of
-workers that start together must not keep the keeper busy. But it comes."""
+"""The next look comes after at least this many times the duration of the last one, for each worker
+that is watched: hundreds that start together must not keep the keeper busy. But it comes."""
 UNSEEN_S = 2.0
 """Where it cannot be seen for so long whether a worker accepts, it does if it has the socket."""
 REASON_AFTER_S = 1.0
@@ -112,9 +112,8 @@ class StartWatch:
             if what is not None:
                 self._calls.reported(start.worker, what)
             return
-        pause_s = LOOK_S if began - start.begun < FIRST_SECONDS_S else LOOK_LATER_S
-        share_s = min(LOOK_SHARE * (time.monotonic() - began), LOOK_AT_MOST_S)
-        next_at = began + max(pause_s, share_s)
+        took_s = time.monotonic() - began
+        next_at = began + pause_after(began - start.begun, took_s, len(self._starts))
         self._loop.set_alarm(_name(start.worker), next_at, lambda: self._look(start))
 
     # ------------------------------------------------------------ accepting
@@ -152,6 +151,13 @@ class StartWatch:
         if now - since < BUSY_S:
             return None
         return SETTLED if start.cpu[-1][1] - used < BUSY_SHARE * (now - since) else None
+
+
+def pause_after(elapsed_s: float, took_s: float, watched: int) -> float:
+    """Return the time from one look at a worker to the next: ``elapsed_s`` after its start, with
+    looks of ``took_s`` at each of ``watched`` workers."""
+    pause_s = LOOK_S if elapsed_s < FIRST_SECONDS_S else LOOK_LATER_S
+    return max(pause_s, min(LOOK_SHARE * took_s * watched, LOOK_AT_MOST_S))
 
 
 def _unseen_for_long(start: _Start, accepts: bool | None, now: float) -> bool:

@@ -12,7 +12,7 @@ from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.ports import accepting
 from monit_agent.keeper.upgrade.inherited import Values
 from monit_agent.system import procfs
-from monit_agent.system.listening import listening_inodes
+from monit_agent.system.listening import listening_inodes, tcp_listeners, unix_listeners
 
 FIRST_LOOK_S = 1.0
 LOOK_FACTOR = 3.0
@@ -21,7 +21,8 @@ LAST_LOOK_S = 3600.0
 
 
 class SeenSockets:
-    """The sockets of workers whose app declares no port: after the exit they cannot be seen."""
+    """The listening sockets of workers whose app declares no port: after the exit they cannot be
+    seen."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -48,7 +49,7 @@ class SeenSockets:
         self._loop.set_alarm(_alarm(pid), None, _nothing)
 
     def of(self, pid: int) -> set[int]:
-        """Return the inodes that were seen, of whatever kind."""
+        """Return the inodes of the listening sockets that were seen."""
         return self._inodes.get(pid, set())
 
     def _look_in(self, pid: int, seconds: float) -> None:
@@ -59,7 +60,8 @@ class SeenSockets:
         own = _sockets_of(pid)
         # a wrapper has none; then those of its program count
         below = (_sockets_of(each) for each in procfs.descendant_pids(pid)) if not own else ()
-        self._inodes[pid] |= own.union(*below)
+        # of all sockets, a busy server has thousands of other ones at every look
+        self._inodes[pid] |= _listening_ones(pid, own.union(*below))
         self._look_in(pid, min(seconds * LOOK_FACTOR, LAST_LOOK_S))
 
 
@@ -101,6 +103,13 @@ def listening_sockets(
 
 def _sockets_of(pid: int) -> set[int]:
     return {inode for _, inode in procfs.open_sockets(pid)}
+
+
+def _listening_ones(pid: int, inodes: set[int]) -> set[int]:
+    """Return which of a process's sockets listen."""
+    if not inodes:
+        return inodes
+    return inodes & {*tcp_listeners(pid), *unix_listeners()}
 
 
 def _started_at(pid: int) -> int:

@@ -1,10 +1,11 @@
 """Whether a process accepts connections, seen from outside, for every way to wait for one."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import psutil
@@ -109,6 +110,40 @@ def test_a_busy_server_is_known_by_its_connections(listener: socket.socket) -> N
             assert accepts(process, listener)
         finally:
             process.kill()
+
+
+def test_connections_of_others_cost_nothing_at_a_look(listener: socket.socket) -> None:
+    """While a worker starts, those that serve may have tens of thousands."""
+    code = "u = socket.socketpair()\nprint('has', flush=True)\ntime.sleep(600)"
+    with run(listener, code) as process, contextlib.ExitStack() as connections:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            before = _calls_made(lambda: accepts(process, listener))
+            for _ in range(200):
+                client = socket.create_connection(listener.getsockname())
+                connections.enter_context(client)
+                connections.enter_context(listener.accept()[0])
+            after = _calls_made(lambda: accepts(process, listener))
+        finally:
+            process.kill()
+    assert after < before + 200
+
+
+def _calls_made(does: Callable[[], object]) -> int:
+    """Return how many functions ``does`` calls, of Python or of C."""
+    count = 0
+
+    def counted(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        does()
+    finally:
+        sys.setprofile(None)
+    return count
 
 
 def test_listeners_of_its_own_are_named(listener: socket.socket, tmp_path: Path) -> None:

@@ -202,3 +202,11 @@ def test_processes_that_exit_while_they_are_looked_into_prove_nothing(
     watched.watch.await_accept(pid, None, 60.0)
     run_until(loop, ended.exists)
     assert watched.reports == []
+
+
+def test_many_workers_that_start_together_are_looked_at_less_often() -> None:
+    """All looks together take a twentieth of a core, but each worker has one within a second."""
+    assert start_watch.pause_after(0.0, 0.001, 1) == start_watch.LOOK_S
+    assert start_watch.pause_after(0.0, 0.001, 20) == pytest.approx(0.4)
+    assert start_watch.pause_after(9.0, 0.001, 1) == start_watch.LOOK_LATER_S
+    assert start_watch.pause_after(0.0, 0.001, 1000) == start_watch.LOOK_AT_MOST_S

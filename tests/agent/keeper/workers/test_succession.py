@@ -1,5 +1,6 @@
 """Which process takes over from a main process that has exited, and by which socket."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -8,7 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from monit_agent.keeper.workers.succession import find_successor, listening_sockets
+from monit_agent.keeper.loop import Loop
+from monit_agent.keeper.workers import succession
+from monit_agent.keeper.workers.succession import (
+    SeenSockets,
+    find_successor,
+    listening_sockets,
+)
+from support.keeper_loop import run_until
 
 ALONE = "print(flush=True); input()"
 POOL = "import os; child = os.fork(); child and print(child, flush=True); os.read(0, 1)"
@@ -75,6 +83,22 @@ def test_only_a_process_with_the_socket_takes_over(servers: Servers) -> None:
     (pid,) = servers.start(ALONE, has_socket=False)
     assert find_successor([pid], {servers.inode}, 0) is None
     assert find_successor([], {servers.inode}, 0) is None
+
+
+def test_only_listening_sockets_of_a_worker_are_remembered(
+    servers: Servers, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server has other connections at every look, which would fill the memory of the keeper."""
+    monkeypatch.setattr(succession, "FIRST_LOOK_S", 0.0)
+    seen = SeenSockets(loop)
+    with contextlib.ExitStack() as connections:
+        for _ in range(100):
+            connections.enter_context(socket.create_connection(("127.0.0.1", servers.port)))
+            connections.enter_context(servers.sock.accept()[0])
+        seen.watch(os.getpid())
+        found = run_until(loop, lambda: seen.of(os.getpid()), what="the sockets are seen")
+    assert servers.inode in found
+    assert len(found) < 100
 
 
 def test_the_sockets_are_those_of_the_port_or_the_shared_or_the_seen(servers: Servers) -> None:
