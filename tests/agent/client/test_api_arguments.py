@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monit_agent.client.api import AsyncMonit, Monit
+from monit_agent.client.api import AsyncMonit, Monit, RequestFailedError
 
 NAN = float("nan")
 
@@ -88,6 +88,16 @@ def test_a_wrong_place_is_an_error(case: str, client: type[Monit | AsyncMonit]) 
     words, options, text = PLACES[case]
     with pytest.raises(TypeError, match=text):
         client(*words, **options)
+
+
+def test_a_closed_client_says_so() -> None:
+    """It knows no app any more, which is no answer to a request."""
+    client = Monit()
+    client.close()
+    for request in (client.list, lambda: next(client.watch()), lambda: client.stop("all")):
+        with pytest.raises(RequestFailedError, match="the client was closed"):
+            request()
+    client.close()
 
 
 def test_a_home_may_be_a_path(home: Path) -> None:

@@ -47,9 +47,13 @@ class Session:
         self._read_only = read_only
         self._jobs: list[Job] = []
         self._followed: frozenset[InstanceId] = frozenset()
+        self._is_closed = False
 
     def begin(self, request: ApiRequest, receiver: Receiver) -> Job:
-        """Begin a request; what it sends, and `Job.reply`, come from within `poll`."""
+        """Begin a request; what it sends, and `Job.reply`, come from within `poll`. Raise
+        `RequestFailedError` when it is refused."""
+        if self._is_closed:  # a closed source knows no app, which would be a wrong answer
+            raise RequestFailedError("failed", "the client was closed")
         job = self._make_job(request, receiver)
         self._jobs.append(job)
         self.source.search_now()
@@ -112,6 +116,7 @@ class Session:
 
     def close(self) -> None:
         """End all requests, and close the source."""
+        self._is_closed = True
         for job in self._jobs:
             job.cancel()
         self._jobs.clear()
