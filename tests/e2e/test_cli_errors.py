@@ -137,6 +137,10 @@ def test_scale_and_delete_refuse_what_they_cannot(home: Path, tmp_path: Path) ->
         assert done.returncode == 2, done.stderr
     assert command("stop", "app/7").returncode == 3
     assert len(listed()) == 2
+    monit("scale", "app", "1")
+    done = command("delete", "app/0")
+    assert (done.returncode, len(listed())) == (2, 1)
+    assert "use monit stop app/0, or monit delete app" in done.stderr
     assert home.exists()
 
 

@@ -26,6 +26,13 @@ from monit_agent.wire.messages import Delete
 def delete(targets: tuple[str, ...]) -> int:
     """Stop apps and remove them from the list. Their log files are kept."""
     folder = monit_home()
+    for target in targets:
+        app, slash, _ = target.partition("/")
+        if slash:  # also where it is the only instance
+            raise click.UsageError(
+                f"{target} is an instance, and delete removes whole apps; "
+                f"use monit stop {target}, or monit delete {app}"
+            )
     with open_fleet(folder, targets) as (source, chosen):
         if not chosen.apps:
             output.write_message("There are no apps.")
