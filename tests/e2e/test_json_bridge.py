@@ -106,6 +106,7 @@ def deep():
     return value
 monit_probe.action("deep", deep)
 monit_probe.action("odd", lambda: ["\\ud800", 10**30, float("inf"), float("nan")])
+monit_probe.gauge("offered", 1)
 time.sleep(1000)
 """
 
@@ -114,7 +115,7 @@ def test_actions_and_the_past(client: JsonClient, tmp_path: Path) -> None:
     """Results and events are in the answer, series and reports come before it; whatever an action
     returns is JSON for every parser."""
     _start(tmp_path, text=ODD)
-    wait_until(lambda: row("web")["heap_used_bytes"], what="its probe has reported")
+    wait_until(lambda: "offered" in row("web")["metrics"], what="its actions are known")
     (odd,) = client.ask(id=1, do="trigger", targets=["web"], action="odd")["results"]
     assert (odd["app"], odd["ok"]) == ("web", True)
     assert odd["value"][1:] == [10**30, "Infinity", "NaN"]
@@ -124,10 +125,17 @@ def test_actions_and_the_past(client: JsonClient, tmp_path: Path) -> None:
     assert (failed["kind"], failed["results"][0]["ok"]) == ("failed", False)
     events = client.ask(id=4, do="events", kinds=["spawned"])["events"]
     assert [each["kind"] for each in events] == ["spawned"]
-    client.write({"id": 5, "do": "history", "metrics": ["rss_bytes"], "step_s": 1})
-    series = client.read()
+
+    def history() -> list[dict[str, Any]]:
+        client.write({"id": 5, "do": "history", "metrics": ["rss_bytes"], "step_s": 1})
+        found: list[dict[str, Any]] = []
+        while "ok" not in (message := client.read()):
+            found.append(message)
+        assert message == {"id": 5, "ok": True}
+        return found
+
+    (series,) = wait_until(history, what="there are samples")
     assert (series["id"], series["type"], series["metric"]) == (5, "history", "rss_bytes")
-    assert client.answer(5)["ok"]
     assert client.ask(id=6, do="crashes")["ok"]
     assert client.ask(id=7, do="flush", targets=["web"])["apps"][0]["error"] is None
     assert client.ask(id=8, do="delete", targets=["web"])["apps"][0]["done"] == [0]
