@@ -12,7 +12,6 @@ from monit_agent.cli.keepers.apps import app_names
 from monit_agent.cli.render import output
 from monit_agent.cli.render.columns import InstanceRow, rows_of_app
 from monit_agent.client.live.live_source import LiveSource
-from monit_agent.client.public.session import ApiSource
 from monit_agent.client.source import Source
 from monit_agent.client.targets import (
     AmbiguousTargetError,
@@ -25,15 +24,19 @@ from monit_agent.client.targets import (
 )
 from monit_agent.client.unreachable import show_saved_app
 from monit_agent.client.view import AppView
+from monit_agent.typed import TYPE_CHECKING
 from monit_agent.wire.ids import THIS_HOST, AppId, InstanceId
 from monit_agent.wire.paths import AppPaths, app_paths
+
+if TYPE_CHECKING:  # it takes 5 ms, in each command
+    from monit_agent.client.public.session import ApiSource
 
 ANSWER_WITHIN_S = 2.5
 """An agent answers within milliseconds; a slower one is reported, and the command does not wait.
 Less than `STALE_S`, so that the report comes from here and names the process to kill."""
 
 
-def open_source(home: str) -> ApiSource:
+def open_source(home: str) -> "ApiSource":
     """Return a source of the apps of this machine, or of the hosts that the command names."""
     hosts = named_hosts()
     if not hosts:
@@ -162,7 +165,9 @@ class TargetSelection(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_fleet(folder: str, targets: Sequence[str]) -> Generator[tuple[ApiSource, TargetSelection]]:
+def open_fleet(
+    folder: str, targets: Sequence[str]
+) -> "Generator[tuple[ApiSource, TargetSelection]]":
     """Yield a source that knows the apps of ``targets``, and the selection; close it at the end.
 
     Raise `CommandError` for a target that means nothing.

@@ -16,13 +16,16 @@ from monit_agent.cli.logs.past_lines import LogSelection
 from monit_agent.cli.options.params import PM2_NAMES, ParsedValue
 from monit_agent.cli.render import output, terminal
 from monit_agent.cli.render.log_lines import LogWriter
-from monit_agent.client.public.session import ApiSource
 from monit_agent.config import values
 from monit_agent.config.errors import BadInputError
 from monit_agent.logtext.expression import Expression
 from monit_agent.logtext.levels import LEVELS, Level
+from monit_agent.typed import TYPE_CHECKING
 from monit_agent.wire.limits import SEARCH_CONTEXT, SEARCH_PATTERN
 from monit_agent.wire.messages import ReopenLogs, Stream
+
+if TYPE_CHECKING:
+    from monit_agent.client.public.session import ApiSource
 
 LINES = 15
 _ENDING = "--until, --fold, --reverse and --count"
@@ -227,7 +230,7 @@ def _refuse_contradictions(
         raise click.UsageError("--fold shows lines in their order and without context")
 
 
-def _follow_as_json(source: ApiSource, targets: Sequence[str], selection: LogSelection) -> int:
+def _follow_as_json(source: "ApiSource", targets: Sequence[str], selection: LogSelection) -> int:
     from monit_agent.cli.logs.json_stream import follow_as_json  # noqa: PLC0415 — takes 3 ms
 
     return follow_as_json(source, monit_home(), targets, selection)
