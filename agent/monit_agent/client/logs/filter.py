@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from monit_agent.client.logs.merged import MergedRows
@@ -47,6 +47,8 @@ class Matcher:
         self._slow_lines = 0
         self._may_be_slow = not _REPEATS.isdisjoint(text)
         self._bytes = re.compile(self.pattern.pattern.encode(), flags) if text.isascii() else None
+        self._literal = text.encode() if text.isascii() and re.escape(text) == text else None
+        """The text itself where it means only itself; it is found much faster."""
 
     def matches(self, raw: bytes) -> bool:
         """Return whether a line contains it."""
@@ -71,6 +73,22 @@ class Matcher:
         except SlowMatchError:
             self._slow_lines += 1
             return None
+
+    def matching(self, lines: Sequence[bytes]) -> list[int]:
+        """Return the places of the lines that contain it: of a run of lines a tenth of what
+        `matches` takes for each of them."""
+        text = b"\n".join(lines)
+        plain = text.isascii() and b"\x1b" not in text and b"\r" not in text
+        if self._bytes is None or self._may_be_slow or not plain or not lines:
+            return [place for place, raw in enumerate(lines) if self.matches(raw)]
+        literal = self._literal
+        if literal is None:
+            search = self._bytes.search
+            return [place for place, raw in enumerate(lines) if search(raw)]
+        text = text.lower() if self.ignores_case else text
+        if literal not in text:
+            return []
+        return [place for place, raw in enumerate(text.split(b"\n")) if literal in raw]
 
 
 class LogFilter(NamedTuple):
@@ -97,6 +115,16 @@ class LogFilter(NamedTuple):
         if self.matcher is not None and self.matcher.matches(raw) == self.without:
             return False
         return self.level is None or RANK[level_of(raw)] >= RANK[self.level]
+
+    def matching(self, lines: Sequence[bytes]) -> list[int]:
+        """Return the places of the lines that match."""
+        if self.matcher is None or self.level is not None:
+            return [place for place, raw in enumerate(lines) if self.matches_line(raw)]
+        places = self.matcher.matching(lines)
+        if not self.without:
+            return places
+        found = frozenset(places)
+        return [place for place in range(len(lines)) if place not in found]
 
     @property
     def by_line(self) -> bool:
@@ -170,9 +198,14 @@ class FilteredRows:
         if run.missing or not self.filter.by_line:
             self._seqs.extend(range(start + skip, start + len(run)))
             return
-        matches, seqs, before = self.filter.matches_line, self._seqs, self._before
-        for seq, raw in enumerate(run.lines[skip:] if skip else run.lines, start + skip):
-            if matches(raw):
+        lines = run.lines[skip:] if skip else run.lines
+        places = self.filter.matching(lines)
+        if not self.filter.context:
+            self._seqs.extend(start + skip + place for place in places)
+            return
+        matches, seqs, before = frozenset(places), self._seqs, self._before
+        for seq, place in enumerate(range(len(lines)), start + skip):
+            if place in matches:
                 seqs.extend(before)
                 before.clear()
                 seqs.append(seq)

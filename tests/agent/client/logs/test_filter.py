@@ -113,3 +113,26 @@ def test_what_a_reader_types_is_understood() -> None:
     plain = parse_filter("a -C 3")
     assert plain.matcher is not None
     assert plain.matcher.text == "a -C 3"
+
+
+RAWS = st.sampled_from(
+    [
+        b"GET /tea 200", b"get /Tea", b"", b"tea", b"TEA\r", b"\x1b[31mte\x1b[0ma", b"a.b", b"axb",
+        "tëa tea".encode(), b"x" * 300 + b"tea", b"+", b"tea\x00tea",
+    ]
+)  # fmt: skip
+
+
+@given(
+    st.lists(RAWS, max_size=30),
+    st.sampled_from(
+        ["tea", "TEA", "a.b", "a\\.b", "^tea$", "", "+", "t+ea", "ë", "[^x]$", "200|b"]
+    ),
+)
+def test_many_lines_are_searched_as_one_by_one(lines: list[bytes], text: str) -> None:
+    """What is found in many lines at once is what is found in each, whatever is searched for."""
+    matcher = Matcher(text)
+    expected = [place for place, raw in enumerate(lines) if matcher.matches(raw)]
+    assert matcher.matching(lines) == expected
+    without = LogFilter(matcher=matcher, without=True)
+    assert without.matching(lines) == sorted(set(range(len(lines))) - set(expected))

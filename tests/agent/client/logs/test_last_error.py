@@ -54,7 +54,8 @@ exit status 2
 )  # fmt: skip
 def test_the_error_is_found(printed: bytes, error: str) -> None:
     """Of what a worker printed last, the line that names the error is chosen."""
-    assert error_of(printed.split(b"\n")) == error
+    end = Exit(code=1, at=10.0, ran_s=1.0)
+    assert error_of(printed.split(b"\n"), end) == error
 
 
 def test_the_next_worker_is_not_blamed() -> None:

@@ -25,9 +25,9 @@ class FoundRows:
             if run.missing or not log_filter.shows_stream(run.key):
                 continue
             skip = max(0, self._scanned - start)
-            for seq, raw in enumerate(run.lines[skip:], start + skip):
-                if self.matcher.matches(raw) and self._is_shown(seq):
-                    self._seqs.append(seq)
+            places = self.matcher.matching(run.lines[skip:])
+            found = (start + skip + place for place in places)
+            self._seqs += filter(self._is_shown, found) if log_filter.by_line else found
         self._scanned = end
         dropped = bisect_left(self._seqs, self._merged.first)
         if dropped:
@@ -43,4 +43,4 @@ class FoundRows:
         return new
 
     def _is_shown(self, seq: int) -> bool:
-        return not self._shown.filter.by_line or self._shown.shows(seq)
+        return self._shown.shows(seq)
