@@ -83,6 +83,8 @@ class WorkerTrees:
         worker; and those of unknown origin, if no worker is left."""
         owners = {*self._dead} if self._mains else {*self._dead, _UNKNOWN}
         known: dict[int, int | None] = {}
+        if not owners:
+            return
         for pid in procfs.child_pids(os.getpid()) or ():
             if self._is_left(pid, owners, known):
                 send(pid, signal.SIGKILL)

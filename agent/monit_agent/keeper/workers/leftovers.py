@@ -7,9 +7,9 @@ and a pool finishes its jobs although a shell stood above it.
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable
 
+from monit_agent.keeper.braked_call import BrakedCall
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.workers.descendants import send
 from monit_agent.system import procfs
@@ -51,10 +51,19 @@ class LeftoverStop:
         self._untouchable: set[int] = set()
         """Processes of another user, which we may not signal and do not wait for."""
         self._pidfds: list[int] = []
-        self._alarm = f"leftovers {id(self)}"
+        self._checks = BrakedCall(loop, f"leftovers {id(self)}", self._check)
 
     def check(self) -> None:
         """Signal whose turn it is, and wait for the next exit."""
+        self._checks.call_now()
+
+    def process_exited(self) -> None:
+        """Check soon: a process has exited. Many that exit together are one check."""
+        if not self._is_finished:
+            self._unwatch()
+            self._checks.request()
+
+    def _check(self) -> None:
         if self._is_finished:
             return
         self._unwatch()
@@ -70,15 +79,14 @@ class LeftoverStop:
         self._watch(dict.fromkeys([*roots, *left]))
         if not left:
             self._is_finished = True
-            self._loop.set_alarm(self._alarm, None, self.check)
             self._finished()
         elif not self._pidfds:  # they have exited meanwhile, or no descriptor is free
-            self._loop.set_alarm(self._alarm, time.monotonic() + AGAIN_S, self.check)
+            self._checks.request(AGAIN_S)
 
     def check_soon(self, *, killed: bool = False) -> None:
         """Do so in the next round of the loop; ``killed``: all that are left were to be killed."""
         self._killed = killed
-        self._loop.set_alarm(self._alarm, time.monotonic(), self.check)
+        self._checks.request()
 
     def kill(self) -> None:
         """Kill all that are left."""
@@ -98,7 +106,7 @@ class LeftoverStop:
             except OSError:
                 continue
             self._pidfds.append(pidfd)
-            self._loop.watch(pidfd, lambda _events: self.check())
+            self._loop.watch(pidfd, lambda _events: self.process_exited())
 
     def _unwatch(self) -> None:
         for pidfd in self._pidfds:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from monit_agent.keeper.braked_call import BrakedCall
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.keeper.workers import descendants
@@ -61,6 +62,7 @@ class Workers:
         self._marks = marks
         self.trees = descendants.WorkerTrees(marks, subreaper=subreaper)
         self._by_pid: dict[int, WorkerProcess] = {}
+        self._late_orphans = BrakedCall(loop, "late orphans", self._kill_late_orphans)
         loop.on_signal(signal.SIGCHLD, self.reap)
 
     def start(self, instance: int, order: SpawnOrder) -> Worker:
@@ -95,6 +97,7 @@ class Workers:
             if given["leaves"]:
                 process.leftovers = self._leftover_stop(process, self._calls.kill_mode())
                 process.leftovers.check_soon(killed=process.is_killed)
+        self._late_orphans.request()
 
     def adopt(
         self, instance: int, worker: Worker, *, stop_signal: int, tree: dict[str, Any]
@@ -222,7 +225,10 @@ class Workers:
         """Handle what the exit of children that are no workers may have changed."""
         for process in list(self._by_pid.values()):
             if process.leftovers is not None:
-                process.leftovers.check()
+                process.leftovers.process_exited()
+        self._late_orphans.request()
+
+    def _kill_late_orphans(self) -> None:
         if self._calls.kill_mode() != "process":
             self.trees.kill_late_orphans()
 
