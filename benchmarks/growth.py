@@ -40,7 +40,7 @@ class Quantity(NamedTuple):
 
 START = Quantity("start, until the command returns", "ms")
 MEMORY = Quantity("memory of the managers (PSS)", "MB")
-CPU = Quantity("CPU of the managers, idle, nobody watching", "% of a core")
+CPU = Quantity("CPU of the idle managers", "% of a core")
 LIST = Quantity("list, wall clock", "ms")
 QUANTITIES = (START, MEMORY, CPU, LIST)
 
