@@ -157,6 +157,18 @@ def test_a_program_that_daemonises_is_reported(
     assert home.exists()
 
 
+def test_a_program_that_daemonises_late_is_reported(home: Path, tmp_path: Path) -> None:
+    """One that was online by then does not go round for ever: it waits longer and longer, and the
+    reason says what to do."""
+    words = "while ! test -e gate; do sleep 0.05; done; rm gate; sleep 1000 & exit 0"
+    slow = ("--min-uptime", "100ms", "--backoff", "1h", "--backoff-max", "1h")
+    monit("start", "--name", "late", *slow, words, cwd=tmp_path)
+    (tmp_path / "gate").touch()
+    wait_until(lambda: row("late")["status"] == "backoff", what="it waits")
+    assert "it went into the background" in monit("describe", "late")
+    assert home.exists()
+
+
 def test_a_job_that_leaves_nothing_ends_well(home: Path, tmp_path: Path) -> None:
     """A script that waits for its own child and exits with 0 is no daemon."""
     script(tmp_path, "job.py", "import subprocess\nsubprocess.run(['true'])\n")

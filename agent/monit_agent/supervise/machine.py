@@ -262,7 +262,8 @@ def _spawn_failed_stopping(slot: Slot, event: e.SpawnFailed, _spec: AppSpec) -> 
 
 
 def _exited_online(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:
-    if event.again or event.why or uptime_s(slot, event.now) < spec.policy.min_uptime_s:
+    early = uptime_s(slot, event.now) < spec.policy.min_uptime_s
+    if event.again or event.why or early or _became_daemon(slot, event, spec):
         return _exited_starting(slot, event, spec)  # it counted as ready, and was not
     gone, events = record_exit(slot, event, requested=False)
     if is_final_exit(event, spec):
@@ -275,6 +276,13 @@ def _exited_online(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:
     else:
         again, actions = _restart_now(gone)
     return again, (*events, *actions)
+
+
+def _became_daemon(slot: Slot, event: e.Exited, spec: AppSpec) -> bool:
+    """Return whether the program took longer than its minimum uptime to go into the background: it
+    would do that again and again. A job may leave something behind when it is done."""
+    soon = uptime_s(slot, event.now) < spec.policy.stable_after_s
+    return soon and went_into_background(slot, event) and not is_final_exit(event, spec)
 
 
 def _exited_starting(slot: Slot, event: e.Exited, spec: AppSpec) -> SlotDecision:

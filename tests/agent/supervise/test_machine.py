@@ -396,3 +396,16 @@ def test_reset_clears_the_counters_and_nothing_else() -> None:
     after, actions = decide(slot, e.ResetRequested(later(6)), SPEC)
     assert (after.restarts, after.exits, after.restart_times, actions) == (0, (), (), ())
     assert after.worker == slot.worker
+
+
+def test_a_program_that_goes_into_the_background_late_is_a_failed_start() -> None:
+    """It counted as online and would do the same again; a job, or a server that ran for long, may
+    leave something behind."""
+    slot, _ = decide(online(), exited(later(2.0), 0, left=1), SPEC)
+    assert slot.status is Status.BACKOFF
+    assert "went into the background" in (slot.reason or "")
+
+    assert has_spawn(decide(online(), exited(later(2.0), 0), SPEC)[1])
+    assert has_spawn(decide(online(), exited(later(31.0), 0, left=1), SPEC)[1])
+    job = SPEC._replace(type="once")
+    assert decide(online(job), exited(later(2.0), 0, left=1), job)[0].done
