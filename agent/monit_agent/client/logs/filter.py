@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from monit_agent.client.logs.merged import MergedRows
@@ -52,9 +53,12 @@ class Matcher:
 
     def matches(self, raw: bytes) -> bool:
         """Return whether a line contains it."""
+        return self._in_time(self._search, raw) or False
+
+    def _search(self, raw: bytes) -> bool:
         if self._bytes is not None and raw.isascii() and b"\x1b" not in raw and b"\r" not in raw:
-            return self._in_time(self._bytes.search, raw) is not None
-        return self._in_time(self.pattern.search, plain_text(raw)) is not None
+            return self._bytes.search(raw) is not None
+        return self.pattern.search(plain_text(raw)) is not None
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where it is in a text, without empty matches."""
@@ -79,7 +83,9 @@ class Matcher:
         `matches` takes for each of them."""
         text = b"\n".join(lines)
         plain = text.isascii() and b"\x1b" not in text and b"\r" not in text
-        if self._bytes is None or self._may_be_slow or not plain or not lines:
+        if self._may_be_slow:
+            return self._places_in_time(lines)
+        if self._bytes is None or not plain or not lines:
             return [place for place, raw in enumerate(lines) if self.matches(raw)]
         literal = self._literal
         if literal is None:
@@ -89,6 +95,16 @@ class Matcher:
         if literal not in text:
             return []
         return [place for place, raw in enumerate(text.split(b"\n")) if literal in raw]
+
+    def _places_in_time(self, lines: Sequence[bytes]) -> list[int]:
+        """Return the places of the lines that contain it. The time of a run is limited, because to
+        limit that of a line takes 4 µs; where a run takes too long, its slow lines are found."""
+        if not self._slow_lines:
+            with suppress(SlowMatchError):
+                return match_in_time(
+                    lambda run: [place for place, raw in enumerate(run) if self._search(raw)], lines
+                )
+        return [place for place, raw in enumerate(lines) if self.matches(raw)]
 
 
 class LogFilter(NamedTuple):
