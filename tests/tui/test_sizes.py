@@ -108,3 +108,14 @@ def test_hostile_names_and_output_stay_text() -> None:
             await shown.press("1")
 
     show(play, scenes.hostile(), size=(120, 35))
+
+
+@pytest.mark.parametrize("size", [(120, 35), (40, 24)])
+def test_the_hint_of_an_empty_list_is_whole(size: tuple[int, int]) -> None:
+    """Who has no apps yet reads how to start one, also in a narrow pane."""
+
+    async def play(shown: Shown) -> None:
+        lines = [line.partition("│")[0] for line in shown.lines()]
+        assert "monit start app.py --name web -i 2" in " ".join(" ".join(lines).split())
+
+    show(play, scenes.empty(), size=size)

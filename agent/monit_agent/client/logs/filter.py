@@ -1,7 +1,7 @@
 """Which rows of a log are shown: by text with context, by stream, by instance, by level."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -200,6 +200,14 @@ class FilteredRows:
         """Return the index of row ``seq``, or of the next shown one; `len` beyond the last."""
         at = seq if self._all else bisect_left(self._seqs, seq)
         return min(max(at, self._begin()), self._end()) - self._begin()
+
+    def shown_of(self, seqs: Sequence[int]) -> list[int]:
+        """Return those of some rows, in order, that are shown themselves."""
+        if self._all or not seqs:
+            return list(seqs)
+        first = bisect_left(self._seqs, seqs[0])
+        shown = frozenset(self._seqs[first : bisect_right(self._seqs, seqs[-1])])
+        return [seq for seq in seqs if seq in shown]
 
     def _begin(self) -> int:
         first = self._merged.first

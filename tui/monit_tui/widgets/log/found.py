@@ -26,8 +26,8 @@ class FoundRows:
                 continue
             skip = max(0, self._scanned - start)
             places = self.matcher.matching(run.lines[skip:])
-            found = (start + skip + place for place in places)
-            self._seqs += filter(self._is_shown, found) if log_filter.by_line else found
+            found = [start + skip + place for place in places]
+            self._seqs += self._shown.shown_of(found) if log_filter.by_line else found
         self._scanned = end
         dropped = bisect_left(self._seqs, self._merged.first)
         if dropped:
@@ -41,6 +41,3 @@ class FoundRows:
         """Return the matches that were not returned before."""
         new, self._taken = self._seqs[self._taken :], len(self._seqs)
         return new
-
-    def _is_shown(self, seq: int) -> bool:
-        return self._shown.shows(seq)

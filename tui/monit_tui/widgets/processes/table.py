@@ -40,7 +40,7 @@ from monit_tui.model.processes.rows import (
     row_facts,
     serves_http,
 )
-from monit_tui.text.fitting import fit_end
+from monit_tui.text.fitting import fit_end, wrap_words
 from monit_tui.theme import Look
 from monit_tui.widgets.lines import BLANK, Lines, make_strip
 from monit_tui.widgets.processes import columns as process_columns
@@ -208,11 +208,8 @@ class ProcessTable(Lines, can_focus=True):
         if not self.rows:
             empty = nothing_text(self._fleet) if self._fleet.hosts else EMPTY
             text = self.with_keys(NO_MATCH) if self._fleet.apps else empty
-            return [
-                *lines,
-                make_strip([], width),
-                make_strip([("  " + text, look.style("muted"))], width),
-            ]
+            muted, rows = look.style("muted"), wrap_words(text, max(1, width - 4))
+            return [*lines, *(make_strip([(f"  {row}", muted)], width) for row in ("", *rows))]
         fitted = fitted_names(facts, names, plan, look)
         for key, line in self.shown:
             row = facts.get(key)
