@@ -54,6 +54,7 @@ def test_wrapping_keeps_every_character(raw: bytes, width: int) -> None:
 
 
 @given(st.text(st.sampled_from("ab茶e\u0301 "), max_size=60), st.integers(2, 30))
+@example("\u0301 aa茶", 3)
 def test_a_row_ends_where_the_next_word_does_not_fit(words: str, width: int) -> None:
     """A row ends behind a blank if the next word does not fit and the row is half full, else where
     the next character does not fit."""

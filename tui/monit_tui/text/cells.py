@@ -118,7 +118,8 @@ def _row_ends(text: str, width: int) -> Iterator[int]:
         if full >= len(text):
             yield len(text)
             return
-        blank = text.rfind(" ", start + least, full) + 1
+        half = start + least if is_ascii else _full_row(text, start, least)
+        blank = text.rfind(" ", half, full) + 1
         start = blank or full
         yield start
 
