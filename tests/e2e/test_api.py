@@ -411,6 +411,15 @@ def test_other_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             for line in client.logs("web1:api", follow=True):
                 assert line.host == "web1"
                 break
+            assert {each.host for each in client.events(kinds=["spawned"])} == {"web1", "web2"}
+            wait_until(
+                lambda: all(each.heap_used_bytes for each in client.list()), what="probes report"
+            )
+            assert [each.host for each in client.trigger("gc", "api")] == ["web1", "web2"]
+            assert {each.host for each in client.history("web1:api", step_s=1)} == {"web1"}
+            (report,) = client.delete("web2:api")
+            assert (report.host, report.done) == ("web2", (0,))
+            assert [each.host for each in client.list()] == ["web1"]
     finally:
         hosts.close()
     with pytest.raises(HostError):
