@@ -47,6 +47,8 @@ class Session:
         self._read_only = read_only
         self._jobs: list[Job] = []
         self._followed: frozenset[InstanceId] = frozenset()
+        self._has_new = False
+        """Whether a request was begun since the last poll: most can be answered at once."""
         self._is_closed = False
 
     def begin(self, request: ApiRequest, receiver: Receiver) -> Job:
@@ -56,6 +58,7 @@ class Session:
             raise RequestFailedError("failed", "the client was closed")
         job = self._make_job(request, receiver)
         self._jobs.append(job)
+        self._has_new = True
         self.source.search_now()
         return job
 
@@ -91,7 +94,8 @@ class Session:
         looks_again = any(job.looks_again for job in self._jobs)
         longest_s = min(wait_s, LOOK_S) if looks_again else wait_s
         can_go_on = any(job.is_held and job.receiver.has_room() for job in self._jobs)
-        changes = self.source.poll(0.0 if can_go_on else longest_s)
+        changes = self.source.poll(0.0 if can_go_on or self._has_new else longest_s)
+        self._has_new = False
         for job in list(self._jobs):
             self._step(job, changes)
             self._follow()
