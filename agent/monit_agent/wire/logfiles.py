@@ -85,8 +85,10 @@ class StreamNames:
     def base_in(self, name: str) -> int | None:
         """Return the offset in the ``name`` of a rotated file of this stream, compressed or not;
         None for any other name."""
-        plain = name.removesuffix(COMPRESSED)
         before, after = self._stem + ".", self._extension
+        if not name.startswith(before):  # most names in a folder of many streams
+            return None
+        plain = name.removesuffix(COMPRESSED)
         number = plain[len(before) : len(plain) - len(after)]
         fits = plain == before + number + after
         return int(number) if fits and is_base(number) else None

@@ -78,9 +78,14 @@ class Compressor:
         if not self._enabled():
             return
         words: list[str] = []
+        folders: dict[str, list[str]] = {}
         for key in sorted(self._rotated):
+            if len(words) >= 3 * FILES:
+                break
             names = self._names_of(*key)
-            waiting = compressible(names)
+            if names.folder not in folders:
+                folders[names.folder] = _listed(names.folder)
+            waiting = compressible(names, folders[names.folder])
             for base in waiting[: FILES - len(words) // 3]:
                 words += [names.log, names.index, str(base)]
             if not waiting:
@@ -127,11 +132,15 @@ class Compressor:
             self._begin_after(RETRY_S if failed else BEGIN_S)
 
 
-def compressible(names: StreamNames) -> list[int]:
-    """Return where those rotated files begin that are to be compressed, oldest first."""
-    listed: list[str] = []
-    with contextlib.suppress(OSError):
-        listed = os.listdir(names.folder)
+def compressible(names: StreamNames, listed: list[str]) -> list[int]:
+    """Return where those rotated files begin that are to be compressed, oldest first; ``listed``
+    are the names in their folder."""
     plain = names.bases([name for name in listed if not name.endswith(COMPRESSED)])
     newest = max(names.bases(listed), default=0)
     return [base for base in plain if base != newest]
+
+
+def _listed(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []

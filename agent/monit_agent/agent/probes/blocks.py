@@ -28,7 +28,9 @@ class Blocks:
         self._ongoing.pop(pid, None)
         ongoing = [each for each in reports if not each.count]
         if ongoing:
-            self._ongoing[pid] = (now, ongoing)
+            # of processes that were killed while they were blocked, no other report comes
+            lately = {at: each for at, each in self._ongoing.items() if now - each[0] < ONGOING_S}
+            self._ongoing = {**lately, pid: (now, ongoing)}
         for each in reports:
             if each.count:
                 self._fold(each)

@@ -147,8 +147,9 @@ def files_beyond_limits(
     """Return which of the files, oldest first, are to be removed by an app's own limits."""
     beyond: list[OldFile] = []
     kept: list[OldFile] = []
-    later = {key: sum(file.key == key and file.rotated for file in files)
-             for key in {file.key for file in files}}  # fmt: skip
+    later: dict[Key, int] = {}
+    for file in files:
+        later[file.key] = later.get(file.key, 0) + file.rotated
     for file in files:
         surplus = bool(settings.max_files) and file.rotated and later[file.key] > settings.max_files
         later[file.key] -= file.rotated

@@ -41,11 +41,16 @@ class OldFiles:
     def look(self, running: frozenset[Key] | set[Key]) -> list[OldFile]:
         """Return what is there, oldest first; ``running`` are the streams that have a file which
         grows. What cannot be read is left out."""
-        listed = _listed(self._paths.logs)
         found: list[OldFile] = []
-        for key in sorted({key for key in map(stream_in, listed) if key is not None}):
+        by_stream = _listed_by_stream(self._paths.logs)
+        elsewhere: dict[str, list[str]] = {}
+        for key in sorted(by_stream):
             names = stream_names(self._paths, *key, self._chosen(key))
-            there = _listed(names.folder) if names.is_elsewhere else listed
+            there = by_stream[key]
+            if names.is_elsewhere:
+                if names.folder not in elsewhere:
+                    elsewhere[names.folder] = _listed(names.folder)
+                there = elsewhere[names.folder]
             present = set(there)
             for base in names.bases(there):
                 packed = os.path.basename(names.rotated(base)) not in present
@@ -105,6 +110,16 @@ def _listed(folder: str) -> list[str]:
     with suppress(OSError):
         return os.listdir(folder)
     return []
+
+
+def _listed_by_stream(folder: str) -> dict[Key, list[str]]:
+    """Return the names of each stream's files, so that none is compared with all streams."""
+    found: dict[Key, list[str]] = {}
+    for name in _listed(folder):
+        key = stream_in(name)
+        if key is not None:
+            found.setdefault(key, []).append(name)
+    return found
 
 
 def _last_file(key: Key, names: StreamNames) -> list[OldFile]:

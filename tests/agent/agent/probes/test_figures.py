@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monit_agent.agent.probes.blocks import Blocks
+from monit_agent.agent.probes.blocks import ONGOING_S, Blocks
 from monit_agent.agent.probes.figures import ProbeFigures, ReportWindow, combine_app
 from monit_agent.agent.probes.histogram import MovingStretches, wait_percentiles
 from monit_agent.agent.probes.reports import BadReportError, BlockReport, Report, read_report
@@ -220,6 +220,15 @@ def test_the_table_is_bounded_and_says_what_it_lost() -> None:
 
     assert len(blocks.records(0.0)) == BLOCKS
     assert blocks.lost == 5
+
+
+def test_blocked_processes_that_were_killed_leave_nothing() -> None:
+    """A pool may kill its stuck children for years, each with a pid of its own."""
+    blocks = Blocks()
+    for number in range(1000):
+        blocks.add(number, (_block("price", count=0),), float(number))
+
+    assert len(blocks._ongoing) <= ONGOING_S + 1
 
 
 def _http(requests: int, errors: int = 0, **more: object) -> dict[str, object]:

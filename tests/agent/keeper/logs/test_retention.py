@@ -14,6 +14,7 @@ from monit_agent.supervise.spec import LogSettings
 from monit_agent.wire import timeindex
 from monit_agent.wire.logfiles import pack_frames, stream_names
 from monit_agent.wire.paths import AppPaths, app_paths
+from support.counting import calls_made
 from support.small_disk import small_disk
 
 DAY_S = 86400.0
@@ -92,6 +93,21 @@ def test_each_limit_removes_the_oldest(make_app: Callable[[str], App]) -> None:
     assert [file.exists() for file in files] == [False, False, False, True, True]
     assert len(app.listed()) == 4
     assert app.events == []
+
+
+def test_a_look_at_many_streams_costs_no_more_for_each(make_app: Callable[[str], App]) -> None:
+    """No file is compared with every stream: a keeper of 100 instances looks after each rotation
+    when the logs have reached their limit."""
+    calls: list[int] = []
+    for streams in (30, 60):
+        app = make_app(f"web{streams}")
+        for instance in range(streams):
+            for base in (0, 100):
+                app.rotated(base, instance=instance)
+        app.retention.look(FREE, {})
+        calls.append(calls_made(lambda app=app: app.retention.look(FREE, {})))
+    few, many = calls
+    assert few < many < 3 * few
 
 
 def test_only_files_of_the_app_itself_are_touched(make_app: Callable[[str], App]) -> None:

@@ -5,13 +5,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from monit_agent.keeper.ports.accepting import is_accepting, own_listeners
+from support.counting import calls_made
 from support.waiting import wait_until
 
 BEGIN = """
@@ -119,31 +120,15 @@ def test_connections_of_others_cost_nothing_at_a_look(listener: socket.socket) -
         assert process.stdout is not None
         process.stdout.readline()
         try:
-            before = _calls_made(lambda: accepts(process, listener))
+            before = calls_made(lambda: accepts(process, listener))
             for _ in range(200):
                 client = socket.create_connection(listener.getsockname())
                 connections.enter_context(client)
                 connections.enter_context(listener.accept()[0])
-            after = _calls_made(lambda: accepts(process, listener))
+            after = calls_made(lambda: accepts(process, listener))
         finally:
             process.kill()
     assert after < before + 200
-
-
-def _calls_made(does: Callable[[], object]) -> int:
-    """Return how many functions ``does`` calls, of Python or of C."""
-    count = 0
-
-    def counted(_frame: object, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counted)
-    try:
-        does()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def test_listeners_of_its_own_are_named(listener: socket.socket, tmp_path: Path) -> None:
