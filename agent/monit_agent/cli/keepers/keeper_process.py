@@ -71,6 +71,12 @@ class KeeperProcess:
             return None
         return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
 
+    def silence(self) -> str:
+        """Return what is known of a keeper that sent no answer."""
+        if self._pidfd < 0 or select.select([self._pidfd], [], [], 0.0)[0]:
+            return "it exited without a message"
+        return f"it did not answer within {ANSWER_WITHIN_S:g} s; the machine may be overloaded"
+
     def kill(self) -> None:
         """Kill it and wait until it has exited."""
         if self._pidfd >= 0:

@@ -75,7 +75,7 @@ def _run_keeper(paths: AppPaths, message: bytes, several: SeveralKeepers | None)
         undo.callback(keeper.kill)
         answer = keeper.request(message)
         if answer is None:
-            why = _new_log_text(paths, keeper.log_size) or "no message"
+            why = _new_log_text(paths, keeper.log_size) or keeper.silence()
             raise CommandError(ExitCode.FAILED, f"{paths.name}: its keeper did not start: {why}")
         if answer.get("ok") is not True:
             raise CommandError(
