@@ -1,6 +1,7 @@
 """All that is kept of a stream, read as any tool would: rotated files by name, then the one that
 grows."""
 
+import contextlib
 import gzip
 import os
 from pathlib import Path
@@ -25,8 +26,9 @@ def kept_bytes(names: StreamNames) -> bytes:
             if plain.exists()
             else gzip.decompress(Path(names.compressed(base)).read_bytes())
         )
-    log = Path(names.log)
-    return b"".join(parts) + (log.read_bytes() if log.exists() else b"")
+    with contextlib.suppress(FileNotFoundError):  # for a moment while it is rotated
+        parts.append(Path(names.log).read_bytes())
+    return b"".join(parts)
 
 
 def log_end(paths: AppPaths, instance: int = 0, stream: str = "out") -> int:
