@@ -5,12 +5,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from monit_agent.system.listening import listening_inodes, tcp_listeners
+from support.counting import bytes_read
 
 CLOSED = 400
 LISTEN = """
@@ -24,17 +23,6 @@ sys.stdin.read()
 
 def _inode(sock: socket.socket) -> int:
     return os.fstat(sock.fileno()).st_ino
-
-
-def _bytes_read(does: Callable[[], object]) -> int:
-    """Return how many bytes of files ``does`` reads."""
-    before = _read_so_far()
-    does()
-    return _read_so_far() - before
-
-
-def _read_so_far() -> int:
-    return int(Path("/proc/self/io").read_text(encoding="ascii").split()[1])
 
 
 def test_a_bound_udp_socket_is_found_at_its_port() -> None:
@@ -60,11 +48,11 @@ def test_connections_cost_nothing_when_listeners_are_looked_for() -> None:
     """A busy server leaves tens of thousands of closed connections in the kernel's tables."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         where = server.getsockname()
-        before = _bytes_read(lambda: listening_inodes(os.getpid(), where[1]))
+        before = bytes_read(lambda: listening_inodes(os.getpid(), where[1]))
         for _ in range(CLOSED):
             with socket.create_connection(where):
                 server.accept()[0].close()
-        after = _bytes_read(lambda: listening_inodes(os.getpid(), where[1]))
+        after = bytes_read(lambda: listening_inodes(os.getpid(), where[1]))
         assert after < before + CLOSED
 
 

@@ -1,5 +1,6 @@
 """Who sends a request, for the event log: what the kernel knows of the process that connected."""
 
+import functools
 import os
 import pwd
 
@@ -22,8 +23,10 @@ def describe_requester(pid: int, uid: int) -> str:
     return f"{user_name(uid)}:{pid}{details}"
 
 
+@functools.lru_cache(maxsize=1024)
 def user_name(uid: int) -> str:
-    """Return the name of a user, or the number where it has none."""
+    """Return the name of a user, or the number where it has none. Each is looked up once: a
+    directory service may take long to answer, and all clients would wait."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
