@@ -6,7 +6,7 @@ import gzip
 import os
 from pathlib import Path
 
-from monit_agent.keeper.logs.rotation import end_of_rotated, index_base
+from monit_agent.keeper.logs.rotation import end_of_rotated, index_base, rotated_in
 from monit_agent.wire.logfiles import StreamNames, stream_names
 from monit_agent.wire.paths import AppPaths
 
@@ -37,7 +37,7 @@ def log_end(paths: AppPaths, instance: int = 0, stream: str = "out") -> int:
     try:
         return (index_base(names.index) or 0) + os.stat(names.log).st_size
     except FileNotFoundError:
-        return end_of_rotated(names)
+        return end_of_rotated(names, rotated_in)
 
 
 def rotated_paths(names: StreamNames) -> list[Path]:

@@ -29,10 +29,13 @@ ROTATION_RETRY_NS = 2_000_000_000
 
 class LogFile:
     """The bytes of one stream. ``base`` is the logical offset of the file's first byte, ``size``
-    the number of bytes."""
+    the number of bytes. ``listed`` returns the names of the rotated files in a folder."""
 
-    def __init__(self, names: StreamNames) -> None:
+    def __init__(
+        self, names: StreamNames, listed: Callable[[str], list[str]] = rotation.rotated_in
+    ) -> None:
         self.names = names
+        self._listed = listed
         self.target = names.log
         """What is written to, for people."""
         self.is_busy = False
@@ -70,7 +73,7 @@ class LogFile:
         """Open or create both files and continue at their end; raise OSError."""
         self._make_folders()
         rotation.finish_interrupted(self.names)
-        self.base = max(self.base, rotation.end_of_rotated(self.names))
+        self.base = max(self.base, rotation.end_of_rotated(self.names, self._listed))
         self._fd = self._open_log()
         self.size = os.fstat(self._fd).st_size
         self._open_index()

@@ -14,7 +14,7 @@ from monit_agent.keeper.logs.pipe import LogPipe
 from monit_agent.keeper.logs.reading import LogReading
 from monit_agent.keeper.logs.retention import LOOK_S, Retention, size_limit
 from monit_agent.keeper.logs.rotated_files import OldFile
-from monit_agent.keeper.logs.rotation import known_end
+from monit_agent.keeper.logs.rotation import Listing, known_end
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.supervise.spec import LogSettings
@@ -69,6 +69,8 @@ class Logs:
         """Another user as whom the workers run."""
         self._begins: dict[int, int] = {}
         self._news_at = 0.0
+        self._listing = Listing()
+        loop.at_round_end(self._listing.forget)
         loop.on_signal(signal.SIGUSR1, self._reopen_requested)
 
     def configure(self, settings: LogSettings) -> None:
@@ -262,12 +264,12 @@ class Logs:
         """Return the file that the settings name for a stream, to be opened."""
         chosen = self._chosen(key)
         names = stream_names(self._paths, *key, chosen)
-        end = old.end if old is not None else known_end(names)
-        if chosen == NOWHERE:
-            return DiscardedOutput(names, end)
-        if self._settings.to == "journald":
+        if chosen == NOWHERE or self._settings.to == "journald":
+            end = old.end if old is not None else known_end(names, self._listing.rotated_in)
+            if chosen == NOWHERE:
+                return DiscardedOutput(names, end)
             return JournalOutput(names, end, journal_fields(self._paths.name, *key))
-        file = LogFile(names)
+        file = LogFile(names, self._listing.rotated_in)
         if old is not None:
             file.base, file.removed_bytes = old.end, old.removed_bytes
         return file
@@ -370,6 +372,7 @@ class Logs:
             text = f"{key[1]}: another program emptied {file.names.log}: {removed} bytes are gone"
             self._record_event("log_truncated", key[0], text)
         if file.last_rotated is not None:
+            self._listing.forget()
             base, size, at = file.last_rotated
             file.last_rotated = None
             rotated = OldFile(
