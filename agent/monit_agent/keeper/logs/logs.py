@@ -14,7 +14,7 @@ from monit_agent.keeper.logs.pipe import LogPipe
 from monit_agent.keeper.logs.reading import LogReading
 from monit_agent.keeper.logs.retention import LOOK_S, Retention, size_limit
 from monit_agent.keeper.logs.rotated_files import OldFile
-from monit_agent.keeper.logs.rotation import Listing, known_end
+from monit_agent.keeper.logs.rotation import RotatedListing, known_end
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.supervise.spec import LogSettings
@@ -69,7 +69,7 @@ class Logs:
         """Another user as whom the workers run."""
         self._begins: dict[int, int] = {}
         self._news_at = 0.0
-        self._listing = Listing()
+        self._listing = RotatedListing()
         loop.at_round_end(self._listing.forget)
         loop.on_signal(signal.SIGUSR1, self._reopen_requested)
 

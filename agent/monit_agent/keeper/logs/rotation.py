@@ -72,7 +72,7 @@ def index_base(path: str) -> int | None:
     return None
 
 
-class Listing:
+class RotatedListing:
     """The rotated files in folders of logs, each listed once for all streams that are opened in one
     round of the loop: the folder of 1,000 instances has 4,000 files."""
 
