@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.system.files.file_lock import is_locked
@@ -56,9 +57,10 @@ def _make_folder(folder: str, made: list[str]) -> None:
         try:
             os.mkdir(folder, 0o700)
         except FileExistsError:
-            if os.path.isdir(folder):
+            is_folder = _is_folder(folder)
+            if is_folder:
                 return
-            if not tries_left or os.path.lexists(folder):
+            if is_folder is False or not tries_left:
                 raise
         except FileNotFoundError:
             above = os.path.dirname(folder)
@@ -68,6 +70,14 @@ def _make_folder(folder: str, made: list[str]) -> None:
         else:
             made.append(folder)
             return
+
+
+def _is_folder(path: str) -> bool | None:
+    """Return whether a folder is at ``path``; None when nothing is there."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def remove_folders(made: list[str], paths: AppPaths) -> None:

@@ -14,14 +14,12 @@ After a kill between any two, `finish_interrupted` and `end_of_rotated` lead to 
 import errno
 import fcntl
 import os
-import re
 from collections.abc import Callable
 
 from monit_agent.system.suppress import suppress
 from monit_agent.wire import logfiles, timeindex
-from monit_agent.wire.logfiles import DIGITS, UNFINISHED, StreamNames
+from monit_agent.wire.logfiles import UNFINISHED, StreamNames, is_base
 
-_ROTATED = re.compile(rf"\.[0-9]{{{DIGITS}}}(?![0-9])")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -93,7 +91,7 @@ class RotatedListing:
 def rotated_in(folder: str) -> list[str]:
     """Return the names of rotated files in a folder now; [] when none can be seen."""
     with suppress(OSError):
-        return [name for name in os.listdir(folder) if _ROTATED.search(name)]
+        return [name for name in os.listdir(folder) if any(map(is_base, name.split(".")))]
     return []
 
 
