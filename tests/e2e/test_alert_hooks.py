@@ -5,6 +5,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from monit_agent.agent.alerts import post
 from monit_agent.wire.paths import app_paths
 from support.command_line import command, monit, row, script
 from support.processes import kill
@@ -109,6 +111,21 @@ def certificate(folder: Path, host: str) -> Path:
     ]
     words += ["-keyout", str(path.with_suffix(".key")), "-out", str(path)]
     subprocess.run(words, check=True, capture_output=True)
+    return path
+
+
+def issued_certificate(folder: Path, authority: Path, host: str) -> Path:
+    """Return a certificate that an authority has issued, beside its key."""
+    path = folder / f"issued-{host}.pem"
+    request, names = path.with_suffix(".csr"), path.with_suffix(".ext")
+    names.write_text(f"subjectAltName=IP:{host}\nbasicConstraints=CA:FALSE\n")
+    make = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    make += ["-nodes", "-subj", "/CN=issued", "-keyout", str(path.with_suffix(".key"))]
+    issue = ["openssl", "x509", "-req", "-days", "2", "-in", str(request), "-out", str(path)]
+    issue += ["-CA", str(authority), "-CAkey", str(authority.with_suffix(".key"))]
+    issue += ["-set_serial", "2", "-extfile", str(names)]
+    for words in ([*make, "-out", str(request)], issue):
+        subprocess.run(words, check=True, capture_output=True)
     return path
 
 
@@ -286,6 +303,22 @@ def test_a_certificate_that_nobody_signed_is_named_and_can_be_trusted(tmp_path: 
 
 
 @needs_openssl
+def test_a_certificate_that_an_authority_issued_is_trusted_by_itself(tmp_path: Path) -> None:
+    """The file may have the authority, or only the certificate of the webhook."""
+    authority = certificate(tmp_path, "authority.example")
+    own = issued_certificate(tmp_path, authority, "127.0.0.1")
+    with inbox() as server:
+        server.speak_tls(own)
+        apply(tmp_path, webhook=server.url)
+        assert "set alerts.webhook-ca to a file (PEM)" in command("alerts", "test", "app").stdout
+        for trusted in (authority, own):
+            apply(tmp_path, webhook=server.url, webhook_ca=str(trusted))
+            done = command("alerts", "test", "app")
+            assert done.returncode == 0, (trusted, done)
+        assert server.kinds() == ["test", "test"]
+
+
+@needs_openssl
 def test_what_is_wrong_with_tls_is_said_in_words(tmp_path: Path) -> None:
     """A certificate of another host, a port without TLS, a file that holds no certificate."""
     with inbox() as server:
@@ -308,6 +341,17 @@ def test_what_is_wrong_with_tls_is_said_in_words(tmp_path: Path) -> None:
             assert f"failed, alerts.webhook-ca: {path}" in shown
             assert why in shown
         assert server.received == []
+
+
+def test_a_notice_of_an_agent_of_an_older_version_is_delivered() -> None:
+    """Between the installation of a new version and `monit upgrade`, agents of the older one start
+    the new program; they know no file of certificates."""
+    with inbox() as server:
+        order = {"url": server.url, "body": '{"kind": "test"}', "timeout_s": 60}
+        words = [sys.executable, "-I", str(post.__file__)]
+        done = subprocess.run(words, input=json.dumps(order), capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "status 204\n", "")
+        assert server.kinds() == ["test"]
 
 
 def test_nothing_is_sent_until_a_hook_is_named(tmp_path: Path) -> None:
