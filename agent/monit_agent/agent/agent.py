@@ -331,9 +331,9 @@ class Agent:
             self._probes.stuck_s(instance, pid),
         )
 
-    def _sample_made(self, instance: int, sample: Sample) -> None:
-        self._store.add_sample(instance, sample)
-        self._restarts.sample_made(instance, sample)
+    def _sample_made(self, instance: int, sample: Sample, new: Sample) -> None:
+        self._store.add_sample(instance, new)
+        self._restarts.sample_made(instance, new)
         self._stuck_watch.sample_made(instance, sample)
         self._alerts.sample_made(instance, sample)
 

@@ -537,7 +537,8 @@ class Sample(Record, frozen=True, kw_only=True, omit_defaults=True):
     ``wire/metrics.py`` has a flat name for each figure."""
 
     at: float
-    """When it was taken."""
+    """When it was taken: when the process tree was read, which in a very large one is less often
+    than once a second."""
     pid: int | None = None
     """The worker; None when there is none."""
     ppid: int | None = None

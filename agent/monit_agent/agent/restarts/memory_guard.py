@@ -87,7 +87,8 @@ class MemoryGuard:
     def sampled(
         self, instance: int, pid: int | None, used: int | None, limit: int | None, age_s: float
     ) -> Overrun | None:
-        """Return what must be done about a worker, or None. Called once a second.
+        """Return what must be done about a worker, or None. Called with each new reading, at most
+        once a second.
 
         ``used`` and ``limit`` are bytes, None for unknown and for no limit; ``age_s`` is the
         worker's age.

@@ -56,11 +56,13 @@ class MemoryWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def sample_made(self, record: InstanceRecord, sample: Sample, limit: int | None) -> None:
-        """Judge a worker by its sample of this second."""
+        """Judge a worker by its sample of this second, which has no tree if that was not read."""
         instance, pid, used = record.instance, sample.pid, sample.tree.rss_bytes
         self._limit = limit
-        if pid is None or pid != record.pid or used is None:
+        if pid is None or pid != record.pid:
             self._growing.pop(instance, None)
+            return
+        if used is None:
             return
         age_s = time.time() - (record.started_at or 0.0)
         overrun = self._guard.sampled(instance, pid, used, limit, age_s)

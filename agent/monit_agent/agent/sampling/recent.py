@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from monit_agent.agent.sampling.proctree import TreeReader
 from monit_agent.agent.sampling.ring import MetricColumns, Ring, RoomForMetrics
-from monit_agent.agent.sampling.sample import LookInside, build_sample
+from monit_agent.agent.sampling.sample import LookInside, build_sample, without_tree
 from monit_agent.agent.sampling.sampler import SampledTree, TreeSampler
 from monit_agent.wire.messages import InstanceRecord, Sample
 
@@ -21,8 +21,9 @@ All of 1,000 at once would make a command wait for 50 ms and fill the publisher'
 
 class RecentSamples:
     """Samples the instances that ``instances`` returns; passes each sample to ``sampled``, and
-    those of the regular seconds to ``ticked`` too. ``tree_sampled`` gets each instance, worker and
-    tree."""
+    those of the regular seconds to ``ticked`` too, each with what of it is new: without the tree
+    where that was read in an earlier second. ``tree_sampled`` gets each instance, worker and tree.
+    """
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class RecentSamples:
         *,
         inside: LookInside,
         sampled: Callable[[int, Sample], None],
-        ticked: Callable[[int, Sample], None],
+        ticked: Callable[[int, Sample, Sample], None],
         tree_sampled: Callable[[int, int, SampledTree], None],
     ) -> None:
         self.reader = reader
@@ -48,6 +49,8 @@ class RecentSamples:
         self._rings: dict[int, Ring] = {}
         self._room = RoomForMetrics()
         self._pids: dict[int, int | None] = {}
+        self._ticked_at: dict[int, float] = {}
+        """Time of the last regular sample by instance."""
 
     def changed(self, record: InstanceRecord) -> None:
         """Sample a new worker in this slot now and shortly after."""
@@ -63,7 +66,7 @@ class RecentSamples:
         self._sampler.remove(instance)
         if instance in self._rings:
             self._rings[instance].clear()
-        for by_instance in (self.newest, self._rings, self._pids):
+        for by_instance in (self.newest, self._rings, self._pids, self._ticked_at):
             by_instance.pop(instance, None)
 
     def since(self, instance: int, at: float) -> MetricColumns:
@@ -87,9 +90,13 @@ class RecentSamples:
 
     def _sample_regularly(self, record: InstanceRecord) -> None:
         self._sample(record)
-        sample = self.newest[record.instance]
-        self._ring(record.instance).append(sample)
-        self._ticked(record.instance, sample)
+        instance = record.instance
+        sample = new = self.newest[instance]
+        if sample.at == self._ticked_at.get(instance):  # the tree is read less often
+            new = without_tree(time.time(), sample)
+        self._ticked_at[instance] = sample.at
+        self._ring(instance).append(new)
+        self._ticked(instance, sample, new)
 
     def _ring(self, instance: int) -> Ring:
         if instance not in self._rings:

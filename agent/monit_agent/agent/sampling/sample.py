@@ -28,7 +28,7 @@ LookInside = Callable[[int, int], Inside]
 def build_sample(
     at: float, pid: int | None, tree: SampledTree | None, inside: Inside | None
 ) -> Sample:
-    """Return the sample of a worker at the wall time ``at``.
+    """Return the sample of a worker at the wall time ``at``, or when its tree was read.
 
     Without a tree the worker has just exited, or there is none; ``inside`` is None without one.
     """
@@ -36,7 +36,7 @@ def build_sample(
     parts = combine(inside.probes.values())
     below = tree.processes if tree else ()
     return Sample(
-        at=at,
+        at=tree.read_at if tree else at,
         pid=pid,
         ppid=tree.ppid if tree else None,
         user=tree.user if tree else None,
@@ -52,6 +52,11 @@ def build_sample(
         health=inside.health,
         processes=tuple(_with_probe(each, inside.probes.get(each.pid)) for each in below),
     )
+
+
+def without_tree(at: float, sample: Sample) -> Sample:
+    """Return what a sample whose tree was read before has to say of the wall time ``at``."""
+    return replace(sample, at=at, tree=TreeFigures(), processes=())
 
 
 def _with_owner(loop: LoopFigures | None, probes: Mapping[int, ProbeFigures]) -> LoopFigures | None:

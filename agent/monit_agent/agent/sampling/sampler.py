@@ -54,6 +54,8 @@ class SampledTree(NamedTuple):
     """Which release of the app the worker runs."""
     started: float = 0.0
     """When the kernel started the worker, in its own unit: with the pid it names the worker."""
+    read_at: float = 0.0
+    """When the tree was read, in wall seconds."""
 
 
 class _Reading(NamedTuple):
@@ -140,6 +142,7 @@ class TreeSampler:
         if not processes:
             self.remove(instance)
             return None
+        read_at = time.time()
         self._measure(instance, _Reading(now, {process.pid: process for process in processes}))
         cpu = self._cpu.get(instance, _CpuUse(None, {}))
         fds = [process.fds for process in processes]
@@ -156,7 +159,7 @@ class TreeSampler:
         return SampledTree(
             processes[0].ppid, figures, below, user,
             cpu_s=self._used_s[instance], revision=self._revisions[instance],
-            started=processes[0].started,
+            started=processes[0].started, read_at=read_at,
         )  # fmt: skip
 
     def remove(self, instance: int) -> None:
