@@ -122,24 +122,44 @@ def test_what_happens_while_the_new_version_starts_is_not_missed(
     wait_until(lambda: _schema(app) == 3, what="the state has the newer schema")
 
 
-def test_the_end_of_a_reload_command_is_waited_for(app: KeptApp, tmp_path: Path) -> None:
-    """The next version would not see how it exits, so it takes over afterwards."""
-    gate = app.home / "gate"
-    gate.touch()
-    waits = ("sh", "-c", f"while test -e {gate}; do sleep 0.05; done")
-    app.start("/bin/sleep", "1000", policy=QUICK._replace(reload_command=waits))
+def test_an_upgrade_during_a_reload_command_is_refused(app: KeptApp, tmp_path: Path) -> None:
+    """The next version would not see how the command exits. The refusal says what to do."""
+    app.start("/bin/sleep", "1000", policy=QUICK._replace(reload_command=("sleep", "1000")))
     before = app.wait_for("online")["pid"]
     app.request("reload")
     wait_until(lambda: app.slot()["reloading"], what="the command runs")
-    request = Request(app, release(tmp_path, "9.9.9"))
-    wait_until(lambda: agent_version(app) == "9.9.9", what="the agent is new", deadline_s=ANSWER_S)
-    assert (app.request("version")["version"], app.slot()["reloading"]) == (__version__, True)
-    gate.unlink()
+    to = release(tmp_path, "9.9.9")
+    refused = Request(app, to).answer()
+    assert (refused["ok"], refused["kind"]) == (False, "refused")
+    assert "cancel it with monit reload web --cancel" in refused["message"]
 
-    assert request.answer()["ok"]
+    assert app.request("cancel_reload")["ok"]
+    assert Request(app, to).answer()["ok"]
     assert app.request("version")["version"] == "9.9.9"
-    assert app.event_texts("reload_done") == ["1 instance reloaded in place"]
     assert (app.slot()["pid"], app.slot()["reloading"]) == (before, False)
+
+
+def test_a_reload_command_does_not_start_during_an_upgrade(app: KeptApp, tmp_path: Path) -> None:
+    """The reload is refused, and succeeds afterwards."""
+    here, go = tmp_path / "here", tmp_path / "go"
+    line = "        handover.saved_of(read_inherited(fd))\n"
+    waits = (
+        f"        import time\n        open({str(here)!r}, 'w').close()\n"
+        f"        while not os.path.exists({str(go)!r}): time.sleep(0.01)\n{line}"
+    )
+    app.start("/bin/sleep", "1000", policy=QUICK._replace(reload_command=("true",)))
+    before = app.wait_for("online")["pid"]
+    to = release(tmp_path, "9.9.9", ("keeper/upgrade/takeover.py", line, waits))
+    request = Request(app, to)
+    wait_until(here.exists, what="the rehearsal runs", deadline_s=ANSWER_S)
+    refused = app.request("reload")
+    go.touch()
+    assert (refused["kind"], "being upgraded" in refused["message"]) == ("refused", True)
+    assert request.answer()["ok"]
+
+    assert app.request("reload")["ok"]
+    wait_until(lambda: app.event_texts("reload_done"), what="the reload succeeds")
+    assert app.slot()["pid"] == before
 
 
 def _is_zombie(pid: int) -> bool:

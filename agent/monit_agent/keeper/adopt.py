@@ -68,6 +68,7 @@ def _with_adopted_worker(replacement: Replacement) -> Replacement:
 
 def _adopt_slots(keeper: Keeper, saved: Saved) -> tuple[Slot, ...]:
     """Adopt what is running of the saved slots, and kill what is left of the others."""
+    keeper.reloads.kill_saved(saved.reload_commands)
     unsaved = _unsaved_workers(environment.identifying_variables(keeper.paths))
     found = tuple(
         _with_successor(keeper, _adopt_slot(keeper, slot, unsaved, saved.trees), saved)
@@ -156,7 +157,9 @@ def _with_successor(keeper: Keeper, slot: Slot, saved: Saved) -> Slot:
         saved.trees.get(str(gone.pid), {}),
         lambda left: find_successor(left, listening_sockets(left, port, shared, None), None),
     )
-    return slot if successor is None else slot._replace(worker=successor)
+    if successor is None:
+        return slot
+    return slot._replace(worker=successor._replace(settings=gone.settings))
 
 
 def _gone_leaders(keeper: Keeper, saved: Saved) -> set[int]:

@@ -8,7 +8,7 @@ from monit_agent import __version__
 from monit_agent.keeper.about import about, greeting
 from monit_agent.keeper.clock import now
 from monit_agent.keeper.control import Client, refusal
-from monit_agent.keeper.in_place import reloading_instances
+from monit_agent.keeper.in_place import reloading_instances, runs_reload_command
 from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.spec_changes import SpecChanges, instances_without_listener
 from monit_agent.keeper.upgrade.upgrade import Upgrade
@@ -31,6 +31,7 @@ from monit_agent.supervise.requests import (
     with_in_place,
 )
 from monit_agent.supervise.spec import for_size, reloads_itself
+from monit_agent.system.users import BadUserError
 from monit_agent.typed import Any, cast
 from monit_agent.wire.paths import STREAMS
 
@@ -152,6 +153,13 @@ class Commands:
     def _begin_upgrade(self, client: Client, request: Request) -> None:
         if self._changes.in_progress:
             raise RefusedRequestError("refused", "the app is being changed; try again afterwards")
+        if runs_reload_command(self._keeper.app, self._keeper.spec):
+            name = self._keeper.spec.name  # the next version would not see how the command exits
+            raise RefusedRequestError(
+                "refused",
+                "a reload command runs; try again when the reload has ended, or cancel it with "
+                f"monit reload {name} --cancel",
+            )
         self._upgrade = self._upgrade or Upgrade(self._keeper)
         self._upgrade.begin(client, request)
 
@@ -174,20 +182,36 @@ class Commands:
     def _reload(self, _client: Client, request: Request) -> Request:
         accepted = self._accept("reload", request)
         self._refuse_if_missing(accepted, request)
+        in_place = request.get("replace") is not True and reloads_itself(self._keeper.spec)
+        if in_place:
+            self._prepare_in_place()
         self._take_env(request)
-        accepted = self._with_in_place(accepted, request)
+        if in_place:
+            accepted = self._with_in_place(accepted)
         beside = instances_without_listener(self._keeper, accepted.instances)
         return self._carry_out(with_beside(accepted, beside))
 
-    def _with_in_place(self, accepted: AcceptedRequest, request: Request) -> AcceptedRequest:
-        """Return the request with the instances that reload themselves, if any may."""
+    def _prepare_in_place(self) -> None:
+        """Refuse a reload in place whose command would not end before an upgrade, or whose user is
+        not known."""
         keeper = self._keeper
-        if request.get("replace") is True or not reloads_itself(keeper.spec):
-            return accepted
+        upgrading = self._upgrade is not None and self._upgrade.in_progress
+        if upgrading and keeper.spec.policy.reload_command:
+            raise RefusedRequestError("refused", "monit is being upgraded; try again afterwards")
+        try:
+            keeper.orders.prepare(keeper.spec)
+        except BadUserError as error:
+            raise RefusedRequestError("failed", f"nothing was reloaded: {error}") from error
+
+    def _with_in_place(self, accepted: AcceptedRequest) -> AcceptedRequest:
+        """Return the request with the instances that reload themselves."""
+        keeper = self._keeper
         if keeper.variables.read_files(keeper.spec):
             keeper.supervisor.publish_app()
-        facts = keeper.app, keeper.spec, keeper.orders, accepted.instances
-        return with_in_place(accepted, *reloading_instances(*facts))
+        settings = keeper.orders.settings_checksum(keeper.spec)
+        return with_in_place(
+            accepted, *reloading_instances(keeper.app, accepted.instances, settings)
+        )
 
     def _compare(self, _client: Client, request: Request) -> Request:
         return self._changes.compare(request)

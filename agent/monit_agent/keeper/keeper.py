@@ -27,7 +27,7 @@ from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited
 from monit_agent.keeper.workers import environment, probe_env
 from monit_agent.keeper.workers.app_environment import AppEnvironment
 from monit_agent.keeper.workers.notify import Notify
-from monit_agent.keeper.workers.orders import Orders
+from monit_agent.keeper.workers.orders import SpawnOrders
 from monit_agent.keeper.workers.reload_command import ReloadResult
 from monit_agent.keeper.workers.spawn import is_permanent
 from monit_agent.keeper.workers.start_watch import (
@@ -112,8 +112,8 @@ class Keeper(Effects):
         self.seen = SeenSockets(self.loop)
         sockets = (self.control.file, self.notify.file, self.ports.share.file)
         self.worker_user = WorkerUser(self.loop, paths, sockets[1:], self.workers.pids, inherited)
-        self.orders = Orders(self.variables, self.worker_user, self.logs)
-        self.reloads = InPlaceReloads(self.loop, self.workers, self.orders, self._reload_ended)
+        self.orders = SpawnOrders(self.variables, self.worker_user, self.logs)
+        self.reloads = InPlaceReloads(self.workers, self.orders, self._reloaded, self.record_event)
         parts = FolderParts(claim, sockets, self.saving.save, self._keep_environment)
         self.folder = FolderWatch(self.loop, paths, parts, self._record_app_event)
         self.loop.on_signal(signal.SIGTERM, self._terminated)
@@ -201,7 +201,7 @@ class Keeper(Effects):
         self.ports.worker_started(worker.pid, setup)
         self.watch_start(instance, worker.pid)
         self.watch_sockets(instance, worker.pid)
-        worker = worker._replace(settings=self.orders.settings(self.spec))
+        worker = worker._replace(settings=self.orders.settings_checksum(self.spec))
         return e.EachSlot((instance,), e.Spawned(now(), worker))
 
     def _refusal(self) -> e.SpawnFailed | None:
@@ -211,7 +211,7 @@ class Keeper(Effects):
             return e.SpawnFailed(now(), missing, permanent=True, jitter=0.0, refused=True)
         try:
             require_own_folder(self.paths.folder)
-            self.variables.user = self.logs.reader = self.worker_user.prepare(self.spec)
+            self.orders.prepare(self.spec)
         except BadUserError as error:
             return e.SpawnFailed(now(), str(error), permanent=True, jitter=0.0, refused=True)
         except OSError as error:
@@ -241,7 +241,8 @@ class Keeper(Effects):
         self.ports.drain(pid, self.spec.policy.kill_timeout_s)
 
     def reload_in_place(self, instance: int, pid: int) -> e.AppEvent | None:
-        """Let a worker reload itself."""
+        """Let a worker reload itself; the next keeper must find its command."""
+        self.saving.mark_changed(Save.EARLY)
         return self.reloads.begin(self.spec, instance, pid)
 
     def end_reload(self, instance: int) -> None:
@@ -377,7 +378,7 @@ class Keeper(Effects):
             self._worker_reported, self._worker_not_ready, self.ports.listeners
         )
 
-    def _reload_ended(self, instance: int, result: ReloadResult) -> None:
+    def _reloaded(self, instance: int, result: ReloadResult) -> None:
         self.feed(e.EachSlot((instance,), e.ReloadedInPlace(now(), *result)))
 
     def _worker_calls(self) -> WorkerCalls:
@@ -460,6 +461,7 @@ class Keeper(Effects):
             inherited=self.variables.inherited_names(),
             runner=self.runner,
             other=self.other_state,
+            reload_commands=self.reloads.saved(),
         )
 
     def _write_final_state(self) -> None:

@@ -3,9 +3,9 @@
     the command runs ─▶ it exits with 0: the worker is reloaded
                      └▶ it exits otherwise, or is killed because it takes too long: nothing changed
 
-A signal brings no answer: the worker counts as reloaded when it has survived that for
-``min_uptime``. If the worker exits meanwhile, the reload has failed, and `machine` decides about
-the next worker as after any exit.
+The program does not report the result of a signal: the worker counts as reloaded when it still
+runs after ``min_uptime``. If the worker exits meanwhile, the reload has failed, and `machine`
+decides about the next worker as after any exit.
 """
 
 from monit_agent.supervise import events as e
@@ -37,8 +37,11 @@ def decide(slot: Slot, reload: InPlaceReload, event: e.SlotEvent, spec: AppSpec)
     if isinstance(event, e.ReplaceRequested):
         return slot, (LogError(f"instance {slot.instance} is being reloaded already"),)
     actions: tuple[Action, ...] = ()
-    if isinstance(event, e.ReplaceCancelled | e.StopRequested | e.RestartRequested):
+    if isinstance(event, e.ReplaceCancelled | e.StopRequested):
         slot, actions = _end(slot)
+    elif isinstance(event, e.RestartRequested):
+        failed, _ = _fail(slot, "it was restarted during the reload")
+        slot, actions = _end(failed)
     elif isinstance(event, e.Exited | e.SpawnFailed):
         slot, actions = _worker_gone(slot, event)
     elif isinstance(event, e.DeadlinePassed) and event.now.mono >= reload.deadline:

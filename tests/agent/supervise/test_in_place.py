@@ -120,7 +120,7 @@ def test_a_command_that_takes_too_long_is_killed() -> None:
 
 
 def test_a_worker_that_survives_the_signal_is_reloaded() -> None:
-    """A signal brings no answer: after the minimum uptime it counts."""
+    """The program does not report the result: after the minimum uptime it counts."""
     world = World(BY_SIGNAL, Status.ONLINE)
     assert world.app.rollout is not None
     world.hear(e.DeadlinePassed(at(1.0)))
@@ -153,6 +153,15 @@ def test_a_stop_and_a_restart_end_the_command() -> None:
         world.hear(event)
         assert world.ended == [0]
         assert (world.slot().status, world.slot().in_place) == (Status.STOPPING, None)
+
+
+def test_a_worker_that_is_restarted_was_not_reloaded_in_place() -> None:
+    """Its command was killed, so the reload has failed."""
+    world = World(BY_COMMAND, Status.ONLINE, Status.ONLINE)
+    world.hear(e.RestartRequested(at(1)))
+    assert world.texts["reload_failed"] == (
+        "instance 0 was not reloaded: it was restarted during the reload; not reloaded: 1"
+    )
 
 
 def test_a_cancelled_reload_ends_the_command() -> None:

@@ -147,11 +147,24 @@ class Logs:
             if (instance, stream) in self._pipes:
                 self._move_rest((instance, stream))
 
-    def add_error(self, instance: int, data: bytes) -> bool:
-        """Add to what an instance prints on standard error; return False when there is no room now.
-        ``data`` has at most 4096 bytes."""
-        pipe = self._pipes.get((instance, error_stream(self._settings)))
-        return pipe is None or pipe.add(data)
+    def output_ends(self, instance: int) -> dict[str, int]:
+        """Return the offset at which each stream of an instance ends, after what is printed by now;
+        raise OSError when there are no pipes and can be none."""
+        if any((instance, stream) not in self._pipes for stream in STREAMS):
+            self.open_instance(instance)
+        self.move_rest(instance)
+        return {stream: self._pipes[instance, stream].file.end for stream in STREAMS}
+
+    def last_bytes_since(self, instance: int, ends: dict[str, int], most: int) -> bytes:
+        """Return at most so many of the last bytes that were printed on standard error since
+        `output_ends`; if there are none, on standard output."""
+        self.move_rest(instance)
+        for stream in (error_stream(self._settings), "out"):
+            pipe = self._pipes.get((instance, stream))
+            printed = b"" if pipe is None else pipe.file.read_last(ends[stream], most)
+            if printed:
+                return printed
+        return b""
 
     def last_error_bytes(self, instance: int, most: int) -> bytes:
         """Return at most so many of the last bytes that its worker printed on standard error."""

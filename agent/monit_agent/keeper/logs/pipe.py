@@ -94,15 +94,6 @@ class LogPipe:
         else:
             self._open_file(mono)
 
-    def add(self, data: bytes) -> bool:
-        """Print into the pipe as a worker does; return False when there is no room now. At most
-        4096 bytes are written as a whole or not at all."""
-        try:
-            os.write(self.fd, data)
-        except BlockingIOError:
-            return False
-        return True
-
     def _is_removed_pipe(self, worker: str) -> bool:
         """Return whether a worker's descriptor is a pipe of our name that is not at our path. One
         that the program made itself has no name, or another."""

@@ -64,6 +64,8 @@ class Saved(NamedTuple):
     other: dict[str, Any] = {}  # noqa: RUF012  never changed in place
     """Keys of another version, kept for it: those of each slot by its number, those of the rest
     by ""."""
+    reload_commands: list[list[int]] = []  # noqa: RUF012  never changed in place
+    """The reload commands that run, as `ReloadCommands.saved` returns them."""
 
 
 def write(path: str, saved: Saved) -> None:
@@ -125,10 +127,9 @@ def from_plain(plain: Any) -> Saved:
         app = App(slots=slots, rollout=_rollout(rollout) if rollout else None)
         spec, ports = specs.spec_from_json(plain["spec"]), plain.get("ports", [])
         trees, inherited = plain.get("trees", {}), plain.get("inherited", [])
-        runner, boot, left = plain.get("runner"), plain["boot_id"], plain["left"]
-        return Saved(
-            spec, app, boot, left, ports, trees, inherited, runner_from_json(runner), other
-        )
+        runner, boot, left = runner_from_json(plain.get("runner")), plain["boot_id"], plain["left"]
+        commands = plain.get("reload_commands", [])
+        return Saved(spec, app, boot, left, ports, trees, inherited, runner, other, commands)
     except BadStateError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -149,7 +150,7 @@ def _check_schema(schema: int, writer: str | None) -> None:
 
 _KEYS = (
     "schema", "written_by", "boot_id", "keeper_pid", "left", "ports", "trees", "inherited",
-    "runner", "spec", "rollout", "slots",
+    "runner", "spec", "rollout", "slots", "reload_commands",
 )  # fmt: skip
 
 
@@ -167,6 +168,7 @@ def to_plain(saved: Saved) -> dict[str, Any]:
         "trees": saved.trees,
         "inherited": saved.inherited,
         "runner": saved.runner and list(saved.runner),
+        "reload_commands": saved.reload_commands,
         "spec": specs.spec_to_json(saved.spec),
         "rollout": rollout._asdict() if rollout else None,
         "slots": [

@@ -64,6 +64,11 @@ class Upgrade:
         keeper.other_child_exited = self._child_exited
         keeper.loop.at_round_end(self._round_finished)
 
+    @property
+    def in_progress(self) -> bool:
+        """Return whether an upgrade has begun and neither succeeded nor failed yet."""
+        return self._requester is not None
+
     def begin(self, client: Client, request: Request) -> None:
         """Begin; the answer comes when it is done. Raise `RefusedRequestError`."""
         python, package = request.get("python"), request.get("package")
@@ -157,8 +162,8 @@ class Upgrade:
             self._undo(why)
 
     def _round_finished(self) -> None:
-        if not self._is_due or self._keeper.reloads.is_any_running:
-            return  # the next version would not see how a reload command ends
+        if not self._is_due:
+            return
         self._is_due = False
         if self._keeper.app.ending is not None:
             self._undo("the app is being stopped for good")

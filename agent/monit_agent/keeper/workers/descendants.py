@@ -16,6 +16,8 @@ from monit_agent.keeper.upgrade.inherited import Values
 from monit_agent.system import procfs
 
 _DEAD_KEPT = 256
+_KILL_ROUNDS = 10
+"""A process may fork while its session is read; what was killed forks no more."""
 _UNKNOWN = 0
 """The owner of an orphan of which nothing tells where it comes from."""
 _OUR_TITLES = (b"monit-agent ", b"monit-agents ", b"monit-zygote ")
@@ -168,6 +170,20 @@ def kill_leftovers(
             continue
         if not only_workers or named == b"%d" % pid:
             send(pid, signal.SIGKILL)
+
+
+def kill_session(leader: int) -> set[int]:
+    """Kill all processes of the session that ``leader`` leads; return those that belong to another
+    user and were not killed."""
+    seen: set[int] = set()
+    refused: set[int] = set()
+    for _ in range(_KILL_ROUNDS):
+        found = {pid for pid in procfs.all_pids() if procfs.session_of(pid) == leader} - seen
+        refused |= {pid for pid in found if not send(pid, signal.SIGKILL)}
+        seen |= found
+        if not found:
+            break
+    return refused
 
 
 def is_monit(pid: int) -> bool:
