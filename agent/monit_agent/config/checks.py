@@ -1,5 +1,6 @@
 """Settings that contradict each other."""
 
+import re
 import shlex
 import signal
 from collections.abc import Collection, Mapping
@@ -10,6 +11,8 @@ from monit_agent.supervise.spec import AppSpec, Checks, RestartPolicy
 from monit_agent.system.timezone import BadZoneError, zone_of
 from monit_agent.system.users import BadUserError, is_only_roots, run_as
 from monit_agent.wire.checkurl import wants_port
+
+_MAINPID = re.compile(r"\$MAINPID(?!\w)|\$\{MAINPID\}")
 
 
 def refuse_contradictions(spec: AppSpec, env: Mapping[str, str]) -> AppSpec:
@@ -81,8 +84,8 @@ def _refuse_reload(policy: RestartPolicy) -> None:
     """Refuse two ways to reload, a variable that nobody replaces, and a signal that stops the
     worker."""
     number, words = policy.reload_signal, policy.reload_command
-    if "-c" not in words and any("$MAINPID" in w or "${MAINPID}" in w for w in words):
-        again = shlex.join(["sh", "-c", " ".join(words)])
+    if not any(map(_lets_shell_run, words)) and any(map(_MAINPID.search, words)):
+        again = shlex.join(["sh", "-c", " ".join(map(_quoted_for_shell, words))])
         raise BadInputError(
             "--reload-command: no shell runs it, so $MAINPID would stay as it is; write "
             f"{again}, or use --reload-signal"
@@ -96,6 +99,19 @@ def _refuse_reload(policy: RestartPolicy) -> None:
             f"--reload-signal {signal.Signals(number).name} stops the worker; name the signal at "
             "which the program reloads itself, often HUP"
         )
+
+
+def _lets_shell_run(word: str) -> bool:
+    """Return whether a word is an option of a shell before a script, such as ``-c`` or ``-ec``."""
+    return word.startswith("-") and not word.startswith("--") and word.endswith("c")
+
+
+def _quoted_for_shell(word: str) -> str:
+    """Return a word that a shell reads as it is, but for $MAINPID."""
+    parts = _MAINPID.split(word)
+    found = iter(_MAINPID.findall(word))
+    quoted = (shlex.quote(part) if part else "" for part in parts)
+    return "".join(part + next(found, "") for part in quoted) or "''"
 
 
 def _refuse_unknown_zone(value: str | None) -> None:

@@ -65,6 +65,10 @@ def test_what_makes_no_sense_is_refused(
             SPEC._replace(policy=RestartPolicy(reload_command=("kill", "-HUP", "$MAINPID"))),
             "sh -c 'kill -HUP $MAINPID'",
         ),
+        (
+            SPEC._replace(policy=RestartPolicy(reload_command=("do", "a b", "p=${MAINPID}", ""))),
+            """write sh -c 'do '"'"'a b'"'"' p=${MAINPID} '"'"''"'"'', or""",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(spec: AppSpec, says: str) -> None:
@@ -72,6 +76,16 @@ def test_what_contradicts_itself_is_refused(spec: AppSpec, says: str) -> None:
     with pytest.raises(BadInputError) as caught:
         refuse_contradictions(spec, {})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words", [("sh", "-c"), ("bash", "-ec"), ("sh", "-e", "-lc"), ("doas", "sh", "-xc")]
+)
+def test_a_reload_command_of_a_shell_may_use_mainpid(words: tuple[str, ...]) -> None:
+    """Whatever other options the shell has."""
+    command = (*words, "kill -HUP $MAINPID")
+    spec = SPEC._replace(policy=RestartPolicy(reload_command=command))
+    assert refuse_contradictions(spec, {}) == spec
 
 
 def test_what_makes_sense_passes() -> None:
