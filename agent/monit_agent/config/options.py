@@ -325,18 +325,18 @@ OPTIONS: tuple[Option, ...] = (
     # ------------------------------------------------------------ Reloading
     Option(
         "reload-command", ("--reload-command",), "COMMAND", "reload command", RELOADING,
-        "Command by which the program reloads itself: monit reload runs it for each instance, in "
-        "the place of replacing the worker, and fails if it exits with another code than 0. It "
-        "runs without a shell; MAINPID, MONIT_INSTANCE and PORT are set. Where a variable or "
-        "another setting of the worker has changed, the worker is replaced. none removes it.",
+        "Command by which the program reloads itself: monit reload runs it for each instance "
+        "instead of replacing the worker, and fails if it exits with a non-zero code. It runs "
+        "without a shell; MAINPID, MONIT_INSTANCE and PORT are set. Where a variable or another "
+        "setting of the worker has changed, the worker is replaced. none removes it.",
         apply="live", example="nginx -s reload", field="policy.reload_command",
         label="reload command", replaces="reload-signal",
     ),
     Option(
         "reload-signal", ("--reload-signal",), "SIGNAL", "signal", RELOADING,
         "Signal by which the program reloads itself, such as HUP: monit reload sends it to the "
-        "main process. It brings no answer: a worker that still runs after --min-uptime counts as "
-        "reloaded.",
+        "main process. The program does not report the result: a worker that still runs after "
+        "--min-uptime counts as reloaded.",
         apply="live", example="HUP", field="policy.reload_signal", label="reload signal",
         replaces="reload-command",
     ),

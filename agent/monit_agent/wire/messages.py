@@ -150,6 +150,11 @@ class RestartPolicy(Record, frozen=True, kw_only=True):
     """Name of the signal that a reload sends to each worker, which reloads itself then; None for
     none."""
 
+    @property
+    def reloads_itself(self) -> bool:
+        """Return whether the program can reload itself."""
+        return bool(self.reload_command) or self.reload_signal is not None
+
 
 class Checks(Record, frozen=True, kw_only=True):
     """How the agent checks whether workers are ready and healthy; an empty one is not checked. URLs

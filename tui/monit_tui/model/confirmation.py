@@ -173,7 +173,7 @@ def _plain(verb: Verb, chosen: ChosenInstances, fleet: Fleet) -> PlannedAction |
 
 def _reloads_itself(app: AppView) -> bool:
     policy = app.record.policy if app.record else None
-    return policy is not None and (bool(policy.reload_command) or policy.reload_signal is not None)
+    return policy is not None and policy.reloads_itself
 
 
 def _whole(

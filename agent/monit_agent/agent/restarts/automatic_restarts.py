@@ -14,7 +14,7 @@ from monit_agent.agent.restarts.cron_schedule import CronSchedule
 from monit_agent.agent.restarts.memory_guard import Overrun
 from monit_agent.agent.restarts.memory_watch import MemoryWatch
 from monit_agent.agent.sampling.proctree import TreeReader
-from monit_agent.wire.messages import RestartPolicy, Sample, Update, WatchState
+from monit_agent.wire.messages import Sample, Update, WatchState
 
 if TYPE_CHECKING:
     from monit_agent.agent.restarts.watch_restarts import WatchRestarts
@@ -111,7 +111,7 @@ class AutomaticRestarts:
         # where a port is shared a reload loses no request; elsewhere all may restart at once
         known = self._state()
         shared = known is not None and known.app.mode != "fork"
-        itself = known is not None and reloads_itself(known.app.policy)
+        itself = known is not None and known.app.policy.reloads_itself
         reload = shared or (itself and in_place)
         do = "reload" if reload else "restart"
         # a neighbour in version knows `replace` if the app has such a command or signal
@@ -166,8 +166,3 @@ class AutomaticRestarts:
             self._request("signal", ignore_answer, **kill, why=overrun.why, by=None)
         else:
             self.restart((instance,), overrun.why)
-
-
-def reloads_itself(policy: RestartPolicy) -> bool:
-    """Return whether the program of an app can reload itself."""
-    return bool(policy.reload_command) or policy.reload_signal is not None
