@@ -12,7 +12,7 @@ from monit_agent.replay.source import ReplaySource
 from monit_agent.wire.ids import local_app, local_instance
 from monit_tui import feed as feed_module
 from monit_tui.clock import Clock
-from monit_tui.feed import ChangeFeed
+from monit_tui.feed import POLLS, ChangeFeed
 
 
 class ManualClock:
@@ -96,25 +96,56 @@ class FloodedSource(ReplaySource):
         return super().poll(wait_s)
 
 
+class Waiting:
+    """What waits to be called after the keys."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def call_later(self, call: Callable[[], None]) -> bool:
+        self.calls.append(call)
+        return True
+
+    def handle_all(self) -> None:
+        while self.calls:
+            self.calls.pop()()
+
+
 def test_a_poll_that_read_for_long_is_followed_by_another() -> None:
     """In a flood the source is polled again at once, but only after what waits meanwhile, and ticks
     add no polls to that; when all is read, the steady rate goes on."""
-    manual, got = ManualClock(), []
-    waiting: list[Callable[[], None]] = []
-
-    def call_later(call: Callable[[], None]) -> bool:
-        waiting.append(call)
-        return True
-
+    manual, got, waiting = ManualClock(), [], Waiting()
     feed = ChangeFeed(
-        FloodedSource(2), manual.clock(), got.append, over_ssh=False, call_later=call_later
+        FloodedSource(2), manual.clock(), got.append, over_ssh=False, call_later=waiting.call_later
     )
     for polls in (1, 2):
         if polls == 1:
             feed.tick()
         feed.tick()
-        assert (len(got), len(waiting)) == (polls, 1)
-        waiting.pop()()
-    assert (len(got), len(waiting)) == (3, 0)
+        assert (len(got), len(waiting.calls)) == (polls, 1)
+        waiting.calls.pop()()
+    assert (len(got), len(waiting.calls)) == (3, 0)
     feed.tick()
     assert len(got) == 4
+
+
+def test_a_flood_without_end_is_read_at_the_steady_rate() -> None:
+    """Each tick reads for a while, and no longer; without focus there is one tick a second."""
+    manual, got, waiting = ManualClock(), [], Waiting()
+    feed = ChangeFeed(
+        FloodedSource(100), manual.clock(), got.append, over_ssh=False,
+        call_later=waiting.call_later,
+    )  # fmt: skip
+
+    def polls_of_ticks(count: int) -> int:
+        before = len(got)
+        for _ in range(count):
+            manual.at += 1 / feed.hz
+            feed.tick()
+            waiting.handle_all()
+        return len(got) - before
+
+    assert polls_of_ticks(2) == 2 * POLLS
+    feed.blurred = True
+    manual.at += 1.0
+    assert polls_of_ticks(5) == POLLS

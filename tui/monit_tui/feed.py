@@ -6,6 +6,7 @@ nothing changes.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from monit_agent.client.source import Changes, Source
 from monit_tui.clock import Clock
@@ -22,6 +23,11 @@ HELD_BYTES = 4 * 1024 * 1024
 LONG_S = 0.008
 """A poll that took more CPU time than this may not have read all that had arrived: `LiveSource`
 reads for a hundredth of a second at a time, so that keys are handled in between."""
+
+POLLS = 5
+"""Most polls of one tick: a steady flood takes half of a core at ten ticks a second, a quarter over
+ssh, and a twentieth without focus, where one poll a second would skip lines of a busy log. What is
+beyond that is left out between agent and screen: it is a gap, which can be fetched."""
 
 
 class ChangeFeed:
@@ -58,12 +64,14 @@ class ChangeFeed:
         quiet = self.blurred or now - self._heard_at >= IDLE_AFTER_S
         if quiet and now - self._polled_at < 1 / IDLE_HZ:
             return
-        self._catch_up()
+        self._catch_up(POLLS)
 
-    def _catch_up(self) -> None:
-        """Poll, and once more after the keys that wait if that did not read all."""
+    def _catch_up(self, polls: int) -> None:
+        """Poll, and as long as that did not read all, again after the keys that wait: at most
+        ``polls`` times."""
         self.flush()
-        self._catches_up = self._is_behind and self._call_later(self._catch_up)
+        again = partial(self._catch_up, polls - 1)
+        self._catches_up = self._is_behind and polls > 1 and self._call_later(again)
 
     def flush(self) -> None:
         """Poll now and deliver, or keep the changes while frozen. An empty `Changes` is delivered
