@@ -229,8 +229,9 @@ def test_an_app_is_deleted_and_can_be_started_again(tmp_path: Path) -> None:
     for _ in range(3):
         _start(tmp_path, "web", "-i", "2", text=QUIET)
         with Monit() as client:
-            with pytest.raises(RequestFailedError, match="delete removes whole apps"):
-                client.delete("web/1")
+            for part in ("web/1", str(client.list("web/1")[0].id)):
+                with pytest.raises(RequestFailedError, match="web/1 is an instance, and delete"):
+                    client.delete(part)
             (report,) = client.delete("web")
             assert (report.done, report.error) == ((0, 1), None)
             assert client.list() == ()

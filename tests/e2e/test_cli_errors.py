@@ -132,16 +132,20 @@ def test_scale_and_delete_refuse_what_they_cannot(home: Path, tmp_path: Path) ->
         ["scale", "app", "x"],
         ["scale", "app/0", "2"],
         ["delete", "app/0"],
+        ["delete", "0"],
     ):
         done = command(*words)
         assert done.returncode == 2, done.stderr
     assert command("stop", "app/7").returncode == 3
     assert len(listed()) == 2
+    assert "use monit stop app/1, monit scale app -1, or" in command("delete", "1").stderr
     monit("scale", "app", "1")
     done = command("delete", "app/0")
     assert (done.returncode, len(listed())) == (2, 1)
     assert "use monit stop app/0, or monit delete app" in done.stderr
     assert home.exists()
+    monit("delete", "0")  # as in pm2
+    assert listed() == []
 
 
 def test_an_empty_home_says_how_to_begin(home: Path) -> None:

@@ -22,6 +22,10 @@ class AmbiguousTargetError(LookupError):
     """A target is the name of an app and the id of another's instance."""
 
 
+class PartOfAppError(LookupError):
+    """A target means an instance where only whole apps can be meant; the text says what to do."""
+
+
 class NoSuchTargetError(LookupError):
     """A target means no instance; the text names what there is and what to do."""
 
@@ -74,6 +78,33 @@ def resolve_apps(fleet: Fleet, targets: Iterable[str]) -> list[AppId]:
             raise NoSuchTargetError(_explain(fleet, target))
         found.update(some)
     return sorted(found)
+
+
+def refuse_parts(fleet: Fleet, targets: Iterable[str]) -> None:
+    """Raise `PartOfAppError` if delete would remove an app of which only an instance was named.
+
+    That is ``web/0``, also if web has no other instance, and ids of some of an app's instances. As
+    in pm2, the id of the only one means the app.
+    """
+    meant: set[InstanceId] = set()
+    for target in targets:
+        app, slash, _ = target.rpartition("/")
+        if slash:
+            count = max((len(each.instances) for each in matching_apps(fleet, app)), default=0)
+            raise _part_of_app(target, app, count)
+        meant |= _instances_of(fleet, target)
+    for identity in sorted(meant):
+        app_view = fleet.apps[identity.app_id]
+        if any(view.identity not in meant for view in app_view.instances.values()):
+            raise _part_of_app(str(identity), app_view.name, len(app_view.instances))
+
+
+def _part_of_app(instance: str, app: str, count: int) -> PartOfAppError:
+    fewer = f", monit scale {app} -1" if count > 1 else ""
+    return PartOfAppError(
+        f"{instance} is an instance, and delete removes whole apps; "
+        f"use monit stop {instance}{fewer}, or monit delete {app}"
+    )
 
 
 def matching_apps(fleet: Fleet, target: str) -> list[AppView]:

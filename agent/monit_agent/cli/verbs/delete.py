@@ -16,6 +16,7 @@ from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.keepers.keepers import take_over
 from monit_agent.cli.render import output
 from monit_agent.client.commands.keeper_exits import KeeperExits
+from monit_agent.client.targets import PartOfAppError, refuse_parts
 from monit_agent.wire.messages import Delete
 
 
@@ -24,25 +25,20 @@ from monit_agent.wire.messages import Delete
     "targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete_target
 )
 def delete(targets: tuple[str, ...]) -> int:
-    """Stop apps and remove them from the list. Their log files are kept."""
+    """Stop apps and remove them from the list. Their log files are kept.
+
+    Only whole apps are deleted. An id means the app if it has no other instance. To remove one of
+    several instances, use monit scale.
+    """
     folder = monit_home()
-    for target in targets:
-        app, slash, _ = target.partition("/")
-        if slash:  # also where it is the only instance
-            raise click.UsageError(
-                f"{target} is an instance, and delete removes whole apps; "
-                f"use monit stop {target}, or monit delete {app}"
-            )
     with open_fleet(folder, targets) as (source, chosen):
         if not chosen.apps:
             output.write_message("There are no apps.")
             return ExitCode.DONE
-        for name in chosen.apps:
-            if chosen.instance_numbers(source, name) is not None:
-                raise click.UsageError(
-                    f"delete removes whole apps; for a single instance use monit stop {name}/N "
-                    f"or monit scale {name} -1"
-                )
+        try:
+            refuse_parts(source.fleet, targets)
+        except PartOfAppError as error:
+            raise click.UsageError(str(error)) from error
         gone = [name for name in chosen.apps if source.fleet.apps[name].link == "gone"]
         codes = take_over(source, folder, gone)
         known = [name for name in chosen.apps if not codes.get(name)]

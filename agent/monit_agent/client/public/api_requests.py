@@ -160,7 +160,8 @@ class FlushLogs(CommandRequest, frozen=True, kw_only=True, tag="flush"):
 
 
 class DeleteApps(CommandRequest, frozen=True, kw_only=True, tag="delete"):
-    """Stop whole apps and remove them from the list. Their log files are kept."""
+    """Stop whole apps and remove them from the list. Their log files are kept. An instance
+    (``web/0``) is refused; an id means the app if it has no other instance."""
 
 
 class TriggerAction(CommandRequest, frozen=True, kw_only=True, tag="trigger"):

@@ -1,6 +1,6 @@
 """Requests of programs that change something: sent to the agents, answered when they are done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from monit_agent.client.commands.keeper_exits import EXIT_TIMEOUT_S, KeeperExits
 from monit_agent.client.commands.operation import CommandProgress
@@ -29,7 +29,7 @@ from monit_agent.client.public.jobs import (
 )
 from monit_agent.client.public.records import CommandReport, InstanceFailure
 from monit_agent.client.source import Changes, Source
-from monit_agent.client.targets import names_many, without_host
+from monit_agent.client.targets import PartOfAppError, names_many, refuse_parts
 from monit_agent.client.view import AppView
 from monit_agent.wire.ids import THIS_HOST, AppId
 from monit_agent.wire.messages import (
@@ -158,7 +158,7 @@ class CommandJob(Job):
                 raise RequestFailedError("bad_request", text)
             return [{chosen.apps[0]: Scale(count=request.count)}]
         if isinstance(request, DeleteApps):
-            _refuse_instances(request.targets)
+            self._refuse_parts(request.targets)
         if isinstance(request, RestartInstances):
             chosen = self._without_stopped(chosen, request.targets)
         requests: dict[AppId, Request] = {}
@@ -169,6 +169,12 @@ class CommandJob(Job):
             return [requests]
         hosts = sorted({name.host for name in requests})
         return [{n: each for n, each in requests.items() if n.host == host} for host in hosts]
+
+    def _refuse_parts(self, targets: tuple[str, ...]) -> None:
+        try:
+            refuse_parts(self.source.fleet, targets)
+        except PartOfAppError as error:
+            raise RequestFailedError("bad_request", str(error)) from error
 
     def _without_stopped(self, chosen: Chosen, targets: tuple[str, ...]) -> Chosen:
         """Return what is to be restarted: what is stopped only where it is named."""
@@ -199,19 +205,7 @@ def _is_stopped(app: AppView, number: int) -> bool:
     return record.status == "stopped" and (record.desired == "stopped" or app.link != "gone")
 
 
-def _refuse_instances(targets: Iterable[str]) -> None:
-    """Refuse to delete an app of which an instance was named, also if it has no other one."""
-    for target in targets:
-        if "/" in without_host(target):
-            raise _partly_deleted(target)
-
-
-def _partly_deleted(name: str) -> RequestFailedError:
-    text = f"{name}: delete removes whole apps; stop one instance, or scale the app down"
-    return RequestFailedError("bad_request", text)
-
-
-def _request_to(  # noqa: C901, PLR0911 (a table)
+def _request_to(  # noqa: PLR0911 (a table)
     request: CommandRequest, app: AppView, numbers: tuple[int, ...] | None
 ) -> Request:
     match request:
@@ -229,10 +223,8 @@ def _request_to(  # noqa: C901, PLR0911 (a table)
             return Reset(instances=numbers)
         case FlushLogs():
             return Flush(instances=numbers)
-        case DeleteApps() if numbers is None:
-            return Delete()
         case DeleteApps():
-            raise _partly_deleted(app.name)
+            return Delete()
         case CancelReloads() if numbers is None:
             return CancelReload()
         case _:
