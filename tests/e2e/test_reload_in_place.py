@@ -54,7 +54,7 @@ class Site:
 
     def told(self) -> dict[str, Any]:
         """Return what the reload command was run with."""
-        return json.loads((self.folder / "told").read_text())
+        return json.loads((self.folder / "surroundings").read_text())
 
     def has_begun(self) -> int:
         """Wait until the reload command waits; return the pid of what it started."""
@@ -315,7 +315,7 @@ def test_an_unhealthy_worker_is_replaced(site):
     (site.folder / "ill").touch()
     wait_until(lambda: site.pid() not in (None, pid), what="another worker")
     (site.folder / "ill").unlink()
-    assert not (site.folder / "told").exists(), "the command was not run"
+    assert not (site.folder / "surroundings").exists(), "the command was not run"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")

@@ -16,10 +16,10 @@ AFTER_S = 1.0
 IN_FLIGHT = 8
 """Most requests that wait for an answer."""
 
-Steps = Mapping[int, float]
+CpuByStep = Mapping[int, float]
 """Highest CPU by step of the clock."""
 
-NOTHING: Steps = {}
+NOTHING: CpuByStep = {}
 
 
 class CpuPast:
@@ -27,11 +27,11 @@ class CpuPast:
 
     def __init__(self, source: Source, changed: Callable[[], None]) -> None:
         self._source, self._changed = source, changed
-        self._steps: dict[InstanceId, Steps] = {}
+        self._steps: dict[InstanceId, CpuByStep] = {}
         self._opened_at = source.monotonic()
         self._flying = 0
 
-    def steps(self, identity: InstanceId) -> Steps:
+    def steps(self, identity: InstanceId) -> CpuByStep:
         """Return what was fetched of an instance."""
         return self._steps.get(identity, NOTHING)
 
@@ -71,7 +71,7 @@ class CpuPast:
         self._source.send_request(identity.app_id, request, then)
 
 
-def _steps_of(answer: Answer) -> Steps:
+def _steps_of(answer: Answer) -> CpuByStep:
     if not isinstance(answer, HistoryPart) or answer.step_s != STEP_S:
         return NOTHING
     first = round(answer.begin / STEP_S)

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 
-with open("told.new", "w") as file:
+with open("surroundings.new", "w") as file:
     json.dump({**os.environ, "uid": os.getuid(), "cwd": os.getcwd(), "pid": os.getpid()}, file)
-os.rename("told.new", "told")
+os.rename("surroundings.new", "surroundings")
 if os.path.exists("gate"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     with open("child", "w") as file:

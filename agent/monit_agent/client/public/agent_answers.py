@@ -12,7 +12,7 @@ from monit_agent.wire.ids import AppId
 from monit_agent.wire.messages import Answer, Refused, Request
 
 
-class Question(NamedTuple):
+class AgentRequest(NamedTuple):
     """A request to one agent."""
 
     app: AppId
@@ -23,10 +23,10 @@ class Question(NamedTuple):
 
 
 class _Slot:
-    """A question that was sent, and its answer."""
+    """A request that was sent, and its answer."""
 
-    def __init__(self, question: Question) -> None:
-        self.question = question
+    def __init__(self, request: AgentRequest) -> None:
+        self.request = request
         self.answer: Answer | None = None
 
     def handle_answer(self, answer: Answer) -> None:
@@ -34,23 +34,23 @@ class _Slot:
 
 
 class AnswersJob(Job):
-    """Sends questions, and hands their answers on in the order of the questions."""
+    """Sends requests, and hands their answers on in the same order."""
 
     at_once = 4
-    """Questions that are on their way or whose answers wait: what an agent knows of the past may
+    """Requests that are on their way or whose answers wait: what an agent knows of the past may
     take megabytes."""
 
     def __init__(self, source: Source, receiver: Receiver, targets: tuple[str, ...]) -> None:
         super().__init__(source, receiver)
         self._targets = targets
-        self._questions: Iterator[Question] | None = None
+        self._requests: Iterator[AgentRequest] | None = None
         self._slots: deque[_Slot] = deque()
         self._items: Iterator[Item] = iter(())
         self._refusals: dict[str, str] = {}
         """Kind by text."""
 
-    def questions(self, chosen: Chosen) -> Sequence[Question]:
-        """Return what agents are asked."""
+    def requests(self, chosen: Chosen) -> Sequence[AgentRequest]:
+        """Return what is requested of agents."""
         raise NotImplementedError
 
     def items_of(self, app: AppId, answer: Answer) -> Iterable[Item]:
@@ -68,19 +68,19 @@ class AnswersJob(Job):
     def step(self, changes: Changes) -> None:
         """Send what may be sent, and hand on what was answered."""
         del changes
-        if self._questions is None:
+        if self._requests is None:
             if not self.is_settled():
                 return
-            self._questions = iter(self.questions(self.chosen(self._targets)))
-        self._send(self._questions)
+            self._requests = iter(self.requests(self.chosen(self._targets)))
+        self._send(self._requests)
         while self.receiver.has_room():
             item = next(self._items, None)
             if item is not None:
                 self.receiver.emit(item)
             elif self._slots and self._slots[0].answer is not None:
                 slot = self._slots.popleft()
-                self._items = iter(self._take(slot.question, slot.answer))
-                self._send(self._questions)
+                self._items = iter(self._take(slot.request, slot.answer))
+                self._send(self._requests)
             else:
                 break
         else:
@@ -90,24 +90,24 @@ class AnswersJob(Job):
         if not self._slots:
             self._end()
 
-    def _send(self, questions: Iterator[Question]) -> None:
+    def _send(self, requests: Iterator[AgentRequest]) -> None:
         while len(self._slots) < self.at_once:
-            question = next(questions, None)
-            if question is None:
+            request = next(requests, None)
+            if request is None:
                 return
-            slot = _Slot(question)
+            slot = _Slot(request)
             self._slots.append(slot)
             self.source.send_request(
-                question.app, question.request, slot.handle_answer, question.timeout_s
+                request.app, request.request, slot.handle_answer, request.timeout_s
             )
 
-    def _take(self, question: Question, answer: Answer | None) -> Iterable[Item]:
+    def _take(self, request: AgentRequest, answer: Answer | None) -> Iterable[Item]:
         if answer is None:
             return ()
         if not isinstance(answer, Refused):
-            return self.items_of(question.app, answer)
-        if not question.may_be_refused:
-            name = str(question.app)
+            return self.items_of(request.app, answer)
+        if not request.may_be_refused:
+            name = str(request.app)
             text = answer.message if name in answer.message else f"{name}: {answer.message}"
             self._refusals.setdefault(text, answer.kind)
         return ()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import get_args
 
-from monit_agent.client.public.agent_answers import AnswersJob, Question
+from monit_agent.client.public.agent_answers import AgentRequest, AnswersJob
 from monit_agent.client.public.api_requests import ReadCrashes, ReadEvents, ReadHistory
 from monit_agent.client.public.jobs import (
     Chosen,
@@ -55,7 +55,7 @@ class EventsJob(AnswersJob):
         self._numbers: dict[AppId, tuple[int, ...] | None] = {}
         self._found: list[AppEvent] = []
 
-    def questions(self, chosen: Chosen) -> list[Question]:
+    def requests(self, chosen: Chosen) -> list[AgentRequest]:
         """Ask each app; for all that it has, where only some of it is meant."""
         request = self._request
         for kind in request.kinds:
@@ -72,7 +72,7 @@ class EventsJob(AnswersJob):
             until=request.until,
             limit=EVENTS_READ if is_sorted_here else request.limit,
         )
-        return [Question(app, asked, ANSWER_S) for app in chosen.apps]
+        return [AgentRequest(app, asked, ANSWER_S) for app in chosen.apps]
 
     def items_of(self, app: AppId, answer: Answer) -> Iterable[Item]:
         """Keep the newest events; they are in the reply."""
@@ -100,19 +100,19 @@ class HistoryJob(AnswersJob):
         super().__init__(source, receiver, request.targets)
         self._request = request
 
-    def questions(self, chosen: Chosen) -> list[Question]:
+    def requests(self, chosen: Chosen) -> list[AgentRequest]:
         """Ask for each instance, and for each app as a whole that has several."""
         since = self._request.since
         since = self.source.wall() - HISTORY_S if since is None else since
-        found: list[Question] = []
+        found: list[AgentRequest] = []
         for app in chosen.apps:
             view = self.source.fleet.apps[app]
             numbers = chosen.numbers(view)
             if numbers is None and len(view.instances) > 1:
                 whole = self._range(None, since)
-                found.append(Question(app, whole, ANSWER_S, may_be_refused=True))
+                found.append(AgentRequest(app, whole, ANSWER_S, may_be_refused=True))
             some = sorted(view.instances) if numbers is None else numbers
-            found += [Question(app, self._range(each, since), ANSWER_S) for each in some]
+            found += [AgentRequest(app, self._range(each, since), ANSWER_S) for each in some]
         return found
 
     def _range(self, instance: int | None, since: float) -> HistoryRange:
@@ -164,11 +164,11 @@ class CrashesJob(AnswersJob):
         super().__init__(source, receiver, request.targets)
         self._request = request
 
-    def questions(self, chosen: Chosen) -> list[Question]:
+    def requests(self, chosen: Chosen) -> list[AgentRequest]:
         """Ask for each instance, because the limit is one of each."""
         limit = self._request.limit
         return [
-            Question(each.app_id, Crashes(instance=each.instance, limit=limit), ANSWER_S)
+            AgentRequest(each.app_id, Crashes(instance=each.instance, limit=limit), ANSWER_S)
             for each in sorted(chosen.instances)
         ]
 

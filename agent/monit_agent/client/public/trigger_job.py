@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from monit_agent.client.commands.action_results import parse_value, why_no_action
-from monit_agent.client.public.agent_answers import AnswersJob, Question
+from monit_agent.client.public.agent_answers import AgentRequest, AnswersJob
 from monit_agent.client.public.api_requests import INSTANCES_MAX, TriggerAction
 from monit_agent.client.public.jobs import Chosen, Receiver, Reply, RequestFailedError
 from monit_agent.client.public.records import ActionOutcome, Item
@@ -30,9 +30,9 @@ class TriggerJob(AnswersJob):
         self._results: list[ActionOutcome] = []
         self._offers: set[str] = set()
 
-    def questions(self, chosen: Chosen) -> list[Question]:
+    def requests(self, chosen: Chosen) -> list[AgentRequest]:
         """Ask each app, or each instance that is meant."""
-        request, found = self._request, list[Question]()
+        request, found = self._request, list[AgentRequest]()
         for app in chosen.apps:
             numbers = chosen.numbers(self.source.fleet.apps[app])
             for number in (None,) if numbers is None else numbers:
@@ -42,7 +42,7 @@ class TriggerJob(AnswersJob):
                     args=request.args,
                     timeout_s=request.timeout_s,
                 )
-                found.append(Question(app, trigger, request.timeout_s + MARGIN_S))
+                found.append(AgentRequest(app, trigger, request.timeout_s + MARGIN_S))
         return found
 
     def items_of(self, app: AppId, answer: Answer) -> Iterable[Item]:
