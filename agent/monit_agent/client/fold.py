@@ -23,12 +23,10 @@ from monit_agent.wire.messages import (
     InstanceRecord,
     InstanceRemoved,
     LogEnd,
-    MetricsPart,
     Sample,
     Stream,
     Update,
 )
-from monit_agent.wire.metric_columns import samples_of
 
 CLOCK_BACK_S = 2.0
 """A sample that is older than the last one by more is not late: the clock was set back."""
@@ -152,17 +150,6 @@ def extend_log(app: AppView, instance: int, stream: Stream, end: int) -> None:
         app.logs[instance, stream] = LogEnd(instance=instance, stream=stream, begin=0, end=end)
     elif end > log.end:
         app.logs[instance, stream] = replace(log, end=end)
-
-
-def merge_history(view: InstanceView, part: MetricsPart) -> None:
-    """Merge an agent's history into the samples received since; one sample per time is kept."""
-    merged = {sample.at: sample for sample in samples_of(part)}
-    view.own.merge(list(part.at), part.own)
-    merged.update((sample.at, sample) for sample in view.history)
-    view.history.clear()
-    view.history.extend(merged[at] for at in sorted(merged))
-    if view.sample is None and view.history:
-        view.sample = view.history[-1]
 
 
 def _add_sample(view: InstanceView, sample: Sample) -> None:

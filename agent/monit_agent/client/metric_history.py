@@ -13,7 +13,7 @@ from monit_agent.wire.limits import METRICS, RING_S
 from monit_agent.wire.metrics import drawn
 
 if TYPE_CHECKING:
-    from monit_agent.wire.messages import Metric, OwnHistory
+    from monit_agent.wire.messages import Metric
 
 _TRIM = 600
 """Moments that are dropped at once, so that dropping costs next to nothing."""
@@ -42,26 +42,6 @@ class MetricHistory:
             column.append(_single(None if metric is None else drawn(metric)))
         if len(self._at) >= RING_S + _TRIM:
             self._trim()
-
-    def merge(self, at: list[float], own: "Mapping[str, OwnHistory]") -> None:
-        """Put what an agent remembers, a value for each of ``at``, among what came since."""
-        before = dict(zip(self._at, range(len(self._at)), strict=True))
-        remembered = dict(zip(at, range(len(at)), strict=True))
-        moments = sorted(before.keys() | remembered.keys())
-        names = [*self._columns, *(name for name in own if name not in self._columns)][:METRICS]
-        columns: dict[str, array[float]] = {}
-        for name in names:
-            known = self._columns.get(name)
-            values = own[name].values if name in own else ()
-            column = array("f")
-            for moment in moments:
-                value = known[before[moment]] if known and moment in before else math.nan
-                place = remembered.get(moment, len(values))
-                if math.isnan(value) and place < len(values):
-                    value = _single(values[place])
-                column.append(value)
-            columns[name] = column
-        self._at, self._columns = array("d", moments), columns
 
     def value(self, name: str, at: float) -> float | None:
         """Return what was known of a metric at a moment; None for nothing."""

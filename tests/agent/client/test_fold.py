@@ -18,7 +18,7 @@ from monit_agent.wire.messages import (
     InstanceRecord,
     InstanceRemoved,
     LogEnd,
-    MetricsPart,
+    Metric,
     Rollout,
     Sample,
     TreeFigures,
@@ -197,16 +197,16 @@ def test_samples_are_kept_after_the_clock_was_set_back() -> None:
     assert [sample.at for sample in app.instances[0].history] == [400.0, 401.0]
 
 
-def test_history_of_the_agent_goes_before_what_came_since() -> None:
-    """Fetched samples and live ones make one row in time, each moment once."""
+def test_samples_of_the_past_do_not_hold_the_metrics_again() -> None:
+    """The newest sample has them, the history has them in columns only."""
     app = view(slot(0))
-    for at in (3.0, 4.0):
-        fold.apply_sample(app, 7, 0, Sample(at=at, tree=TreeFigures(cpu_percent=9.0)), 11.0)
+    fold.apply_sample(app, 7, 0, Sample(at=1.0, metrics={"queue": Metric(value=7)}), 11.0)
 
-    fold.merge_history(app.instances[0], MetricsPart(instance=0, at=(1.0, 2.0, 3.0)))
-
-    assert [sample.at for sample in app.instances[0].history] == [1.0, 2.0, 3.0, 4.0]
-    assert app.instances[0].history[2].tree.cpu_percent == 9.0
+    shown = app.instances[0]
+    assert shown.own.value("queue", 1.0) == 7
+    assert shown.sample is not None
+    assert shown.sample.metrics == {"queue": Metric(value=7)}
+    assert [sample.metrics for sample in shown.history] == [{}]
 
 
 def test_a_slot_that_goes_takes_its_log_ends_along() -> None:

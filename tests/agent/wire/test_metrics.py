@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from monit_agent.wire.messages import MetricsPart, Sample, TreeFigures
-from monit_agent.wire.metric_columns import columns_of, samples_of
+from monit_agent.wire.messages import MetricsPart, Sample
+from monit_agent.wire.metric_columns import columns_of
 from monit_agent.wire.metrics import FIGURES, INTEGERS, figure, named_value
+from support.samples import samples_of
 
 PARTS = ("tree", "heap", "collector", "scheduling", "loop", "http")
 WITHOUT_HISTORY = {
@@ -45,16 +46,6 @@ def test_a_figure_goes_into_a_column_and_back(name: str) -> None:
     assert empty == Sample(at=1.0)
     assert figure(sample, name) == value
     assert columns_of([empty, sample]) == part.figures
-
-
-def test_columns_that_mean_nothing_are_left_out() -> None:
-    """An agent of another version may send names, lengths and numbers that this one does not
-    know."""
-    figures = {"new": (1,), "threads": (float("inf"),), "cpu_percent": (1.5, 2.5)}
-    part = MetricsPart(instance=0, at=(1.0, 2.0, 3.0), figures=figures)
-
-    cpu = [sample.tree for sample in samples_of(part)]
-    assert cpu == [TreeFigures(cpu_percent=1.5), TreeFigures(cpu_percent=2.5), TreeFigures()]
 
 
 def test_what_is_unknown_has_no_value() -> None:

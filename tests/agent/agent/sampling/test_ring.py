@@ -12,7 +12,7 @@ from monit_agent.wire.messages import (
     Sample,
     TreeFigures,
 )
-from monit_agent.wire.metric_columns import samples_of
+from support.samples import samples_of
 
 MAYBE = st.none() | st.integers(0, 2**22)
 SAMPLES = st.lists(
