@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from monit_agent.system.users import shared_folder
 from support.keeper import QUICK, KeptApp, python
 from support.processes import is_running
 from support.waiting import wait_until
@@ -92,7 +93,7 @@ def test_a_command_that_became_another_user_keeps_no_stop_from_the_worker(app: K
     (end,) = app.slot()["exits"]
     assert (end["code"], end["signal"], app.log()) == (0, None, b"up\nbye\n")
     assert app.event_texts("left_behind") == [
-        f"the reload command runs as another user and was not killed: pid {command}"
+        f"could not kill pid {command} of the reload command: permission denied"
     ]
 
     app.request("start")
@@ -190,3 +191,5 @@ def test_a_command_never_runs_as_root_for_a_worker_of_another_user(
     wait_until(lambda: app.event_texts("reload_done"), what="the reload succeeds")
     assert who.read_text() == "4321\n"
     app.request("delete")
+    shared = Path(shared_folder(app.paths.folder))
+    wait_until(lambda: not shared.exists(), what="the folder in /run is removed")

@@ -73,8 +73,9 @@ class InPlaceReloads:
             return f"pid {pid} has no handler for {name}, which would end it, {sent}"
         return None if self._workers.send(pid, number, group=False) else f"pid {pid} is gone"
 
-    def _not_killed(self, instance: int | None, pid: int) -> None:
-        text = f"the reload command runs as another user and was not killed: pid {pid}"
+    def _not_killed(self, instance: int | None, pids: set[int]) -> None:
+        which = ", ".join(map(str, sorted(pids)))
+        text = f"could not kill pid {which} of the reload command: permission denied"
         self._record_event("left_behind", instance, text)
 
 

@@ -35,9 +35,9 @@ class ReloadCalls(NamedTuple):
     """With the instance, once for each command that was not killed by `ReloadCommands.kill`."""
     printed: Callable[[int, dict[str, int], int], bytes]
     """Returns what an instance printed, see `Logs.last_bytes_since`."""
-    not_killed: Callable[[int | None, int], None]
-    """With the instance and the pid of a command that must end and runs as another user; the
-    instance is None for a command of an earlier keeper."""
+    not_killed: Callable[[int | None, set[int]], None]
+    """With the instance and the processes of a command that must end and that run as another user;
+    the instance is None for a command of an earlier keeper."""
     excluded: set[int]
     """Children of the keeper that belong to no worker."""
 
@@ -84,19 +84,15 @@ class ReloadCommands:
         for command in self._by_pid.values():
             if command.instance == instance and not command.is_killed:
                 command.is_killed = True
-                command.is_foreign = command.pid in descendants.kill_session(command.pid)
-                if command.is_foreign:
-                    self._calls.not_killed(instance, command.pid)
+                command.is_foreign = command.pid in self._kill_session(command.pid, instance)
 
     def kill_saved(self, saved: list[Any]) -> None:
         """Kill the commands that an earlier keeper `saved`, and all in their sessions. What a
         command left that has exited is not touched: it may be the worker's successor."""
         for pid, ticks in saved:
             stat = procfs.process_stat(pid)
-            if stat is None or stat.exited or stat.start_ticks != ticks:
-                continue
-            if pid in descendants.kill_session(pid):
-                self._calls.not_killed(None, pid)
+            if stat is not None and not stat.exited and stat.start_ticks == ticks:
+                self._kill_session(pid, None)
 
     def child_exited(self, pid: int, status: int) -> None:
         """Report the end of a command, if ``pid`` is one."""
@@ -115,6 +111,12 @@ class ReloadCommands:
             printed = self._calls.printed(command.instance, command.ends, KEPT_BYTES)
             result = _failure(os.waitstatus_to_exitcode(status), _last_lines(printed))
         self._calls.ended(command.instance, result)
+
+    def _kill_session(self, leader: int, instance: int | None) -> set[int]:
+        refused = descendants.kill_session(leader)
+        if refused:
+            self._calls.not_killed(instance, refused)
+        return refused
 
 
 def _failure(code: int, lines: tuple[str, ...]) -> ReloadResult:
