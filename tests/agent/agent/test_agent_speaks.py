@@ -3,6 +3,8 @@
 import os
 import pwd
 import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -349,10 +351,22 @@ def test_lines_that_make_no_sense_do_not_disturb(home: Path) -> None:
         assert "cannot read" in Path(keeper.paths.agent_log).read_text()
 
 
+IDLE = "import sys; print(flush=True); sys.stdin.read()"
+"""Prints a line when it has all its memory, and waits for the end of its input."""
+
+
 def test_too_much_memory_is_a_restart(home: Path) -> None:
     """An instance over its limit for two samples is restarted, once, with the reason."""
     app = app_json("web", policy={"max_memory_bytes": 1_000_000})
-    with scripted_app(home, app=app, instances=[instance_json(started_at=1.0)]) as (keeper, client):
+    words = [sys.executable, "-I", "-c", IDLE]
+    with ExitStack() as stack:
+        worker = stack.enter_context(
+            subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        )
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        record = instance_json(pid=worker.pid, started_at=1.0)
+        keeper, client = stack.enter_context(scripted_app(home, app=app, instances=[record]))
         requested = keeper.read()
 
         assert requested["do"] == "restart"
