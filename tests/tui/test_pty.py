@@ -100,6 +100,22 @@ def test_quitting_restores_the_terminal(terminals: list[Terminal]) -> None:
     assert b"monit: screen closed, 3 apps keep running" in terminal.raw
 
 
+def test_a_frame_does_not_move_the_hidden_cursor(terminals: list[Terminal]) -> None:
+    """What is painted ends with text: no motion of the cursor follows, unless a field has it."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    terminal.child.send("j?")
+    terminal.until("Esc or q closes")
+    assert not re.search(rb"\x1b\[\d+;\d+H(\Z|\x1b\[\d+;\d+H)", terminal.raw)
+    terminal.child.send("q/web")
+    terminal.until("web")
+    wait_until(
+        lambda: terminal.read_output() and re.search(rb"\x1b\[\d+;\d+H\Z", terminal.raw),
+        what="the cursor is in the field",
+    )
+
+
 def _waiting(fd: int) -> int:
     """Return how many bytes nobody has read from a terminal yet."""
     return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)

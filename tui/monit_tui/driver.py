@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import termios
 import threading
@@ -9,6 +10,7 @@ from typing import Any
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
+from textual.widgets import Input
 
 LEAVE_S = 1.0
 """How long a terminal that takes no output may delay the end, twice."""
@@ -17,6 +19,9 @@ LEAVE_S = 1.0
 SMALL_BYTES = 512
 """A shorter frame reaches the terminal as a whole anyway: the marks around it are a fourth of what
 a quiet screen sends."""
+
+CURSOR_MOVE = re.compile(r"\x1b\[\d+;\d+H\Z")
+"""Textual ends each frame with it, though the cursor is hidden."""
 
 
 class TerminalDriver(LinuxDriver):
@@ -31,10 +36,14 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write a frame and the marks around it, which let the terminal show it at one time, at
-        once; a small one without them."""
+        once; a small one without them. The cursor has a place only in a field: an input method
+        shows there what is typed."""
         if data in (SYNC_START, SYNC_END):
             self._in_frame = data == SYNC_START
             return
+        move = CURSOR_MOVE.search(data)
+        if move is not None and not isinstance(self._app.focused, Input):
+            data = data[: move.start()]
         marked = self._in_frame and len(data) >= SMALL_BYTES
         super().write(f"{SYNC_START}{data}{SYNC_END}" if marked else data)
 
