@@ -20,6 +20,7 @@ import pytest
 
 from monit_tui.keys.actions import REGISTRY
 from monit_tui.keys.bindings import key_name
+from monit_tui.preferences.page import QUESTION
 from support.waiting import wait_until
 
 COLUMNS, LINES = 120, 35
@@ -114,6 +115,32 @@ def test_a_frame_does_not_move_the_hidden_cursor(terminals: list[Terminal]) -> N
         lambda: terminal.read_output() and re.search(rb"\x1b\[\d+;\d+H\Z", terminal.raw),
         what="the cursor is in the field",
     )
+
+
+@pytest.mark.parametrize(
+    ("colour", "accent"), [("ffff/ffff/ffff", b"38;5;25m"), ("1e1e/1e1e/2e2e", b"38;5;75m")]
+)
+def test_the_theme_fits_the_page_that_the_terminal_tells(
+    terminals: list[Terminal], colour: str, accent: bytes
+) -> None:
+    """A terminal that tells the colour of its page gets the theme for it, in full colour; keys
+    right behind the answer count."""
+    terminal = Terminal(COLORTERM="truecolor")
+    terminals.append(terminal)
+    wait_until(lambda: terminal.read_output() and QUESTION.encode() in terminal.raw, what="asked")
+    terminal.until("2/2 online")
+    before = terminal.raw.count(accent)
+    terminal.child.send(f"\x1b]11;rgb:{colour}\x1b\\?")
+    terminal.until("Esc or q closes")
+    assert terminal.raw.count(accent) > before == 0
+
+
+def test_a_theme_that_was_chosen_needs_no_answer(terminals: list[Terminal]) -> None:
+    """With a theme of the user's choice the terminal is not asked."""
+    terminal = Terminal(COLORTERM="truecolor", MONIT_THEME="terminal")
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    assert QUESTION.encode() not in terminal.raw
 
 
 def _waiting(fd: int) -> int:
