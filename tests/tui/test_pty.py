@@ -135,6 +135,15 @@ def test_the_theme_fits_the_page_that_the_terminal_tells(
     assert terminal.raw.count(accent) > before == 0
 
 
+def test_a_byte_that_is_not_utf8_is_no_end(terminals: list[Terminal]) -> None:
+    """A byte of another encoding, typed or pasted, does nothing; the next key works."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    os.write(terminal.child.fileno(), b"\xe4?")
+    terminal.until("Esc or q closes")
+
+
 def test_a_theme_that_was_chosen_needs_no_answer(terminals: list[Terminal]) -> None:
     """With a theme of the user's choice the terminal is not asked."""
     terminal = Terminal(COLORTERM="truecolor", MONIT_THEME="terminal")
