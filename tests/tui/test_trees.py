@@ -152,3 +152,35 @@ def test_the_metadata_say_how_many_of_many_children_are_listed() -> None:
     assert tree_pairs(view)[0] == ("children", f"{listed}; {{list.unfold}} lists them")
     view.sample = replace(view.sample, tree=replace(view.sample.tree, children=300))
     assert tree_pairs(view)[0] == ("children", f"300; {{list.unfold}} lists the {listed} largest")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (120, 35)])
+def test_figures_of_a_tree_that_is_read_seldom_have_an_age(size: tuple[int, int]) -> None:
+    """Of a tree that is read every eight seconds, CPU and memory are dim and the row says how old
+    they are; those of the probe are not dim. A new reading ends it."""
+
+    async def play(shown: Shown) -> None:
+        stage = shown.source.stage["web"]
+        read = stage.vitals
+        stage.vitals = lambda record, at: read(record, at // 8 * 8)
+        shown.source.advance(8.5 - shown.source.wall() % 8)
+        shown.app.feed.flush()
+        await shown.pilot.pause()
+        assert "old: the process tree" not in shown.text()
+        for _ in range(6):
+            shown.source.advance(1.0)
+            shown.app.feed.flush()
+        await shown.pilot.pause()
+        assert "figures 6s old: the process tree is too large" in shown.text()
+        place = shown.table.shown.index((RowKey(local_app("web")), 0))
+        muted = shown.table._look.style("muted")
+        dim = [text.split() for text, style, _ in shown.table._painted[1 + place] if style == muted]
+        words = [word for words in dim for word in words]
+        assert any(word.endswith("M") for word in words)
+        assert not any(word.endswith("ms") for word in words)
+        shown.source.advance(2.0)
+        shown.app.feed.flush()
+        await shown.pilot.pause()
+        assert "old: the process tree" not in shown.text()
+
+    show(play, scenes.healthy(), size=size)

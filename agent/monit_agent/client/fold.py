@@ -54,7 +54,7 @@ def apply_snapshot(app: AppView, snapshot: AppSnapshot, now: float) -> None:
     for number, sample in snapshot.samples.items():
         view = app.instances.get(number)
         if view is not None:
-            _add_sample(view, sample)
+            _add_sample(view, sample, now)
     mark_heard(app, now)
 
 
@@ -120,7 +120,7 @@ def apply_sample(app: AppView, epoch: int, instance: int, sample: Sample, now: f
     view = app.instances.get(instance)
     if view is None:
         return "ignored"
-    _add_sample(view, sample)
+    _add_sample(view, sample, now)
     return "applied"
 
 
@@ -152,7 +152,9 @@ def extend_log(app: AppView, instance: int, stream: Stream, end: int) -> None:
         app.logs[instance, stream] = replace(log, end=end)
 
 
-def _add_sample(view: InstanceView, sample: Sample) -> None:
+def _add_sample(view: InstanceView, sample: Sample, now: float) -> None:
+    if view.sample is None or view.sample.at != sample.at:
+        view.read_at = now
     view.sample = sample
     if view.history and sample.at < view.history[-1].at - CLOCK_BACK_S:
         _forget_future(view, sample.at)

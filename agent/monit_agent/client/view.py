@@ -39,6 +39,8 @@ class InstanceView:
         self.identity = app.instance(record.instance)
         self.record = record
         self.sample: Sample | None = None
+        self.read_at = 0.0
+        """Monotonic time at which this reading of its process tree was first heard of."""
         self.history: deque[Sample] = deque(maxlen=HISTORY)
         """Without the app's own metrics, whose past is ``own``."""
         self.own = MetricHistory()

@@ -21,6 +21,7 @@ from monit_agent.client.view import AppView, Fleet, InstanceView
 from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.messages import AppRecord
 from monit_tui.clock import Clock
+from monit_tui.model.processes.condition import age_text, figures_age_s
 from monit_tui.model.processes.notes import reasons_of
 from monit_tui.model.processes.reasons import explained_views
 from monit_tui.model.processes.rows import RowKey
@@ -78,6 +79,11 @@ class MetadataPane(ScrolledLines):
         first, short, long = _of_app(app, app.record, self._clock.wall())
         lines = self._reasons(app, view, width) + [self._pair(pair, width) for pair in first]
         if view is not None:
+            age_s = figures_age_s(app, view, self._clock.now())
+            if age_s is not None:
+                lines.append(
+                    self._pair(("figures", age_text(age_s).removeprefix("figures ")), width)
+                )
             lines += self._short(_of_instance(view, self._clock.wall()), width)
             lines += [self._pair(pair, width) for pair in _exit_pairs(view)]
         return lines + self._short(short, width) + [self._pair(pair, width) for pair in long]

@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from monit_agent.client.view import AppView, Fleet, InstanceView
 from monit_agent.wire.ids import InstanceId
-from monit_tui.model.processes.condition import EXPLAINED, ClockReading, instance_condition
+from monit_tui.model.processes.condition import (
+    EXPLAINED,
+    ClockReading,
+    age_text,
+    figures_age_s,
+    instance_condition,
+)
 from monit_tui.model.processes.notes import reasons_of
 from monit_tui.model.processes.rows import RowKey
 
@@ -37,7 +43,7 @@ def reason_text(
     """
     views = explained_views(fleet, key, now)
     if not views:
-        return ""
+        return _old_text(fleet, key, now)
     app = fleet.apps[key.app]
     own = _text(app, views[0], now, error_of)
     alone = len(app.instances) == 1
@@ -46,6 +52,17 @@ def reason_text(
     first = explained_views(fleet, RowKey(key.app), now)[0]
     same = error_of(first.identity) == error_of(key.app.instance(key.instance))
     return "" if same or first.identity == key.app.instance(key.instance) else own
+
+
+def _old_text(fleet: Fleet, key: RowKey, now: ClockReading) -> str:
+    """Return how old the figures of a row without trouble are, "" while they are new. An app says
+    it for its instances."""
+    app = fleet.apps.get(key.app)
+    if app is None or key.pid is not None or (key.instance is not None and len(app.instances) > 1):
+        return ""
+    ages = [figures_age_s(app, view, now) for view in app.instances.values()]
+    old = [age for age in ages if age is not None]
+    return age_text(max(old)) if old else ""
 
 
 def _text(

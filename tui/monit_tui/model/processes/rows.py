@@ -18,6 +18,7 @@ from monit_tui.model.processes.condition import (
     ClockReading,
     Condition,
     app_condition,
+    figures_age_s,
     instance_condition,
 )
 from monit_tui.model.processes.filtering import (
@@ -99,6 +100,8 @@ class RowFacts(NamedTuple):
     note: str
     http_rps: float | None = None
     heap_limit_percent: float | None = None
+    is_old: bool = False
+    """Whether the process tree was read some seconds ago."""
     stateless: bool = False
     """Whether it is a process below a worker: then ``condition`` is its instance's."""
 
@@ -349,6 +352,7 @@ def _instance_facts(app: AppView, view: InstanceView, now: ClockReading, *, flat
         note=note_of(app, view, now.wall),
         http_rps=measured("http_rps"),
         heap_limit_percent=measured("heap_limit_percent"),
+        is_old=figures_age_s(app, view, now) is not None,
     )
 
 
@@ -374,6 +378,7 @@ def _process_facts(
         threads=process.threads,
         fds=process.fds,
         note="",
+        is_old=owner.is_old,
         stateless=True,
     )
 
@@ -399,6 +404,7 @@ def _app_facts(app: AppView, now: ClockReading) -> RowFacts:
             (row.heap_limit_percent for row in inner if row.heap_limit_percent is not None),
             default=None,
         ),
+        is_old=any(row.is_old for row in inner),
     )
 
 

@@ -120,6 +120,9 @@ COLUMNS: tuple[ProcessColumn, ...] = (
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 """In the order in which they stand by default."""
 
+OF_TREE = frozenset({"cpu", "memory", "threads", "files"})
+"""The columns that are read from the process tree."""
+
 TREND = "trend"
 """The column of small plots, which the caller draws."""
 
@@ -264,7 +267,8 @@ def row_parts(facts: RowFacts, plan: TableLayout, look: Look, texts: RowTexts) -
             parts.append((f" {texts.trend:<{STEPS}}", look.style("muted" if old else "curve")))
             continue
         text = column.text(facts)
-        tone: Tone = "muted" if old or text == UNKNOWN else column.tone(facts)
+        dim = old or text == UNKNOWN or (facts.is_old and column.name in OF_TREE)
+        tone: Tone = "muted" if dim else column.tone(facts)
         parts.append((f" {text:{column.align}{column.width}}", look.style(tone)))
     if plan.note and texts.note:
         note = fit_end(printable(texts.note), plan.note - 1, look.glyphs.ellipsis)

@@ -9,10 +9,11 @@ from monit_tui.clock import Clock
 from monit_tui.cpu_past import CpuPast
 from monit_tui.last_errors import LastErrors
 from monit_tui.model.charts.spark import HIGH_PERCENT, STEPS, cpu_steps
+from monit_tui.model.processes.condition import EXPLAINED
 from monit_tui.model.processes.reasons import reason_text
 from monit_tui.model.processes.rows import RowFacts, RowKey, instances_of
 from monit_tui.text.fitting import different_names, fit_end
-from monit_tui.theme import Look
+from monit_tui.theme import Look, Tone
 from monit_tui.widgets.charts.plot import draw_bars
 from monit_tui.widgets.lines import make_strip
 from monit_tui.widgets.processes import columns
@@ -60,8 +61,9 @@ class RowPainter:
 
     def reason_line(self, key: RowKey, row: RowFacts, width: int) -> Strip:
         """Return the second line of a row."""
+        tone: Tone = "warn" if row.condition.severity >= EXPLAINED else "muted"
         parts = columns.reason_parts(
-            self._with_keys(self._reason(key)), row.depth, "warn", self._look, width
+            self._with_keys(self._reason(key)), row.depth, tone, self._look, width
         )
         return make_strip(parts, width)
 
