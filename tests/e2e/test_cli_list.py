@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from monit_agent.cli.exit_codes import ExitCode
-from support.command_line import MONIT, TICKER, command, monit
+from support.command_line import MONIT, TICKER, command, imported_by, monit
 
 DEAR = {"click", "zmq", "msgspec", "typing", "json", "monit_agent.cli.main"}
 
@@ -18,15 +17,6 @@ def start_app(home: Path, name: str) -> None:
     script = home / "app.py"
     script.write_text(TICKER)
     monit("start", str(script), "--name", name)
-
-
-def imported_by(*words: str) -> set[str]:
-    """Return the modules that a command imports."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", *MONIT[1:], *words],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
 
 def steady(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -113,6 +113,15 @@ def monit_error(*words: str, code: int = 1) -> str:
     return done.stderr
 
 
+def imported_by(*words: str) -> set[str]:
+    """Return the modules that a command imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *MONIT[1:], *words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
 def in_terminal(
     *words: str, columns: int = 100, rows: int = 30, **env: str
 ) -> "pexpect.spawn[str]":

@@ -4,7 +4,7 @@
 def main() -> int:
     """Run ``monit`` with the words of ``sys.argv`` and give its exit code."""
     _keep_signals_of_a_container()
-    code = _quick_list()
+    code = _quick_verb()
     if code is not None:
         return code
     from monit_agent.cli.main import run_command_line  # noqa: PLC0415 — importing the room costs nothing
@@ -12,18 +12,28 @@ def main() -> int:
     return run_command_line()
 
 
-def _quick_list() -> int | None:
-    """Run ``monit list`` without what other commands need, where that is possible; return its exit
-    code, or None."""
-    import sys  # noqa: PLC0415 — an ``__init__`` imports nothing
+def _quick_verb() -> int | None:
+    """Run ``monit list`` or ``monit logs`` without what other commands need, where that is
+    possible; return its exit code, or None. Other machines, and completion by a shell, are left to
+    the others."""
+    import os  # noqa: PLC0415 — an ``__init__`` imports nothing
+    import sys  # noqa: PLC0415
 
     from monit_agent.cli.verb_table import find_verb  # noqa: PLC0415
 
-    if find_verb("".join(sys.argv[1:2])) != "list":
+    others = ("MONIT_HOSTS", "_MONIT_COMPLETE", "_PMONIT_COMPLETE")
+    if any(map(os.environ.get, others)) or sys.stdout is None or sys.stderr is None:
         return None
-    from monit_agent.cli.quick_list import quick_list  # noqa: PLC0415
+    verb = find_verb("".join(sys.argv[1:2]))
+    if verb == "list":
+        from monit_agent.cli.quick_list import quick_list  # noqa: PLC0415
 
-    return quick_list(sys.argv[2:])
+        return quick_list(sys.argv[2:])
+    if verb == "logs":
+        from monit_agent.cli.quick_logs import quick_logs  # noqa: PLC0415
+
+        return quick_logs(sys.argv[2:])
+    return None
 
 
 def _keep_signals_of_a_container() -> None:

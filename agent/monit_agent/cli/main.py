@@ -233,7 +233,7 @@ def run_command_line() -> int:
         output.write_error(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        output.write_error("interrupted; the apps keep running")
+        output.write_interrupted()
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         output.discard_stdout()

@@ -3,8 +3,6 @@ it needs. `None` is returned, and nothing was written, where it takes the long w
 option, a target, a host, no apps, an agent that does not answer or is of another version.
 """
 
-import os
-import sys
 from collections.abc import Sequence
 
 from monit_agent.cli.exit_codes import CommandError, ExitCode
@@ -17,15 +15,10 @@ from monit_agent.wire.paths import app_paths
 
 JSON, TREE = "--json", "--tree"
 
-OF_THE_LONG_WAY = ("MONIT_HOSTS", "_MONIT_COMPLETE", "_PMONIT_COMPLETE")
-"""Variables that make something else of the command: other machines, completion by a shell."""
-
 
 def quick_list(options: Sequence[str]) -> int | None:
     """Write the list and return the exit code; None if that takes the long way."""
-    if not {JSON, TREE}.issuperset(options) or any(map(os.environ.get, OF_THE_LONG_WAY)):
-        return None
-    if sys.stdout is None or sys.stderr is None:
+    if not {JSON, TREE}.issuperset(options):
         return None
     rows = _rows()
     if not rows:

@@ -8,34 +8,21 @@ finds out why.
 
 import select
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monit_agent import __version__
+from monit_agent.client.plain_link import PlainLink
 from monit_agent.client.view import AppView, InstanceView
 from monit_agent.system import jsonline
-from monit_agent.system.sockets import is_own_user, socket
 from monit_agent.typed import Any, cast
 from monit_agent.wire.ids import local_app
 from monit_agent.wire.metrics import PROCESS_FIELDS
 from monit_agent.wire.paths import AppPaths
-from monit_agent.wire.zmtp import (
-    GREETING,
-    Inbox,
-    Message,
-    ProtocolError,
-    message_bytes,
-    ready_bytes,
-)
+from monit_agent.wire.zmtp import ProtocolError
 
 ANSWER_WITHIN_S = 0.5
 """An agent answers within milliseconds. One that does not is reported by the long way, which waits
 for it again."""
-
-LARGEST_BYTES = 64 * 1024 * 1024
-"""Largest answer that is accepted."""
-
-_RECEIVED_BYTES = 64 * 1024
-"""For more than 128 kB the C library asks the kernel, which takes longer than the rest."""
 
 REQUEST = b"\x81\xa4type\xa7listing"
 """`Listing` in msgpack."""
@@ -45,9 +32,6 @@ ANSWER = b"\x82\xa4type\xaclisting_part\xa4json"
 
 _SIZES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 """How many bytes the length of bytes has in msgpack, by what stands before it."""
-
-_SENT = GREETING + ready_bytes(b"DEALER") + message_bytes([b"1", REQUEST])
-"""All at once: an agent does not wait for a turn of its peer."""
 
 _PARTS = ("heap", "collector", "scheduling", "loop", "http", "health")
 
@@ -73,26 +57,29 @@ class PlainRecord:
 
 def request_apps(apps: Sequence[AppPaths]) -> list[AppView]:
     """Return these apps as their agents list them. Raise `NoListingError` if one does not."""
-    connections = [_Connection(paths.ctl) for paths in apps]
+    links = [PlainLink(paths.ctl) for paths in apps]
     try:
-        _receive(connections)
-        return [
-            app_of_listing(paths.name, each.answer)
-            for paths, each in zip(apps, connections, strict=True)
-        ]
-    except (OSError, ProtocolError, LookupError, TypeError, ValueError) as error:
-        raise NoListingError(str(error)) from error
+        return list_apps({paths.name: link for paths, link in zip(apps, links, strict=True)})
     finally:
-        for each in connections:
+        for each in links:
             each.close()
 
 
-def _receive(connections: Iterable["_Connection"]) -> None:
+def list_apps(links: Mapping[str, PlainLink]) -> list[AppView]:
+    """Return the apps of these names as their agents list them, which the links lead to. Raise
+    `NoListingError` if one does not."""
+    try:
+        answers = _receive(links)
+        return [app_of_listing(name, answers[name]) for name in links]
+    except (OSError, ProtocolError, LookupError, TypeError, ValueError) as error:
+        raise NoListingError(str(error)) from error
+
+
+def _receive(links: Mapping[str, PlainLink]) -> dict[str, bytes]:
     end = time.monotonic() + ANSWER_WITHIN_S
     poll = select.poll()
-    waiting: dict[int, _Connection] = {}
-    for each in connections:
-        waiting[each.begin()] = each
+    answers: dict[str, bytes] = {}
+    waiting = {link.send(REQUEST): name for name, link in links.items()}
     for fd in waiting:
         poll.register(fd, select.POLLIN)
     while waiting:
@@ -100,44 +87,12 @@ def _receive(connections: Iterable["_Connection"]) -> None:
         if not ready:
             raise TimeoutError
         for fd, _ in ready:
-            if waiting[fd].receive():
+            answer = links[waiting[fd]].receive()
+            if answer is not None:
+                answers[waiting[fd]] = answer
                 poll.unregister(fd)
                 del waiting[fd]
-
-
-class _Connection:
-    """One request to one agent; ``answer`` is the body of what came back."""
-
-    def __init__(self, path: str) -> None:
-        self.answer = b""
-        self._path = path
-        self._inbox = Inbox(LARGEST_BYTES)
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-
-    def begin(self) -> int:
-        """Send the request; return the descriptor on which the answer comes."""
-        self._sock.setblocking(False)
-        self._sock.connect(self._path)
-        if not is_own_user(self._sock):
-            raise PermissionError
-        self._sock.send(_SENT)  # the kernel has room for it: nothing was sent before
-        return self._sock.fileno()
-
-    def receive(self) -> bool:
-        """Take in what has arrived; return whether that was the whole answer."""
-        data = self._sock.recv(_RECEIVED_BYTES)
-        if not data:
-            raise ConnectionError
-        self._inbox.add(data)
-        while (message := self._inbox.next_message()) is not None:
-            if isinstance(message, Message):
-                self.answer = message.frames[-1]
-                return True
-        return False
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._sock.close()
+    return answers
 
 
 def app_of_listing(name: str, answer: bytes) -> AppView:
@@ -149,7 +104,7 @@ def app_of_listing(name: str, answer: bytes) -> AppView:
     app = AppView(local_app(name))
     record: dict[str, Any] = listing["app"]
     record["problems"] = tuple(record["problems"])
-    record["watch"] = _record(record["watch"])
+    record["watch"], record["log"] = _record(record["watch"]), _record(record["log"])
     app.record = cast("Any", PlainRecord(record))
     app.epoch = listing["epoch"]
     app.agent_version = listing["agent_version"]

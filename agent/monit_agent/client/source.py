@@ -6,11 +6,13 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import AppId, InstanceId
-from monit_agent.wire.messages import Answer, EventRecord, Request, Stream
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import Answer, EventRecord, Request, Stream
 
 
 class LogChunk(NamedTuple):
@@ -22,7 +24,7 @@ class LogChunk(NamedTuple):
     """
 
     identity: InstanceId
-    stream: Stream
+    stream: "Stream"
     offset: int
     data: bytes
     times: tuple[tuple[int, int], ...]
@@ -37,7 +39,7 @@ class Changes(NamedTuple):
     """Apps with new samples."""
     logs: tuple[LogChunk, ...] = ()
     """New log bytes of followed instances, in order of arrival."""
-    events: tuple[tuple[AppId, EventRecord], ...] = ()
+    events: "tuple[tuple[AppId, EventRecord], ...]" = ()
     """(app, event), oldest first."""
 
     def __bool__(self) -> bool:
@@ -102,8 +104,8 @@ class Source(Protocol):
     def send_request(
         self,
         app: AppId,
-        request: Request,
-        then: Callable[[Answer], None],
+        request: "Request",
+        then: "Callable[[Answer], None]",
         timeout_s: float = 5.0,
     ) -> None:
         """Send ``request`` to the app's agent; ``then`` gets the answer from within `poll`.

@@ -6,7 +6,6 @@ as in `:web`; without a host a target means the apps of every host.
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from monit_agent.client.view import AppView, Fleet
@@ -192,6 +191,8 @@ def _explain(fleet: Fleet, target: str) -> str:
         spaces = {app.record.namespace for app in fleet.apps.values() if app.record}
         return f"no app is in namespace {rest[1:]!r}; namespaces: {_listed(spaces, rest[1:])}"
     names = sorted({app.app for app in fleet.apps})
+    from difflib import get_close_matches  # noqa: PLC0415 — only for errors, and takes 2 ms
+
     near = get_close_matches(re.sub(r"[*?\[\]]|/.*", "", rest), names, n=3)
     guess = f"did you mean {' or '.join(near)}?" if near else f"there are {_listed(names, '')};"
     if len(rest) > 2 and rest[0] == rest[-1] == "/":

@@ -323,7 +323,7 @@ class Keeper(Effects):
         beside = is_incoming(apps.find_slot(self.app, ended.instance), ended.pid)
         if not beside and not (several and ended.code):
             return ""
-        printed = self.logs.last_bytes_of_worker(ended.instance, LAST_BYTES)
+        printed = self.logs.last_error_bytes(ended.instance, LAST_BYTES)
         return port_conflict(printed, beside=beside)
 
     def _is_fault_of_node_probe(self, ended: WorkerExit) -> bool:
@@ -331,8 +331,7 @@ class Keeper(Effects):
         that its command does not show. Then the app's workers start without it from now on."""
         if not self.node_probe or not ended.code:
             return False
-        printed = self.logs.last_bytes_of_worker(ended.instance, LAST_BYTES)
-        if not any(map(probe_env.failed_to_load, printed)):
+        if not probe_env.failed_to_load(self.logs.last_error_bytes(ended.instance, LAST_BYTES)):
             return False
         self.node_probe = False
         text = "Node could not load the probe, so the app starts without it"

@@ -4,28 +4,18 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Container, Generator, Iterable, Sequence
-from typing import NamedTuple
 
 from monit_agent.cli.control.hosts import host_problems, is_local, named_hosts, wait_for_hosts
-from monit_agent.cli.exit_codes import CommandError, ExitCode
+from monit_agent.cli.control.selection import TargetSelection, needed_apps, select_targets
 from monit_agent.cli.keepers.apps import app_names
 from monit_agent.cli.render import output
 from monit_agent.cli.render.columns import InstanceRow, rows_of_app
 from monit_agent.client.live.live_source import LiveSource
 from monit_agent.client.source import Source
-from monit_agent.client.targets import (
-    AmbiguousTargetError,
-    NoSuchTargetError,
-    matching_apps,
-    resolve_apps,
-    resolve_instances,
-    split_host,
-    without_host,
-)
 from monit_agent.client.unreachable import show_saved_app
 from monit_agent.client.view import AppView
 from monit_agent.typed import TYPE_CHECKING
-from monit_agent.wire.ids import THIS_HOST, AppId, InstanceId
+from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.paths import AppPaths, app_paths
 
 if TYPE_CHECKING:  # it takes 5 ms, in each command
@@ -150,20 +140,6 @@ def report_host_problems(source: Source) -> None:
 # ---------------------------------------------------------------- targets
 
 
-class TargetSelection(NamedTuple):
-    """The apps and instances that the targets of a command mean."""
-
-    apps: list[AppId]
-    """Sorted; also those of which no instance is known."""
-    instances: frozenset[InstanceId]
-
-    def instance_numbers(self, source: Source, app: AppId) -> tuple[int, ...] | None:
-        """Return which instances of ``app`` are meant; None for all of them."""
-        numbers = {each.instance for each in self.instances if each.app_id == app}
-        everything = numbers >= source.fleet.apps[app].instances.keys()
-        return None if everything else tuple(sorted(numbers))
-
-
 @contextlib.contextmanager
 def open_fleet(
     folder: str, targets: Sequence[str]
@@ -176,38 +152,12 @@ def open_fleet(
     try:
         wait_for_agents(source, folder, app_filter(targets, app_names(folder)))
         report_host_problems(source)
-        yield source, select_targets(source, targets)
+        yield source, select_targets(source.fleet, targets)
     finally:
         source.close()
 
 
 def app_filter(targets: Sequence[str], names: Sequence[str]) -> Callable[[str], bool]:
-    """Return which apps must be known to resolve ``targets``: only those named, where possible.
-
-    A number may also be the id of an instance of any app.
-    """
-    plain = {without_host(target).partition("/")[0] for target in targets}
-    if not named_hosts() and plain <= set(names) and not any(name.isdecimal() for name in plain):
-        return lambda name: name in plain
-    return lambda _: True
-
-
-def select_targets(source: Source, targets: Sequence[str]) -> TargetSelection:
-    """Return what ``targets`` mean; ``all`` is empty, and no error, when there are no apps."""
-    everything = [split_host(target) in ((None, "all"), (THIS_HOST, "all")) for target in targets]
-    if everything == [True] and not source.fleet.apps:
-        return TargetSelection([], frozenset())
-    try:
-        apps = resolve_apps(source.fleet, targets)
-        some = [target for target in targets if not _is_bare(source, target)]
-        return TargetSelection(apps, frozenset(resolve_instances(source.fleet, some)))
-    except NoSuchTargetError as error:
-        raise CommandError(ExitCode.NO_TARGET, str(error)) from error
-    except AmbiguousTargetError as error:
-        raise CommandError(ExitCode.USAGE, str(error)) from error
-
-
-def _is_bare(source: Source, target: str) -> bool:
-    """Return whether the target is an app without known instances."""
-    apps = matching_apps(source.fleet, target)
-    return len(apps) == 1 and not apps[0].instances
+    """Return which apps must be known to resolve ``targets``: only those named, where possible."""
+    needed = None if named_hosts() else needed_apps(targets, names)
+    return lambda name: needed is None or name in needed

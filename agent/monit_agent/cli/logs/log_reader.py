@@ -1,12 +1,14 @@
 """Reads the log lines that `monit logs` shows: what is there, then what comes."""
 
 import contextlib
+import heapq
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from monit_agent.cli.control.fleet import TargetSelection, select_targets
+from monit_agent.cli.control.selection import TargetSelection, select_targets
 from monit_agent.cli.exit_codes import CommandError, ExitCode
+from monit_agent.cli.logs.log_requests import AgentRequests
 from monit_agent.cli.logs.log_search import LineChooser
 from monit_agent.cli.logs.log_stream import LogStream
 from monit_agent.cli.logs.past_lines import LogSelection, PastLines
@@ -41,11 +43,16 @@ class LogReader:
         chosen: TargetSelection,
         selection: LogSelection,
         writer: LogWriter,
+        *,
+        shown: Iterable[LogStream] = (),
     ) -> None:
+        """``shown`` are streams whose earlier lines are written: `catch_up` continues them."""
         self._source = source
         self._selection = selection
         self._writer = writer
         self._started = time.time()
+        self._requests = AgentRequests(self._ask)
+        self._shown = {stream.key: stream for stream in shown}
         self._live: deque[LogChunk] = deque(maxlen=WAITING_CHUNKS)
         self._streams: dict[StreamKey, LogStream] = {}
         self._choosers: dict[StreamKey, LineChooser] = {}
@@ -60,12 +67,19 @@ class LogReader:
         keys = [
             StreamKey(identity, stream) for identity in who for stream in self._selection.streams
         ]
-        new = [LogStream(key, self._ask) for key in keys if key not in self._streams]
+        new = [self._stream(key) for key in keys if key not in self._streams]
         self._streams.update((stream.key, stream) for stream in new)
         self._choosers.update((stream.key, LineChooser(self._selection.query)) for stream in new)
         self._source.follow_logs({key.identity for key in self._streams})
         self._writer.widen(list(self._streams))
         return new
+
+    def _stream(self, key: StreamKey) -> LogStream:
+        shown = self._shown.pop(key, None)
+        if shown is None:
+            return LogStream(key, self._requests)
+        shown.requests = self._requests
+        return shown
 
     def _ask(self, app: AppId, request: Request) -> Answer:
         answers: list[Answer] = []
@@ -88,7 +102,7 @@ class LogReader:
             for stream in self._streams.values()
             if apps[stream.key.identity.app_id].link == "live"
         ]
-        return PastLines(live, self._selection, self._writer, self._ask)
+        return PastLines(live, self._selection, self._writer, self._requests)
 
     def show_unfinished(self) -> None:
         """Write the lines that have no newline yet."""
@@ -104,6 +118,18 @@ class LogReader:
         return self._choosers[stream.key].choose(lines)
 
     # ------------------------------------------------------------ new lines
+
+    def catch_up(self) -> None:
+        """Write the lines that were printed since those of the streams that were shown."""
+        new = [
+            list(
+                self._chosen(
+                    each, each.since(self._started) if each.position is None else each.catch_up()
+                )
+            )
+            for each in self._streams.values()
+        ]
+        self._writer.write(list(heapq.merge(*new, key=lambda line: line.at_ns)))
 
     def follow(self, targets: Sequence[str]) -> ExitCode:
         """Write new lines until Ctrl-C, also those of instances that appear later."""
@@ -144,7 +170,7 @@ class LogReader:
     def _follow_new_instances(self, targets: Sequence[str]) -> None:
         """Follow new instances, from the lines printed since this command started."""
         try:
-            chosen = select_targets(self._source, targets)
+            chosen = select_targets(self._source.fleet, targets)
         except CommandError:
             return  # all targets are deleted; they may come back
         self._apps.update(chosen.apps)

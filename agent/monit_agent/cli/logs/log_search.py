@@ -3,16 +3,18 @@ those that are printed meanwhile."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from monit_agent.cli.exit_codes import CommandError, ExitCode
-from monit_agent.cli.logs.log_stream import Ask
+from monit_agent.cli.logs.log_query import LogQuery, search_fields
 from monit_agent.client.logs.lines import StreamLine
 from monit_agent.client.logs.rows import StreamKey
-from monit_agent.logtext.expression import Expression
 from monit_agent.logtext.levels import RANK, is_continuation, level_of
+from monit_agent.typed import TYPE_CHECKING
 from monit_agent.wire.limits import SEARCH_LINES
-from monit_agent.wire.messages import LogLevel, LogSearch, Refused, SearchPart
+
+if TYPE_CHECKING:
+    from monit_agent.cli.logs.log_query import LogRequests
+    from monit_agent.wire.messages import SearchPart
 
 UNCLEAR_LINES = 20
 """Lines for which the expression takes too long, before a command gives up: 2 s."""
@@ -24,22 +26,6 @@ Group = list[StreamLine]
 """Lines of a stream that follow one another: a match, its context, and matches within it."""
 
 
-class LogQuery(NamedTuple):
-    """Which lines are shown."""
-
-    expression: Expression | None = None
-    level: LogLevel | None = None
-    before: int = 0
-    after: int = 0
-    since: float | None = None
-    until: float | None = None
-
-    @property
-    def is_everything(self) -> bool:
-        """Return whether lines are chosen by nothing but their time."""
-        return self.expression is None and self.level is None
-
-
 class StreamSearch:
     """One stream, searched up to offset ``stop``; ``progress(matches, scanned bytes)`` is called
     after each piece."""
@@ -48,7 +34,7 @@ class StreamSearch:
         self,
         key: StreamKey,
         query: LogQuery,
-        ask: Ask,
+        requests: "LogRequests",
         *,
         stop: int | None = None,
         progress: Callable[[int, int], None] = lambda _matches, _scanned: None,
@@ -57,7 +43,7 @@ class StreamSearch:
         self.unclear = 0
         """Lines that are given up."""
         self._query = query
-        self._ask = ask
+        self._requests = requests
         self._stop = stop
         self._progress = progress
 
@@ -105,7 +91,7 @@ class StreamSearch:
         joins = self._query.before or self._query.after
         return not joins or len(group) >= GROUP_LINES
 
-    def _lines(self, part: SearchPart) -> Group:
+    def _lines(self, part: "SearchPart") -> Group:
         return [
             StreamLine(
                 self.key,
@@ -118,30 +104,17 @@ class StreamSearch:
             for line in part.lines
         ]
 
-    def _parts(self, *, backward: bool, limit: int) -> Iterator[SearchPart]:
+    def _parts(self, *, backward: bool, limit: int) -> "Iterator[SearchPart]":
         """Yield the answers; raise `CommandError`."""
         query = self._query
         position: int | None = None
         while True:
-            request = LogSearch(
-                instance=self.key.identity.instance,
-                stream=self.key.stream,
-                pattern=query.expression.pattern.pattern if query.expression else "",
-                ignore_case=bool(query.expression and query.expression.ignores_case),
-                level=query.level,
-                backward=backward,
-                position=position,
-                since=query.since,
-                until=query.until,
-                stop=self._stop,
-                limit=min(limit, SEARCH_LINES),
-                before=query.before,
-                after=query.after,
+            fields = search_fields(
+                query, backward=backward, position=position, stop=self._stop, limit=limit
             )
-            part = self._ask(self.key.identity.app_id, request)
-            if not isinstance(part, SearchPart):
-                message = part.message if isinstance(part, Refused) else "it was not searched"
-                raise CommandError(ExitCode.FAILED, f"{self.key.identity}: {message}")
+            part = self._requests.search(self.key, fields)
+            if isinstance(part, str):
+                raise CommandError(ExitCode.FAILED, f"{self.key.identity}: {part}")
             self.unclear += part.unclear
             self._progress(part.matches, part.scanned)
             yield part

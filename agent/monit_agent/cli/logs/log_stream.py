@@ -4,13 +4,16 @@ Every byte has an offset, so none is lost or shown twice: a live chunk is added 
 last byte that was read, and a gap before it is requested from the agent.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from monit_agent.client.logs.lines import LineSplitter, StreamLine
 from monit_agent.client.logs.rows import StreamKey
-from monit_agent.wire.ids import AppId
+from monit_agent.typed import TYPE_CHECKING
 from monit_agent.wire.limits import LOG_RANGE_BYTES
-from monit_agent.wire.messages import Answer, LogPart, LogRange, LogSince, LogTail, Request
+
+if TYPE_CHECKING:
+    from monit_agent.cli.logs.log_query import LogRequests
+    from monit_agent.wire.messages import LogPart
 
 BEHIND_MAX_BYTES = 8 * 1024 * 1024
 """A stream that is further ahead is not fetched: a note says how much was skipped."""
@@ -19,16 +22,13 @@ PAGES_BACK = 64
 """Pages of a megabyte to read for the last lines, which may be long."""
 
 
-Ask = Callable[[AppId, Request], Answer]
-"""Ask an app's agent and wait for the answer."""
-
-
 class LogStream(LineSplitter):
     """One stream that is read by its caller, who waits for each answer."""
 
-    def __init__(self, key: StreamKey, ask: Ask) -> None:
+    def __init__(self, key: StreamKey, requests: "LogRequests") -> None:
         super().__init__(key)
-        self._ask = ask
+        self.requests = requests
+        """Who is asked."""
 
     # ------------------------------------------------------------ from the file
 
@@ -37,13 +37,13 @@ class LogStream(LineSplitter):
 
         A line without a newline is kept back for `unfinished_line`.
         """
-        part = self._tail_part(count, None)
+        part = self.requests.tail(self.key, count, None)
         if part is None:
             return []
         pages = [part]
         found = part.data.count(b"\n")
         while found < count and part.offset > part.begin and len(pages) < PAGES_BACK:
-            earlier = self._tail_part(count - found, part.offset)
+            earlier = self.requests.tail(self.key, count - found, part.offset)
             if earlier is None or not earlier.data:
                 break
             part = earlier
@@ -58,18 +58,19 @@ class LogStream(LineSplitter):
         self.tail(1)
         return None if self.position is None else self.position - len(self._rest)
 
-    def _tail_part(self, lines: int, before: int | None) -> LogPart | None:
-        who = self.key.identity.instance
-        return self._part(LogTail(instance=who, stream=self.key.stream, lines=lines, before=before))
-
     def since(self, at: float) -> Iterator[StreamLine]:
         """Yield the lines printed at or after wall second ``at``, up to the end of the file."""
-        request = LogSince(instance=self.key.identity.instance, stream=self.key.stream, at=at)
-        part = self._part(request)
+        part = self.requests.since(self.key, at)
         if part is None:
             return
         self.position = part.offset
         yield from self._up_to(part.end)
+
+    def catch_up(self) -> Iterator[StreamLine]:
+        """Yield the lines up to the end of the file that nobody has published to us."""
+        part = self.requests.tail(self.key, 0, None)
+        if part is not None:
+            yield from self.add_chunk(part.end, b"", ())
 
     # ------------------------------------------------------------ live
 
@@ -99,13 +100,7 @@ class LogStream(LineSplitter):
         """Read pages from the position to ``end``; a note stands for bytes that are not there."""
         while self.position is not None and self.position < end:
             size = min(LOG_RANGE_BYTES, end - self.position)
-            request = LogRange(
-                instance=self.key.identity.instance,
-                stream=self.key.stream,
-                start=self.position,
-                max_bytes=size,
-            )
-            part = self._part(request)
+            part = self.requests.range(self.key, self.position, size)
             if part is None:
                 yield from self.unfinished_line()
                 yield self._note(end - self.position, "could not be read")
@@ -126,11 +121,7 @@ class LogStream(LineSplitter):
         text = f"… {size:,} bytes {what} …".encode()
         return StreamLine(self.key, self.position or 0, self._latest_ns, text, note=True)
 
-    def _part(self, request: LogTail | LogSince | LogRange) -> LogPart | None:
-        answer = self._ask(self.key.identity.app_id, request)
-        return answer if isinstance(answer, LogPart) else None
-
     # ------------------------------------------------------------ bytes to lines
 
-    def _feed_part(self, part: LogPart) -> Iterator[StreamLine]:
+    def _feed_part(self, part: "LogPart") -> Iterator[StreamLine]:
         return self.feed(part.offset, part.data, part.times)

@@ -4,18 +4,22 @@ import heapq
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from monit_agent.cli.logs.log_search import Group, LogQuery, StreamSearch, last_matches
-from monit_agent.cli.logs.log_stream import Ask, LogStream
+from monit_agent.cli.logs.log_query import LogQuery
+from monit_agent.cli.logs.log_search import Group, StreamSearch, last_matches
+from monit_agent.cli.logs.log_stream import LogStream
 from monit_agent.cli.render import output, terminal
 from monit_agent.cli.render.log_lines import LogWriter
 from monit_agent.cli.render.progress import ProgressLine
 from monit_agent.client.logs.lines import StreamLine
 from monit_agent.client.text.format import format_bytes
+from monit_agent.typed import TYPE_CHECKING, NamedTuple
 from monit_agent.wire.ids import AppId
 from monit_agent.wire.limits import SEARCH_LINES
-from monit_agent.wire.messages import Stream
+
+if TYPE_CHECKING:
+    from monit_agent.cli.logs.log_query import LogRequests
+    from monit_agent.wire.messages import Stream
 
 
 class LogSelection(NamedTuple):
@@ -24,7 +28,7 @@ class LogSelection(NamedTuple):
     lines: int | None
     """How many of each app; None for all."""
     query: LogQuery
-    streams: tuple[Stream, ...]
+    streams: "tuple[Stream, ...]"
     newest_first: bool
     folds: bool
     """Whether equal lines and stacks are shown as one."""
@@ -53,12 +57,16 @@ class PastLines:
     """Writes earlier lines of these streams; each stream can be followed afterwards."""
 
     def __init__(
-        self, streams: list[LogStream], selection: LogSelection, writer: LogWriter, ask: Ask
+        self,
+        streams: list[LogStream],
+        selection: LogSelection,
+        writer: LogWriter,
+        requests: "LogRequests",
     ) -> None:
         self._streams = streams
         self._selection = selection
         self._writer = writer
-        self._ask = ask
+        self._requests = requests
 
     def show(self) -> None:
         """Write the requested earlier lines, merged by time."""
@@ -117,7 +125,7 @@ class PastLines:
 
     def _searches(self) -> list[StreamSearch]:
         return [
-            StreamSearch(stream.key, self._selection.query, self._ask, stop=stop)
+            StreamSearch(stream.key, self._selection.query, self._requests, stop=stop)
             for stream in self._streams
             if (stop := stream.begin_at_end()) is not None
         ]
@@ -140,7 +148,7 @@ class PastLines:
                 progress.show(f"{total.matches:,} in {format_bytes(total.scanned)}")
 
         searches = [
-            StreamSearch(stream.key, self._selection.query, self._ask, progress=show)
+            StreamSearch(stream.key, self._selection.query, self._requests, progress=show)
             for stream in self._streams
         ]
         counts = {search.key: search.count() for search in searches}

@@ -70,6 +70,11 @@ def write_error(text: str) -> None:
     write_message(f"monit: {text}")
 
 
+def write_interrupted() -> None:
+    """Write to stderr that Ctrl-C ended the command."""
+    write_error("interrupted; the apps keep running")
+
+
 def discard_stdout() -> None:
     """Redirect stdout to the null device, so that Python can flush its buffers when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

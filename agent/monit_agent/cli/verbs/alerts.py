@@ -31,8 +31,9 @@ from typing import Any
 import click
 import msgspec
 
-from monit_agent.cli.control.fleet import TargetSelection, open_fleet
+from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.requests import report_silent_agents
+from monit_agent.cli.control.selection import TargetSelection
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.options.params import ParsedValue

@@ -43,8 +43,9 @@ from typing import Any
 import click
 import msgspec
 
-from monit_agent.cli.control.fleet import TargetSelection, fill_from_disk, has_answered, open_fleet
+from monit_agent.cli.control.fleet import fill_from_disk, has_answered, open_fleet
 from monit_agent.cli.control.hosts import home_of, host_option
+from monit_agent.cli.control.selection import TargetSelection
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.logs.last_lines import crash_reports, last_output

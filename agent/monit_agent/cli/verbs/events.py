@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, get_args
 
 import click
 
-from monit_agent.cli.control.fleet import TargetSelection, open_fleet, select_targets
+from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option
 from monit_agent.cli.control.requests import report_silent_agents
+from monit_agent.cli.control.selection import TargetSelection, select_targets
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.options.params import ParsedValue
@@ -185,7 +186,7 @@ def _follow(
             new = [each for each in _known(source) if _key(each) not in seen]
             seen.update(map(_key, new))
             with contextlib.suppress(CommandError):  # the targets are deleted; they may come back
-                chosen = select_targets(source, targets)
+                chosen = select_targets(source.fleet, targets)
                 _write([each for each in new if _is_chosen(each, chosen, kinds)], as_json=as_json)
             source.poll(TICK_S)
     return ExitCode.INTERRUPTED

@@ -10,10 +10,10 @@ from monit_agent.cli.control.fleet import (
     open_source,
     report_host_problems,
     rows_of,
-    select_targets,
     wait_for_agents,
 )
 from monit_agent.cli.control.hosts import host_option, named_hosts
+from monit_agent.cli.control.selection import select_targets
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import app_names, complete_target, monit_home
 from monit_agent.cli.render import output, terminal
@@ -89,7 +89,7 @@ def _rows(source: Source, folder: str, targets: Sequence[str]) -> list[InstanceR
     apps = source.fleet.apps
     if not targets:
         return rows_of(folder, apps.values())
-    chosen = select_targets(source, targets)
+    chosen = select_targets(source.fleet, targets)
     return rows_of(folder, [apps[name] for name in chosen.apps], chosen.instances)
 
 

@@ -10,8 +10,8 @@ from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option
 from monit_agent.cli.exit_codes import ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
+from monit_agent.cli.logs.log_query import LINES, MOST_LINES, LogQuery
 from monit_agent.cli.logs.log_reader import LogReader
-from monit_agent.cli.logs.log_search import LogQuery
 from monit_agent.cli.logs.past_lines import LogSelection
 from monit_agent.cli.options.params import PM2_NAMES, ParsedValue
 from monit_agent.cli.render import output, terminal
@@ -27,7 +27,6 @@ from monit_agent.wire.messages import ReopenLogs, Stream
 if TYPE_CHECKING:
     from monit_agent.client.public.session import ApiSource
 
-LINES = 15
 _ENDING = "--until, --fold, --reverse and --count"
 
 HELP = """\b
@@ -69,7 +68,7 @@ def _parse_context(text: str) -> int:
 @click.option(
     "-n",
     "--lines",
-    type=ParsedValue("number", lambda text: values.parse_number(text, 0, 100_000)),
+    type=ParsedValue("number", lambda text: values.parse_number(text, 0, MOST_LINES)),
     default=LINES,
     metavar="N",
     help=f"Number of recent lines of each app to show first. [default: {LINES}]",

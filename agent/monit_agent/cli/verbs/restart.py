@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from monit_agent.cli.control.fleet import TargetSelection, open_fleet, select_targets
+from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option, is_local
 from monit_agent.cli.control.requests import (
     CommandWords,
     current_environment,
     run_requests,
 )
+from monit_agent.cli.control.selection import TargetSelection, select_targets
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import monit_home
 from monit_agent.cli.keepers.restored import restore_apps
@@ -67,7 +68,7 @@ def restart(targets: tuple[str, ...], update_env: bool) -> int:
 
 def _named_instances(source: Source, targets: Sequence[str]) -> frozenset[InstanceId]:
     named = [target for target in targets if not names_many(target)]
-    return select_targets(source, named).instances if named else frozenset()
+    return select_targets(source.fleet, named).instances if named else frozenset()
 
 
 def _stopped(source: Source, apps: Iterable[AppId]) -> frozenset[InstanceId]:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from monit_agent.cli.control.fleet import TargetSelection, open_fleet
+from monit_agent.cli.control.fleet import open_fleet
 from monit_agent.cli.control.hosts import host_option
 from monit_agent.cli.control.requests import report_silent_agents
+from monit_agent.cli.control.selection import TargetSelection
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.render import output

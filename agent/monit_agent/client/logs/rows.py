@@ -3,10 +3,12 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
+from monit_agent.typed import TYPE_CHECKING, NamedTuple
 from monit_agent.wire.ids import InstanceId
-from monit_agent.wire.messages import Stream
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import Stream
 
 LINE_BYTES = 64 * 1024
 """Bytes kept of one line; the rest is only counted."""
@@ -20,7 +22,7 @@ class StreamKey(NamedTuple):
 
     identity: InstanceId
     """The instance that prints it."""
-    stream: Stream
+    stream: "Stream"
 
 
 class LogLine(NamedTuple):

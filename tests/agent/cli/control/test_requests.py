@@ -7,19 +7,14 @@ from pathlib import Path
 import click
 import pytest
 
-from monit_agent.cli.control.fleet import (
-    TargetSelection,
-    app_filter,
-    rows_of,
-    select_targets,
-    wait_for_agents,
-)
+from monit_agent.cli.control.fleet import app_filter, rows_of, wait_for_agents
 from monit_agent.cli.control.requests import (
     CommandWords,
     current_environment,
     report_results,
     show_progress,
 )
+from monit_agent.cli.control.selection import TargetSelection, select_targets
 from monit_agent.cli.exit_codes import CommandError, ExitCode
 from monit_agent.client.commands.operation import CommandProgress
 from monit_agent.client.live.live_source import LiveSource
@@ -68,21 +63,21 @@ def test_all_apps_must_be_known_for_other_targets(target: str) -> None:
 
 def test_targets_name_apps_and_instances(source: LiveSource) -> None:
     """All instances of an app are requested as None, so that one more by then is included."""
-    some = select_targets(source, ["web/0", "web/2"])
+    some = select_targets(source.fleet, ["web/0", "web/2"])
     assert some.apps == [WEB]
     assert some.instance_numbers(source, WEB) == (0, 2)
     for targets in (["web"], ["web/0", "6", "web/2"], ["all"]):
-        assert select_targets(source, targets).instance_numbers(source, WEB) is None
-    assert select_targets(source, ["api"]) == TargetSelection([API], frozenset())
+        assert select_targets(source.fleet, targets).instance_numbers(source, WEB) is None
+    assert select_targets(source.fleet, ["api"]) == TargetSelection([API], frozenset())
 
 
 def test_all_of_nothing_is_no_error(source: LiveSource) -> None:
     """A script may stop everything twice; a name that means nothing is an error."""
     source.fleet.apps.clear()
     for target in ("all", "localhost:all"):
-        assert select_targets(source, [target]) == TargetSelection([], frozenset())
+        assert select_targets(source.fleet, [target]) == TargetSelection([], frozenset())
     with pytest.raises(CommandError) as failed:
-        select_targets(source, ["web"])
+        select_targets(source.fleet, ["web"])
     assert failed.value.code is ExitCode.NO_TARGET
 
 
@@ -91,7 +86,7 @@ def test_a_target_with_two_meanings_is_refused(source: LiveSource) -> None:
     named = local_app("5")
     source.fleet.apps[named] = AppView(named)
     with pytest.raises(CommandError) as failed:
-        select_targets(source, ["5"])
+        select_targets(source.fleet, ["5"])
     assert failed.value.code is ExitCode.USAGE
 
 

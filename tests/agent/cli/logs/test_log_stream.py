@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monit_agent.cli.logs.log_requests import AgentRequests
 from monit_agent.cli.logs.log_stream import BEHIND_MAX_BYTES, LogStream
 from monit_agent.client.logs.lines import LINE_MAX_BYTES, StreamLine
 from monit_agent.client.logs.rows import StreamKey
@@ -53,7 +54,7 @@ def test_lines_survive_any_pieces_losses_and_repeats(
 ) -> None:
     """Chunks that are lost are fetched, chunks that come twice count once."""
     data = b"".join(text + b"\n" for text in texts)
-    stream = LogStream(KEY, File(data))
+    stream = LogStream(KEY, AgentRequests(File(data)))
     stream.position = 0
     lines: list[StreamLine] = []
     at = 0
@@ -74,14 +75,14 @@ def test_lines_survive_any_pieces_losses_and_repeats(
 def test_a_tail_returns_the_last_lines(count: int) -> None:
     """So many, also when they are in several pages."""
     texts = [b"%d" % number for number in range(50)]
-    stream = LogStream(KEY, File(b"".join(text + b"\n" for text in texts)))
+    stream = LogStream(KEY, AgentRequests(File(b"".join(text + b"\n" for text in texts))))
     assert _texts(stream.tail(count)) == (texts[-count:] if count else [])
 
 
 def test_live_lines_follow_on_the_tail() -> None:
     """What came between the tail and the first live chunk is neither lost nor doubled."""
     file = File(b"a\nb\nhalf")
-    stream = LogStream(KEY, file)
+    stream = LogStream(KEY, AgentRequests(file))
     assert _texts(stream.tail(2)) == [b"a", b"b"]
     assert stream.has_unfinished_line
     file.data += b" line\nc\nd\n"
@@ -90,7 +91,7 @@ def test_live_lines_follow_on_the_tail() -> None:
 
 def test_an_emptied_log_leaves_a_note() -> None:
     """Bytes that are no longer in the file leave a note with their number."""
-    stream = LogStream(KEY, File(b"new\n", begin=1000))
+    stream = LogStream(KEY, AgentRequests(File(b"new\n", begin=1000)))
     stream.position = 400
     lines = list(stream.add_chunk(1004, b"", ()))
     assert [line.note for line in lines] == [True, False]
@@ -101,7 +102,7 @@ def test_an_emptied_log_leaves_a_note() -> None:
 def test_a_stream_that_is_far_ahead_is_skipped_with_a_note() -> None:
     """More than can be fetched in reasonable time is skipped with a note."""
     file = File(b"")
-    stream = LogStream(KEY, file)
+    stream = LogStream(KEY, AgentRequests(file))
     stream.position = 0
     lines = list(stream.add_chunk(BEHIND_MAX_BYTES + 1, b"here\n", ()))
     assert b"skipped" in lines[0].raw
@@ -112,7 +113,7 @@ def test_a_stream_that_is_far_ahead_is_skipped_with_a_note() -> None:
 def test_a_line_without_end_is_cut_into_pieces() -> None:
     """A line longer than the bound is written in pieces and loses nothing."""
     data = b"x" * (2 * LINE_MAX_BYTES + 5) + b"\n"
-    stream = LogStream(KEY, File(data))
+    stream = LogStream(KEY, AgentRequests(File(data)))
     stream.position = 0
     lines = [line for at in range(0, len(data), 60_000)
              for line in stream.add_chunk(at, data[at : at + 60_000], ())]  # fmt: skip
@@ -122,6 +123,6 @@ def test_a_line_without_end_is_cut_into_pieces() -> None:
 
 def test_times_never_go_back_within_a_stream() -> None:
     """A clock that was set back does not turn the order of lines around."""
-    stream = LogStream(KEY, File(b""))
+    stream = LogStream(KEY, AgentRequests(File(b"")))
     lines = list(stream.add_chunk(0, b"a\nb\nc\n", ((0, 50), (2, 30), (4, 60))))
     assert [line.at_ns for line in lines] == [50, 50, 60]
