@@ -32,9 +32,10 @@ class Written(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of a few lines, so that a short stream has many."""
+    """Blocks of a few lines, so that a short stream has many, and many matches are two."""
     monkeypatch.setattr(search_blocks, "BLOCK_BYTES", 64)
     monkeypatch.setattr(literal_scan, "WINDOW_BYTES", 48)
+    monkeypatch.setattr(literal_scan, "_MANY", 2)
 
 
 def write(folder: Path, lines: list[bytes], files: list[int], compressed: bool) -> Written:
