@@ -8,7 +8,7 @@ and read in between.
 from collections import deque
 
 from monit_agent.client.metric_history import MetricHistory
-from monit_agent.typed import TYPE_CHECKING, Literal
+from monit_agent.typed import TYPE_CHECKING, Literal, NamedTuple
 from monit_agent.wire.ids import AppId, InstanceId
 
 if TYPE_CHECKING:
@@ -99,6 +99,16 @@ HostState = Literal["connecting", "live", "silent", "lost"]
 and nothing comes. ``lost``: there is no line; it is tried again."""
 
 
+class MachineHome(NamedTuple):
+    """The folder of one monit on one machine, whatever the machine is called by those who reach
+    it."""
+
+    boot_id: str
+    machine: str
+    """What it calls itself: containers of one machine share its boot id."""
+    home: str
+
+
 class HostView:
     """Another machine as a client knows it."""
 
@@ -116,6 +126,8 @@ class HostView:
         """Of monit there."""
         self.home: str | None = None
         """The folder of its files there; None until it has answered."""
+        self.identity: MachineHome | None = None
+        """Which one it is; None until it has answered."""
         self.clock_ahead_s = 0.0
         """How far its clock is ahead of this machine's."""
         self.received_bytes = 0

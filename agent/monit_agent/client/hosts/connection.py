@@ -33,6 +33,10 @@ NOT_FOUND = (126, 127)
 _OPTIONS = (
     "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}",
     "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2",
+    # a master that the user has is used; ours would take the user's sessions with it when it ends
+    "-o", "ControlMaster=no",
+    # what ~/.ssh/config has for a shell there: a command of its own, ports, the agent, the display
+    "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", "-a", "-x",
 )  # fmt: skip
 
 
@@ -48,10 +52,14 @@ class _Reply(NamedTuple):
 
 
 _REPLIES = (
-    _Reply("Permission denied", "ssh refused the login; try: ssh {0.ssh} true"),
+    _Reply("Permission denied (", "ssh refused the login; try: ssh {0.ssh} true"),
     _Reply("Too many authentication failures", "ssh refused the login; try: ssh {0.ssh} true"),
+    _Reply(
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its host key is another one than before; run ssh {0.ssh}, which says what to do",
+    ),
+    # also the last line of a key that has changed
     _Reply("Host key verification failed", "its host key is not known yet; run once: ssh {0.ssh}"),
-    _Reply("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key has changed; see ssh {0.ssh}"),
     _Reply("Could not resolve hostname", "ssh finds no host of this name; see ~/.ssh/config"),
 )
 
@@ -176,24 +184,32 @@ class HostConnection:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_S)
         said = self._read_errors()
-        for reply in _REPLIES:
-            if reply.said in said:
-                return reply.text.format(self._host)
+        code = self._process.returncode
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         causes = [line for line in lines if not line.startswith(_OF_JUMP_HOSTS)] or lines
         last = printable(causes[-1][:LINE_CHARACTERS]) if causes else ""
-        code = self._process.returncode
         if code == SSH_FAILED:
-            return f"the line was lost ({last})" if self._is_bridge else f"not reachable ({last})"
+            return self._why_ssh_failed(said, last)
         if code in NOT_FOUND:
             return (
                 f"monit is not installed there for {self._host.ssh} (looked for {self._host.path} "
                 "in PATH, ~/.local/bin and /usr/local/bin): install it, or set path in hosts.toml"
+                f"{f' ({last})' if last else ''}"
             )
         if self._before and not self._is_bridge:
             return self._noise_text()
         reason = f": {last}" if last else ""
         return f"its bridge ended with exit code {code}{reason}"
+
+    def _why_ssh_failed(self, said: str, last: str) -> str:
+        """Return what ssh's exit code means, with the last line of what it ``said``."""
+        if self._is_bridge:
+            return f"the line was lost ({last})" if last else "the line was lost"
+        for reply in _REPLIES:
+            if reply.said in said:
+                return reply.text.format(self._host)
+        why = last or f"ssh does not say why; try: ssh {self._host.ssh} true"
+        return f"not reachable ({why})"
 
     def _read_errors(self) -> str:
         while True:

@@ -1,6 +1,7 @@
 """The apps of several hosts in one fleet, maybe with those of this machine."""
 
 import select
+import socket
 import time
 from collections.abc import Collection, Iterable, Sequence
 
@@ -9,7 +10,9 @@ from monit_agent.client.hosts.names import CONNECTING_AT_ONCE, Host
 from monit_agent.client.live.live_source import LiveSource
 from monit_agent.client.live.requests import OnAnswer
 from monit_agent.client.source import Changes, RealClock
-from monit_agent.client.view import Fleet
+from monit_agent.client.targets import LOCALHOST
+from monit_agent.client.view import Fleet, MachineHome
+from monit_agent.system.procfs import boot_id
 from monit_agent.wire.ids import THIS_HOST, AppId, InstanceId
 from monit_agent.wire.messages import Request
 
@@ -29,6 +32,7 @@ class FleetSource(RealClock):
             for host in hosts
             if not host.is_local
         }
+        self._here = MachineHome(boot_id(), socket.gethostname(), home)
         self._others: set[int] = set()
 
     def wake_on(self, fds: set[int]) -> None:
@@ -46,6 +50,7 @@ class FleetSource(RealClock):
         while True:
             for host in self._hosts.values():
                 host.work()
+            self._end_repeats()
             has_news = any(host.has_news for host in self._hosts.values())
             left = 0.0 if has_news else max(0.0, until - time.monotonic())
             local = self._wait(min(left, LOOK_S))
@@ -79,6 +84,18 @@ class FleetSource(RealClock):
     def _may_connect(self) -> bool:
         dialled = sum(host.is_connecting for host in self._hosts.values())
         return dialled < CONNECTING_AT_ONCE
+
+    def _end_repeats(self) -> None:
+        """Let each app be there once, also when two names lead to one machine: the first one named
+        stays."""
+        names = {} if self._local is None else {self._here: LOCALHOST}
+        for name, host in self._hosts.items():
+            identity = host.view.identity
+            if identity is None or host.view.state not in ("live", "silent"):
+                continue
+            first = names.setdefault(identity, name)
+            if first != name:
+                host.end_as_repeat(first)
 
     def _wait(self, wait_s: float) -> Changes:
         """Wait for a message from any host; return what this machine's agents sent."""

@@ -56,6 +56,12 @@ class HostApps:
             if app.link == "live":
                 app.heard_at = now
 
+    def drop_all(self) -> None:
+        """Drop all apps of the host."""
+        for app in list(self._of_host()):
+            self._drop(app.id)
+        self._host.is_listed = False
+
     def _of_host(self) -> Iterator[AppView]:
         return (app for app in self._fleet.apps.values() if app.id.host == self._host.name)
 

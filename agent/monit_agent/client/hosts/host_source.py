@@ -12,7 +12,7 @@ from monit_agent.client.hosts.host_requests import HostRequests
 from monit_agent.client.hosts.names import LOGIN_S, Host
 from monit_agent.client.live.requests import OnAnswer
 from monit_agent.client.source import Changes, PendingChanges, RealClock
-from monit_agent.client.view import Fleet, HostState, HostView
+from monit_agent.client.view import Fleet, HostState, HostView, MachineHome
 from monit_agent.wire import bridge, codec
 from monit_agent.wire.ids import AppId, InstanceId
 from monit_agent.wire.messages import Request
@@ -122,6 +122,12 @@ class HostSource(RealClock):
             self._answered = True
             then(answer)
 
+    def end_as_repeat(self, name: str) -> None:
+        """End the connection: it leads to where that of ``name`` does, which shows the apps."""
+        self._pause_s = LONGEST_PAUSE_S
+        self._lost(f"it is {name} under another name, with the same apps; name only one of them")
+        self._apps.drop_all()
+
     # ------------------------------------------------------------ the line
 
     def _connect(self) -> None:
@@ -204,6 +210,7 @@ class HostSource(RealClock):
                 f"install the newer version {older}"
             )
         self.view.version, self.view.home = hello.version, hello.home
+        self.view.identity = MachineHome(hello.boot_id, hello.host, hello.home)
         self.view.read_only = hello.read_only
         self._note_clock(hello.wall)
         self._pause_s = FIRST_PAUSE_S

@@ -118,25 +118,48 @@ def _read_host(place: str, value: object) -> Host:
             raise HostError(f"{place}: {key} is a text of one line")
     if "ssh" not in table:
         raise HostError(f"{place}: a host needs ssh, the name that ssh knows it by")
-    plain = _host(str(table["ssh"]), place)
-    home = table.get("home")
-    name = str(table.get("name", plain.name))
-    return _checked(
-        Host(name, plain.ssh, str(table.get("path", "monit")), None if home is None else str(home)),
-        place,
-    )
+    ssh, home = str(table["ssh"]), table.get("home")
+    name, path = str(table.get("name", _plain_name(ssh))), str(table.get("path", "monit"))
+    return _checked(Host(name, ssh, path, None if home is None else str(home)), place)
 
 
 def _host(word: str, place: str = "--host") -> Host:
     """Return the host of ``deploy@web2``, which is called ``web2``."""
-    return _checked(Host(word.rpartition("@")[2], word), place)
+    return _checked(Host(_plain_name(word), word), place)
+
+
+def _plain_name(ssh: str) -> str:
+    return ssh.rpartition("@")[2]
 
 
 def _checked(host: Host, place: str) -> Host:
-    for word in (host.name, host.ssh):
+    if _is_ipv6(host.ssh):
+        if ":" in host.name:  # which ends the name of a host in a target
+            raise HostError(
+                f"{place}: an IPv6 address needs a name, in hosts.toml: "
+                f'{{ ssh = "{host.ssh}", name = "db" }}, or in ~/.ssh/config'
+            )
+        words = (host.name,)
+    else:
+        words = (host.name, host.ssh)
+    for word in words:
         if word.startswith("-") or not _NAME.fullmatch(word):
             raise HostError(
                 f"{place}: {word!r} is no name of a host; ports, users and keys belong into "
                 "~/.ssh/config, and the name given there here"
             )
     return host
+
+
+def _is_ipv6(word: str) -> bool:
+    """Return whether ssh is given an IPv6 address, maybe with a user."""
+    user, at, address = word.rpartition("@")
+    if ":" not in address or (at and (user.startswith("-") or not _NAME.fullmatch(user))):
+        return False
+    import ipaddress  # noqa: PLC0415 — hosts have names, as a rule
+
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return True
