@@ -10,6 +10,7 @@ from monit_agent.keeper.journal import note
 from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.state.statefile import Saved
 from monit_agent.keeper.workers import descendants, environment
+from monit_agent.keeper.workers.lookups import START_WAIT_S
 from monit_agent.keeper.workers.succession import find_successor, listening_sockets
 from monit_agent.keeper.workers.workers import start_of
 from monit_agent.supervise import app as apps
@@ -266,7 +267,7 @@ def _restore_environment(keeper: Keeper) -> bool:
 def _adopt_environment(keeper: Keeper) -> None:
     worker = _worker_environment(keeper)
     if worker is not None:
-        keeper.variables.adopt(worker, keeper.spec)
+        keeper.variables.adopt(worker, keeper.spec, keeper.lookups.asking(START_WAIT_S))
 
 
 def _worker_environment(keeper: Keeper) -> environment.Env | None:

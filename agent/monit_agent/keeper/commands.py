@@ -13,7 +13,7 @@ from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.spec_changes import SpecChanges, instances_without_listener
 from monit_agent.keeper.upgrade.upgrade import Upgrade
 from monit_agent.keeper.workers import environment
-from monit_agent.keeper.workers.preflight import missing_for_start
+from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, UnansweredError
 from monit_agent.keeper.workers.room import missing_room
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
@@ -199,15 +199,15 @@ class Commands:
         if upgrading and keeper.spec.policy.reload_command:
             raise RefusedRequestError("refused", "monit is being upgraded; try again afterwards")
         try:
-            keeper.orders.prepare(keeper.spec)
-        except BadUserError as error:
-            raise RefusedRequestError("failed", f"nothing was reloaded: {error}") from error
+            if keeper.orders.prepare(keeper.spec, REQUEST_WAIT_S):
+                keeper.supervisor.publish_app()
+        except (BadUserError, UnansweredError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise RefusedRequestError("failed", f"nothing was reloaded: {why}") from error
 
     def _with_in_place(self, accepted: AcceptedRequest) -> AcceptedRequest:
         """Return the request with the instances that reload themselves."""
         keeper = self._keeper
-        if keeper.variables.read_files(keeper.spec):
-            keeper.supervisor.publish_app()
         settings = keeper.orders.settings_checksum(keeper.spec)
         return with_in_place(
             accepted, *reloading_instances(keeper.app, accepted.instances, settings)
@@ -336,9 +336,11 @@ class Commands:
         path = cast("Request", env).get("PATH") if isinstance(env, dict) else None
         inherited = {b"PATH": os.fsencode(path)} if isinstance(path, str) else None
         search = self._keeper.variables.merged(self._keeper.spec, inherited).get(b"PATH")
-        missing = self._keeper.variables.missing(self._keeper.spec) or missing_for_start(
-            self._keeper.spec, search
-        )
+        missing = self._keeper.variables.missing(self._keeper.spec)
+        try:
+            missing = missing or self._keeper.orders.missing(self._keeper.spec, search)
+        except UnansweredError as error:
+            missing = error.strerror
         if missing is not None:
             raise RefusedRequestError("failed", f"nothing was stopped: {missing}")
 

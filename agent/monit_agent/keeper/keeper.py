@@ -26,6 +26,7 @@ from monit_agent.keeper.state.saving import Saving
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited
 from monit_agent.keeper.workers import environment, probe_env
 from monit_agent.keeper.workers.app_environment import AppEnvironment
+from monit_agent.keeper.workers.lookups import Lookups
 from monit_agent.keeper.workers.notify import Notify
 from monit_agent.keeper.workers.orders import SpawnOrders
 from monit_agent.keeper.workers.reload_command import ReloadResult
@@ -50,9 +51,7 @@ from monit_agent.supervise.event_log import EventLog
 from monit_agent.supervise.spec import AppSpec, has_port, has_ready_check, port_of
 from monit_agent.supervise.state import Status, Worker, is_incoming
 from monit_agent.supervise.supervisor import Effects, Save, Supervisor
-from monit_agent.system.files.ownership import require_own_folder
 from monit_agent.system.memory.shortage import is_shortage
-from monit_agent.system.users import BadUserError
 from monit_agent.typed import Any
 from monit_agent.wire.limits import EVENTS_KEPT
 from monit_agent.wire.paths import AppPaths, next_id_file
@@ -111,8 +110,12 @@ class Keeper(Effects):
         self.notify = Notify(self.loop, paths.notify, *reports, inherited)
         self.seen = SeenSockets(self.loop)
         sockets = (self.control.file, self.notify.file, self.ports.share.file)
-        self.worker_user = WorkerUser(self.loop, paths, sockets[1:], self.workers.pids, inherited)
-        self.orders = SpawnOrders(self.variables, self.worker_user, self.logs)
+        self.lookups = Lookups(self.loop, self.workers.trees.excluded, self._looked_up)
+        self.worker_user = WorkerUser(
+            self.loop, paths, sockets[1:],
+            pids=self.workers.pids, lookups=self.lookups, inherited=inherited,
+        )  # fmt: skip
+        self.orders = SpawnOrders(self.variables, self.worker_user, self.logs, self.lookups)
         self.reloads = InPlaceReloads(self.workers, self.orders, self._reloaded, self.record_event)
         parts = FolderParts(claim, sockets, self.saving.save, self._keep_environment)
         self.folder = FolderWatch(self.loop, paths, parts, self._record_app_event)
@@ -177,17 +180,16 @@ class Keeper(Effects):
 
     def spawn(self, instance: int) -> e.AppEvent:
         """Start a worker process with its pipes, ports and environment."""
-        refusal = self._refusal()
+        beside = self.workers.is_running(instance)
+        refusal = self.orders.refusal(self.spec, beside=beside, changed=self.supervisor.publish_app)
         if refusal is not None:
             return e.EachSlot((instance,), refusal)
         setup = None
         try:
-            self.logs.begin_worker(instance, shared=self.workers.is_running(instance))
+            self.logs.begin_worker(instance, shared=beside)
             setup = self.ports.prepare_worker(
                 self.spec, instance, alone=apps.instance_count(self.app) == 1
             )
-            if self.variables.read_files(self.spec):
-                self.supervisor.publish_app()
             self.kept_environment.write(self.variables)
             order = self.orders.worker(self.spec, instance, setup, node_probe=self.node_probe)
             worker = self.workers.start(instance, order)
@@ -203,20 +205,6 @@ class Keeper(Effects):
         self.watch_sockets(instance, worker.pid)
         worker = worker._replace(settings=self.orders.settings_checksum(self.spec))
         return e.EachSlot((instance,), e.Spawned(now(), worker))
-
-    def _refusal(self) -> e.SpawnFailed | None:
-        """Return why no worker may start now."""
-        missing = self.variables.missing(self.spec)
-        if missing is not None:
-            return e.SpawnFailed(now(), missing, permanent=True, jitter=0.0, refused=True)
-        try:
-            require_own_folder(self.paths.folder)
-            self.orders.prepare(self.spec)
-        except BadUserError as error:
-            return e.SpawnFailed(now(), str(error), permanent=True, jitter=0.0, refused=True)
-        except OSError as error:
-            return e.SpawnFailed(now(), str(error.strerror), False, 0.0, shortage=True)
-        return None
 
     def watch_start(self, instance: int, pid: int) -> None:
         """Wait until a worker that starts accepts connections or, without a port, has settled."""
@@ -338,7 +326,13 @@ class Keeper(Effects):
         self.record_event("probe_off", ended.instance, text)
         return True
 
+    def _looked_up(self) -> None:
+        """Start at once what waited for an answer."""
+        self.worker_user.resume_if_unanswered(self.spec)
+        self.supervisor.retry_starts(time.monotonic())
+
     def _child_exited(self, pid: int, status: int) -> None:
+        self.lookups.child_exited(pid)
         self.agent.child_exited(pid, status)
         self.reloads.child_exited(pid, status)
         self.other_child_exited(pid, status)

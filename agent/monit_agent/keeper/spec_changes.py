@@ -11,7 +11,7 @@ from monit_agent.keeper.journal import note
 from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.workers import environment
 from monit_agent.keeper.workers.app_environment import different_inherited
-from monit_agent.keeper.workers.preflight import missing_for_start
+from monit_agent.keeper.workers.lookups import UnansweredError
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise.requests import (
@@ -74,7 +74,7 @@ class SpecChanges:
             "added": _names(name for name in named if name not in have),
             "removed": _names(name for name in have if name not in named),
             "changed": _names(name for name in named if have.get(name, named[name]) != named[name]),
-            "files": keeper.variables.changed_files(),
+            "files": keeper.orders.changed_files(),
             "inherited": []
             if inherited is None
             else different_inherited(keeper.variables, inherited, keeper.spec),
@@ -138,7 +138,10 @@ class SpecChanges:
         """Refuse a spec with which no worker could start."""
         keeper = self._keeper
         search = named.get(b"PATH", keeper.variables.merged(spec).get(b"PATH"))
-        missing = missing_for_start(spec, search)
+        try:
+            missing = keeper.orders.missing(spec, search)
+        except UnansweredError as error:
+            missing = error.strerror
         if missing is None and (spec.port, spec.listen) != (keeper.spec.port, keeper.spec.listen):
             missing = keeper.ports.conflict(spec)
         if missing is not None:

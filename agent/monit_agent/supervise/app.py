@@ -17,7 +17,7 @@ from monit_agent.supervise.appstate import (
     should_run,
 )
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import RESTING, DesiredState, Now, Slot, is_at_rest
+from monit_agent.supervise.state import RESTING, DesiredState, Now, Slot, Status, is_at_rest
 
 INSTANCES_MAX = 1000
 SHUT_DOWN_S = 5.0
@@ -93,6 +93,16 @@ def new_slot_count(app: App, size: int) -> int:
 def next_deadline(app: App) -> float | None:
     """Return the earliest monotonic second at which a slot must get `DeadlinePassed`."""
     return min((at for slot in app.slots for at in _deadlines(slot)), default=None)
+
+
+def with_starts_due(app: App, mono: float) -> App:
+    """Return the app with the starts due at ``mono`` that wait for room or for an answer."""
+    return app._replace(
+        slots=tuple(
+            slot._replace(deadline=mono) if slot.no_room and slot.status is Status.BACKOFF else slot
+            for slot in app.slots
+        )
+    )
 
 
 def overdue_instances(app: App, mono: float) -> tuple[int, ...]:

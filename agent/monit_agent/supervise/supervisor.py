@@ -153,6 +153,11 @@ class Supervisor:
         self.record_event("clock_changed", None, clock_change_text(delta_s))
         self._publish(before)
 
+    def retry_starts(self, mono: float) -> None:
+        """Let those that wait for room, or for an answer, be due at monotonic second ``mono``."""
+        self.app = apps.with_starts_due(self.app, mono)
+        self._effects.after_publish(Save.NOT)
+
     def publish_app(self) -> None:
         """Publish the app's record."""
         self._effects.broadcast({"type": "app_changed", **self._app_fields()})

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from monit_agent.typed import Any, cast
 
+_PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _PR_SET_CHILD_SUBREAPER = 36
 _SYS_PIDFD_GETFD = 438
 """The same number on every architecture (it is younger than their separate tables)."""
 _SPLICE_F_NONBLOCK = 2
+_SIGKILL = 9
 
 
 def become_subreaper() -> bool:
@@ -23,6 +25,11 @@ def become_subreaper() -> bool:
         return _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except OSError:
         return False
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent exits, unless it has exited already."""
+    _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def is_dumpable() -> bool:

@@ -12,8 +12,9 @@ from monit_agent.keeper.upgrade.inherited import Values, bytes_of, text_of
 from monit_agent.keeper.workers.environment import Env, encoded, without_worker_variables
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.system.files.envfile import BadEnvFileError, read_env_file, split_optional
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.system.users import RunAs, login_variables
-from monit_agent.typed import Any
+from monit_agent.typed import Any, cast
 
 OF_SHELL = {"_", "SHLVL", "PWD", "OLDPWD"}
 """Variables that a shell sets anew; no program depends on them."""
@@ -33,6 +34,10 @@ _NAMES_SHOWN = 6
 
 _Identity = tuple[int, int, int] | None
 
+Ask = Callable[[str, Any, Callable[[], Any]], Any]
+"""`Lookups.look_up`: asks in another process what may never be answered, and raises OSError while
+there is no answer."""
+
 
 class _EnvFile:
     """One file and what was read from it last."""
@@ -44,15 +49,14 @@ class _EnvFile:
         self.was_read = False
         self._identity: _Identity = None
 
-    def read(self) -> str | None:
+    def read(self, ask: Ask | None) -> str | None:
         """Read the file if it changed; return the text of an event, or None."""
-        identity = _identity(self.path)
-        if identity is not None and identity == self._identity:
-            return None
         try:
-            values = without_worker_variables(encoded(read_env_file(self.path, only_regular=True)))
+            identity, values = self._look(ask)
         except BadEnvFileError as error:
             return self._failed(str(error))
+        if values is None:
+            return None
         changed = _different_names(values, self.values)
         had_problem, was_read = self.problem is not None, self.was_read
         self.values, self.problem, self.was_read = values, None, True
@@ -62,16 +66,38 @@ class _EnvFile:
         names = ", ".join(changed) or "nothing"
         return f"{self.path} was read again; changed: {names}"
 
-    def changed_names(self) -> list[str]:
+    def changed_names(self, ask: Ask | None) -> list[str]:
         """Return the names of what changed in the file since it was read; none if it cannot be
         read now, or never was."""
-        if not self.was_read or _identity(self.path) == self._identity:
+        if not self.was_read:
             return []
         try:
-            values = without_worker_variables(encoded(read_env_file(self.path, only_regular=True)))
+            _, values = self._look(ask)
         except BadEnvFileError:
             return []
-        return _different_names(values, self.values)
+        return [] if values is None else _different_names(values, self.values)
+
+    def _look(self, ask: Ask | None) -> tuple[_Identity, Env | None]:
+        """Return what identifies the file, and its variables, None if it is the one that was read;
+        raise `BadEnvFileError`."""
+        known = self._identity
+        if ask is None:
+            found = _read(self.path, known)
+        else:
+            mount = waiting_mount(split_optional(self.path)[1])
+            if mount is None and known is not None and known == _identity(self.path):
+                return known, None
+            if mount is None and os.geteuid() != 0:
+                found = _read(self.path, known)
+            else:  # root looks up who can change the file
+                who = self.path if mount is None else f"the file system at {mount}"
+                question = [self.path, known and list(known)]
+                found = ask(who, question, lambda: _read(self.path, known))
+        if isinstance(found, str):
+            raise BadEnvFileError(found)
+        identity, values = found
+        env = None if values is None else without_worker_variables(encoded(values))
+        return cast("_Identity", identity and tuple(identity)), env
 
     def _failed(self, why: str) -> str | None:
         self._identity = None
@@ -97,24 +123,25 @@ class AppEnvironment:
         self._record_event = record_event
         self._files: list[_EnvFile] = []
 
-    def read_files(self, spec: AppSpec) -> bool:
-        """Read the app's env files again; return whether that changed `record`."""
+    def read_files(self, spec: AppSpec, ask: Ask | None = None) -> bool:
+        """Read the app's env files again; return whether that changed `record`. Without ``ask``
+        this waits for file systems of other machines."""
         if tuple(file.path for file in self._files) != spec.env_files:
             known = {file.path: file for file in self._files}
             self._files = [known.get(path) or _EnvFile(path) for path in spec.env_files]
         before = self.record(spec) if self._files else None
         for file in self._files:
             had_problem = file.problem
-            text = file.read()
+            text = file.read(ask)
             if text is not None:
                 failed = file.problem is not None and file.problem != had_problem
                 self._record_event("env_problem" if failed else "env_read", text)
         return before is not None and self.record(spec) != before
 
-    def changed_files(self) -> dict[str, list[str]]:
+    def changed_files(self, ask: Ask | None = None) -> dict[str, list[str]]:
         """Return the names of the variables that env files have with another value than the workers
         got, by path; nothing is read anew for the workers."""
-        changed = {file.path: file.changed_names() for file in self._files}
+        changed = {file.path: file.changed_names(ask) for file in self._files}
         return {path: names for path, names in changed.items() if names}
 
     def file_values(self) -> dict[str, Env]:
@@ -186,12 +213,16 @@ class AppEnvironment:
             f"run monit stop {spec.name}, then monit start {spec.name} {again}"
         )
 
-    def adopt(self, worker: Env, spec: AppSpec) -> None:
-        """Use what a running worker was started with, after a keeper that was killed."""
+    def adopt(self, worker: Env, spec: AppSpec, ask: Ask | None = None) -> None:
+        """Use what a running worker was started with, after a keeper that was killed. Until a file
+        system answers, the variables of an env file in it count as inherited."""
         saved = {name.encode(): worker.get(name.encode()) for name in spec.env_named}
         found = {name: value for name, value in saved.items() if value is not None}
         self.named = {**found, **self.named}
-        self.read_files(spec)
+        try:
+            self.read_files(spec, ask)
+        except OSError as error:
+            self._record_event("env_problem", str(error.strerror))
         others = self.named.keys() | {name for file in self._files for name in file.values}
         self.inherited = {name: value for name, value in worker.items() if name not in others}
 
@@ -280,6 +311,18 @@ def _different_names(one: Env, other: Env) -> list[str]:
 
 def _names(env: Env) -> list[str]:
     return sorted(map(os.fsdecode, env))
+
+
+def _read(path: str, known: _Identity) -> "tuple[_Identity, dict[str, str] | None] | str":
+    """Return what identifies a file, and its variables, None if it is the ``known`` one; the text
+    of the `BadEnvFileError` if it cannot be read."""
+    identity = _identity(path)
+    if identity is not None and identity == known:
+        return identity, None
+    try:
+        return identity, read_env_file(path, only_regular=True)
+    except BadEnvFileError as error:
+        return str(error)
 
 
 def _identity(path: str) -> _Identity:

@@ -4,7 +4,6 @@ import os
 
 from monit_agent.keeper.workers import probe_env, telemetry_env
 from monit_agent.supervise.spec import AppSpec, runs_node
-from monit_agent.system.users import RunAs
 from monit_agent.wire.paths import AppPaths
 
 Env = dict[bytes, bytes]
@@ -59,9 +58,10 @@ def worker_environment(
     port_variables: Env,
     *,
     node_probe: bool = True,
-    user: RunAs | None = None,
+    revision: str | None = None,
 ) -> Env:
-    """Return the environment of a worker; ``MONIT_PID`` is added when its pid is known."""
+    """Return the environment of a worker that runs the code of a ``revision``; ``MONIT_PID`` is
+    added when its pid is known."""
     env = {
         b"PYTHONUNBUFFERED": b"1",  # else a killed Python loses its last lines
         b"SPT_NOENV": b"1",  # else setproctitle writes over the environment that /proc shows
@@ -69,7 +69,7 @@ def worker_environment(
         **port_variables,
         **_instance_variables(paths, spec, instance),
     }
-    telemetry_env.add_service(env, _home_of(paths), spec, instance, user)
+    telemetry_env.add_service(env, _home_of(paths), spec, instance, revision)
     return probe_env.add_probe(
         env,
         paths,

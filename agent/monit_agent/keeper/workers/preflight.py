@@ -8,6 +8,13 @@ from monit_agent.system.executable import explain_not_run
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
 
 
+def places_of(spec: AppSpec) -> tuple[str, ...]:
+    """Return the absolute paths of the app's folder, script and program, as far as they are
+    known without a search."""
+    named = (spec.argv[0], spec.argv[len(spec.argv) - len(spec.args) - 1])
+    return (spec.cwd, *(os.path.join(spec.cwd, each) for each in named if "/" in each))
+
+
 def missing_for_start(spec: AppSpec, search_path: bytes | None) -> str | None:
     """Return what is missing for a start of the app, for a person, or None.
 

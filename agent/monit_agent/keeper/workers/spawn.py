@@ -135,7 +135,7 @@ def _exec(order: SpawnOrder, write_fd: int) -> NoReturn:
     step = "session"
     try:
         # room for what follows, also where the limit of descriptors is what the keeper has open
-        _close_others({write_fd, *order.fds})
+        close_all_but({write_fd, *order.fds})
         write_fd = _out_of_the_way(write_fd, order)
         os.setsid()
         os.write(write_fd, b"s")
@@ -146,6 +146,8 @@ def _exec(order: SpawnOrder, write_fd: int) -> NoReturn:
         set_child_score(is_worker=order.is_worker)
         if order.run_as is not None:
             step = f"as user {order.run_as.name}"
+            # a search through PATH needs it, and the user may not be able to read it
+            import warnings  # noqa: F401, PLC0415
             become(order.run_as)
         step = f"working directory {order.cwd!r}"
         os.chdir(order.cwd)
@@ -199,7 +201,8 @@ def _lower_limit(one: int, other: int) -> int:
     return min(limits, default=resource.RLIM_INFINITY)
 
 
-def _close_others(kept: set[int]) -> None:
+def close_all_but(kept: set[int]) -> None:
+    """Close what a forked child inherits, apart from standard input, output and error."""
     begin = FIRST_FD
     for fd in sorted(kept):
         os.closerange(begin, fd)

@@ -17,13 +17,20 @@ ADDED = b"MONIT_OTEL_ADDED"
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@+")
 
 
+def revision_for_worker(spec: AppSpec, user: RunAs | None) -> str | None:
+    """Return the revision of the code that a worker runs. ``user`` is the worker's where that is
+    another one than the keeper's, who learns of no file that only root can read."""
+    try:
+        with acting_as(user):
+            return revision_of(spec.cwd, as_owner=user is None)
+    except OSError:  # root without the right to change its groups
+        return None
+
+
 def add_service(
-    env: dict[bytes, bytes], home: str, spec: AppSpec, instance: int, user: RunAs | None = None
+    env: dict[bytes, bytes], home: str, spec: AppSpec, instance: int, revision: str | None
 ) -> None:
-    """Add the attributes of the service to those in ``env``, which stay as they are. ``user`` is
-    the worker's where that is another one, who learns of no file that only root can read."""
-    with acting_as(user):
-        revision = revision_of(spec.cwd)
+    """Add the attributes of the service to those in ``env``, which stay as they are."""
     facts = {
         "service.name": spec.name,
         "service.namespace": spec.namespace,

@@ -13,6 +13,7 @@ from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.socket_file import SocketFile, SocketKind
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited, Values
 from monit_agent.keeper.workers.environment import Env
+from monit_agent.keeper.workers.lookups import START_WAIT_S, Lookups, UnansweredError
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.system import procfs
 from monit_agent.system.users import (
@@ -36,10 +37,16 @@ class WorkerUser:
         loop: Loop,
         paths: AppPaths,
         known: tuple[SocketFile, ...],
+        *,
         pids: Callable[[], Iterable[int]],
+        lookups: Lookups,
         inherited: Inherited = NOTHING_INHERITED,
     ) -> None:
         self.run_as: RunAs | None = None
+        self.app_folder = paths.folder
+        self._lookups = lookups
+        self._is_unanswered = False
+        """Whether the workers that run already have no sockets yet, for want of an answer."""
         self._loop = loop
         self._paths = paths
         self._known: dict[str, SocketFile] = dict(zip(("notify", "share"), known, strict=True))
@@ -51,10 +58,10 @@ class WorkerUser:
         self._given = inherited.part("worker_user")
         loop.at_round_end(self._close_unneeded)
 
-    def prepare(self, spec: AppSpec) -> RunAs | None:
-        """Look the user up, make the sockets, and return the user; raise `BadUserError` or
-        OSError."""
-        before, self.run_as = self.run_as, run_as(spec.worker_user, spec.worker_group)
+    def prepare(self, spec: AppSpec, wait_s: float = START_WAIT_S) -> RunAs | None:
+        """Look the user up, make the sockets, and return the user; raise `BadUserError`, OSError,
+        or `UnansweredError` when there is no answer within ``wait_s``."""
+        before, self.run_as = self.run_as, self._look_up(spec, wait_s)
         self._is_removed = self.run_as is None
         if self.run_as is None:
             return None
@@ -71,12 +78,33 @@ class WorkerUser:
                 raise problem
         return self.run_as
 
+    def _look_up(self, spec: AppSpec, wait_s: float) -> RunAs | None:
+        names = spec.worker_user, spec.worker_group
+        if names == ("", ""):
+            return None
+        found = self._lookups.look_up("the user database", names, lambda: _found(*names), wait_s)
+        if isinstance(found, str):
+            raise BadUserError(found)
+        if found is None:
+            return None
+        uid, gid, groups, *rest = found
+        return RunAs(uid, gid, tuple(groups), *rest)
+
     def resume(self, spec: AppSpec) -> None:
         """Serve the workers that run already."""
         try:
             self.prepare(spec)
+        except UnansweredError as error:
+            self._is_unanswered = True
+            note(f"workers of another user reach no socket yet: {error.strerror}")
         except (BadUserError, OSError) as error:
             note(f"workers of another user reach no socket: {error}")
+
+    def resume_if_unanswered(self, spec: AppSpec) -> None:
+        """`resume` again if there was no answer."""
+        if self._is_unanswered:
+            self._is_unanswered = False
+            self.resume(spec)
 
     def paths_for(self, env: Env) -> AppPaths:
         """Return the paths of the app as its workers use them, and put them into ``env``."""
@@ -125,6 +153,15 @@ class WorkerUser:
             inherited=self._inherited,
             given=self._given.pop(name, None) if self._given else None,
         )
+
+
+def _found(user: str, group: str) -> list[Any] | str | None:
+    """Return the values of the `RunAs`, or the text of the `BadUserError`."""
+    try:
+        found = run_as(user, group)
+    except BadUserError as error:
+        return str(error)
+    return None if found is None else [*found]
 
 
 def _is_of_another_user(pid: int) -> bool:

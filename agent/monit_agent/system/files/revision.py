@@ -2,12 +2,14 @@
 a folder in ``releases/``.
 
 Files of other people are read here: within bounds, without waiting for a pipe, and an error means
-that the revision is not known. Links are followed, so root calls this with the rights of who can
-change the folder, and for what it starts itself.
+that the revision is not known. Links are followed, so root reads with the rights of who can change
+the folder: a program that it starts may be another user's in the end (``setpriv``, ``sudo``).
 """
 
 import os
 import stat
+
+from monit_agent.system.users import RunAs, acting_as, user_of_ids
 
 LEVELS = 8
 """Folders to search upwards: enough for ``packages/api/src/bin``, too few to reach a file that has
@@ -16,30 +18,75 @@ nothing to do with the app."""
 SHOWN_MAX = 64
 COMMIT_DIGITS = 12
 
+_NOBODY = RunAs(65534, 65534, (), "65534", "/", "/bin/sh")
 _FILE_BYTES = 4096
 _REFS_BYTES = 1024 * 1024
 _HEX = frozenset("0123456789abcdef")
 
 
-def revision_of(folder: str, until: float | None = None) -> str | None:
-    """Return the revision of the code in ``folder``; None when it is not known. With ``until``, a
-    wall second, what was written after it does not count: a process that runs since then has other
-    code."""
+def revision_of(folder: str, until: float | None = None, *, as_owner: bool = False) -> str | None:
+    """Return the revision of the code in ``folder``; None when it is not known.
+
+    Args:
+        folder: where a program runs.
+        until: a wall second; what was written after it does not count, because a process that runs
+            since then has other code.
+        as_owner: let root read each folder with the rights of the user who can change it. Only for
+            processes of one thread.
+
+    Raises:
+        OSError: root may not change its groups here.
+    """
     folder = os.path.realpath(folder)
     for _ in range(LEVELS):
-        written = _read(os.path.join(folder, "REVISION"), until)
-        if written is not None:
-            return shown_revision(written.splitlines()[0] if written.strip() else "")
-        git = os.path.join(folder, ".git")
-        if os.path.lexists(git):
-            return _commit(git, until)
-        parent = os.path.dirname(folder)
-        if os.path.basename(parent) == "releases":
-            return shown_revision(os.path.basename(folder))
-        if parent == folder:
-            return None
-        folder = parent
+        with acting_as(_user_besides_root(folder) if as_owner else None):
+            found = _revision_in(folder, until)
+        if found is not None:
+            return found or None
+        folder = os.path.dirname(folder)
     return None
+
+
+def _revision_in(folder: str, until: float | None) -> str | None:
+    """Return the revision that this very folder names, "" if that is not known, and None if it
+    names none."""
+    written = _read(os.path.join(folder, "REVISION"), until)
+    if written is not None:
+        return shown_revision(written.splitlines()[0] if written.strip() else "") or ""
+    git = os.path.join(folder, ".git")
+    if os.path.lexists(git):
+        return _commit(git, until) or ""
+    parent = os.path.dirname(folder)
+    if os.path.basename(parent) == "releases":
+        return shown_revision(os.path.basename(folder)) or ""
+    return "" if parent == folder else None
+
+
+def _user_besides_root(folder: str) -> RunAs | None:
+    """Return a user who can change what is in a folder, with the rights of the user alone and not
+    of the user's groups; None if that is only root, or who asks is not root."""
+    if os.geteuid() != 0:
+        return None
+    at = folder
+    while True:
+        try:
+            found = os.stat(at)
+        except OSError:
+            return _NOBODY
+        if found.st_uid != 0:
+            return user_of_ids(found.st_uid, _NOBODY.gid, ())
+        # in a folder like /tmp nobody can exchange what is root's
+        is_kept = at != folder and found.st_mode & stat.S_ISVTX
+        if not is_kept and _others_can_write(found):
+            return _NOBODY
+        if at == "/":
+            return None
+        at = os.path.dirname(at)
+
+
+def _others_can_write(found: os.stat_result) -> bool:
+    by_group = found.st_mode & stat.S_IWGRP and found.st_gid != 0
+    return bool(found.st_mode & stat.S_IWOTH or by_group)
 
 
 def _commit(git: str, until: float | None) -> str | None:

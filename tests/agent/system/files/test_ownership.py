@@ -1,5 +1,6 @@
 """What root reads, by who can change it."""
 
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -73,5 +74,11 @@ def test_the_owner_is_no_other_member(tmp_path: Path) -> None:
 
 
 def _is_alone(user: pwd.struct_passwd) -> bool:
+    if 0 in (user.pw_uid, user.pw_gid):
+        return False
     same = [each for each in pwd.getpwall() if each.pw_gid == user.pw_gid]
-    return user.pw_uid != 0 and user.pw_gid != 0 and same == [user] and user.pw_name == "www-data"
+    try:
+        members = grp.getgrgid(user.pw_gid).gr_mem
+    except KeyError:
+        members = []
+    return same == [user] and not members
