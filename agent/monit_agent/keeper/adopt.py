@@ -267,7 +267,7 @@ def _restore_environment(keeper: Keeper) -> bool:
 def _adopt_environment(keeper: Keeper) -> None:
     worker = _worker_environment(keeper)
     if worker is not None:
-        keeper.variables.adopt(worker, keeper.spec, keeper.lookups.asking(START_WAIT_S))
+        keeper.variables.adopt(worker, keeper.spec, keeper.workers.lookups.asking(START_WAIT_S))
 
 
 def _worker_environment(keeper: Keeper) -> environment.Env | None:

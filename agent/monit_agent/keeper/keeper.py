@@ -26,7 +26,6 @@ from monit_agent.keeper.state.saving import Saving
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited
 from monit_agent.keeper.workers import environment, probe_env
 from monit_agent.keeper.workers.app_environment import AppEnvironment
-from monit_agent.keeper.workers.lookups import Lookups
 from monit_agent.keeper.workers.notify import Notify
 from monit_agent.keeper.workers.orders import SpawnOrders
 from monit_agent.keeper.workers.reload_command import ReloadResult
@@ -110,12 +109,8 @@ class Keeper(Effects):
         self.notify = Notify(self.loop, paths.notify, *reports, inherited)
         self.seen = SeenSockets(self.loop)
         sockets = (self.control.file, self.notify.file, self.ports.share.file)
-        self.lookups = Lookups(self.loop, self.workers.trees.excluded, self._looked_up)
-        self.worker_user = WorkerUser(
-            self.loop, paths, sockets[1:],
-            pids=self.workers.pids, lookups=self.lookups, inherited=inherited,
-        )  # fmt: skip
-        self.orders = SpawnOrders(self.variables, self.worker_user, self.logs, self.lookups)
+        self.worker_user = WorkerUser(self.loop, paths, sockets[1:], self.workers, inherited)
+        self.orders = SpawnOrders(self.variables, self.worker_user, self.logs)
         self.reloads = InPlaceReloads(self.workers, self.orders, self._reloaded, self.record_event)
         parts = FolderParts(claim, sockets, self.saving.save, self._keep_environment)
         self.folder = FolderWatch(self.loop, paths, parts, self._record_app_event)
@@ -332,7 +327,6 @@ class Keeper(Effects):
         self.supervisor.retry_starts(time.monotonic())
 
     def _child_exited(self, pid: int, status: int) -> None:
-        self.lookups.child_exited(pid)
         self.agent.child_exited(pid, status)
         self.reloads.child_exited(pid, status)
         self.other_child_exited(pid, status)
@@ -384,6 +378,7 @@ class Keeper(Effects):
             self._worker_took_over,
             lambda: self.spec.policy.kill_mode,
             self.mark_changed,
+            self._looked_up,
         )
 
     def _keep_environment(self) -> bool:

@@ -10,7 +10,7 @@ from monit_agent.keeper.logs.logs import Logs, error_stream
 from monit_agent.keeper.ports.ports import PortSetup
 from monit_agent.keeper.workers.app_environment import OF_SHELL, AppEnvironment
 from monit_agent.keeper.workers.environment import command_environment, worker_environment
-from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, START_WAIT_S, Lookups
+from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, START_WAIT_S
 from monit_agent.keeper.workers.preflight import find_program, missing_for_start, places_of
 from monit_agent.keeper.workers.spawn import SpawnOrder
 from monit_agent.keeper.workers.telemetry_env import revision_for_worker
@@ -25,12 +25,10 @@ from monit_agent.system.users import BadUserError
 class SpawnOrders:
     """Makes the orders of one app."""
 
-    def __init__(
-        self, variables: AppEnvironment, user: WorkerUser, logs: Logs, lookups: Lookups
-    ) -> None:
+    def __init__(self, variables: AppEnvironment, user: WorkerUser, logs: Logs) -> None:
         self._variables = variables
         self._user = user
-        self._lookups = lookups
+        self._lookups = user.lookups
         self._revision: str | None = None
         self.logs = logs
 

@@ -146,8 +146,9 @@ def _exec(order: SpawnOrder, write_fd: int) -> NoReturn:
         set_child_score(is_worker=order.is_worker)
         if order.run_as is not None:
             step = f"as user {order.run_as.name}"
-            # a search through PATH needs it, and the user may not be able to read it
-            import warnings  # noqa: F401, PLC0415
+            # a search through PATH imports a module, which the user may not be able to read
+            os.get_exec_path()
+
             become(order.run_as)
         step = f"working directory {order.cwd!r}"
         os.chdir(order.cwd)

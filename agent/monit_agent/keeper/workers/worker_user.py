@@ -6,14 +6,14 @@ also in a folder of ``/run/monit``, each with the user as its owner.
 
 import copy
 import os
-from collections.abc import Callable, Iterable
 
 from monit_agent.keeper.journal import note
 from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.socket_file import SocketFile, SocketKind
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, Inherited, Values
 from monit_agent.keeper.workers.environment import Env
-from monit_agent.keeper.workers.lookups import START_WAIT_S, Lookups, UnansweredError
+from monit_agent.keeper.workers.lookups import START_WAIT_S, UnansweredError
+from monit_agent.keeper.workers.workers import Workers
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.system import procfs
 from monit_agent.system.users import (
@@ -30,28 +30,26 @@ from monit_agent.wire.paths import AppPaths
 
 class WorkerUser:
     """The user of an app's workers, and their sockets. ``known`` are ``notify.sock`` and
-    ``share.sock`` in the app's folder, which do the same; ``pids()`` are the workers that run."""
+    ``share.sock`` in the app's folder, which do the same; ``workers`` are those of the app."""
 
     def __init__(
         self,
         loop: Loop,
         paths: AppPaths,
         known: tuple[SocketFile, ...],
-        *,
-        pids: Callable[[], Iterable[int]],
-        lookups: Lookups,
+        workers: Workers,
         inherited: Inherited = NOTHING_INHERITED,
     ) -> None:
         self.run_as: RunAs | None = None
         self.app_folder = paths.folder
-        self._lookups = lookups
+        self.lookups = workers.lookups
         self._is_unanswered = False
         """Whether the workers that run already have no sockets yet, for want of an answer."""
         self._loop = loop
         self._paths = paths
         self._known: dict[str, SocketFile] = dict(zip(("notify", "share"), known, strict=True))
         self._sockets: dict[str, SocketFile] = {}
-        self._pids = pids
+        self._pids = workers.pids
         self._is_removed = False
         """Whether new workers are of the keeper's user again."""
         self._inherited = inherited
@@ -82,7 +80,7 @@ class WorkerUser:
         names = spec.worker_user, spec.worker_group
         if names == ("", ""):
             return None
-        found = self._lookups.look_up("the user database", names, lambda: _found(*names), wait_s)
+        found = self.lookups.look_up("the user database", names, lambda: _found(*names), wait_s)
         if isinstance(found, str):
             raise BadUserError(found)
         if found is None:

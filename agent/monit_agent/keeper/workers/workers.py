@@ -10,6 +10,7 @@ from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.keeper.workers import descendants
 from monit_agent.keeper.workers.leftovers import LeftoverStop
+from monit_agent.keeper.workers.lookups import Lookups
 from monit_agent.keeper.workers.process import WorkerProcess
 from monit_agent.keeper.workers.spawn import ExecError, SpawnOrder, read_exec_error, spawn
 from monit_agent.supervise.state import Now, Worker
@@ -49,6 +50,8 @@ class WorkerCalls(NamedTuple):
     """The app's ``kill_mode``, see `RestartPolicy`."""
     changed: Callable[[], None]
     """What the next keeper needs has changed."""
+    answered: Callable[[], None]
+    """`Workers.lookups` has an answer that was not there in time."""
 
 
 class Workers:
@@ -61,6 +64,8 @@ class Workers:
         self._calls = calls
         self._marks = marks
         self.trees = descendants.WorkerTrees(marks, subreaper=subreaper)
+        self.lookups = Lookups(loop, self.trees.excluded, calls.answered)
+        """What workers need to know before they start."""
         self._by_pid: dict[int, WorkerProcess] = {}
         self._late_orphans = BrakedCall(loop, "late orphans", self._kill_late_orphans)
         loop.on_signal(signal.SIGCHLD, self.reap)
@@ -217,6 +222,7 @@ class Workers:
                 continue
             others = True
             _, status = os.waitpid(pid, 0)
+            self.lookups.child_exited(pid)
             self._calls.other_exited(pid, status)
         if others:
             self._children_exited()
