@@ -35,6 +35,7 @@ BENCHMARKS = (
     "list_wall",
     "start_file",
     "screen",
+    "screen_many",
     "screen_hosts",
     "screen_soak",
     "memory",

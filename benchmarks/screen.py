@@ -57,14 +57,14 @@ def _watch_scene(scene: Scene, quick: bool) -> list[Figure]:
         names = [name for name, _, _ in scene.apps]
         for number in range(0 if scene.over_ssh else starts):
             for manager in managers if number % 2 == 0 else reversed(managers):
-                first.setdefault(manager.name, []).append(_first_frame(manager, names))
+                first.setdefault(manager.name, []).append(first_frame(manager, names))
         for number in range(spans):
             for manager in managers if number % 2 == 0 else reversed(managers):
                 seen.setdefault(manager.name, []).extend(_look(manager, scene, quick))
     return _figures(scene, first, seen)
 
 
-def _first_frame(manager: Manager, names: Sequence[str]) -> float:
+def first_frame(manager: Manager, names: Sequence[str]) -> float:
     """Return the milliseconds until the names of all apps stand on the screen."""
     plan = Plan(until=names, stop_when_seen=True, seconds=20)
     result = watch(_monitor(manager), manager.environment, plan)

@@ -18,6 +18,7 @@ from monit_agent.keeper.ports.port_conflict import port_conflict
 from monit_agent.keeper.ports.ports import BOUND, LISTENS, READY, PortCallbacks, Ports
 from monit_agent.keeper.reports import event_of_report
 from monit_agent.keeper.runner import Runner
+from monit_agent.keeper.spawn_budget import SpawnBudget
 from monit_agent.keeper.state import ids, statefile
 from monit_agent.keeper.state.claim import Claim
 from monit_agent.keeper.state.folder import FolderParts, FolderWatch
@@ -84,13 +85,13 @@ class Keeper(Effects):
         events = EventLog(EVENTS_KEPT)
         self.supervisor = Supervisor(spec, self, events, pid=os.getpid(), version=__version__)
         self.loop = Loop()
+        self._budget = SpawnBudget(self.loop, self.supervisor)
         self.boot = boot
-        self._shutting_down = False
+        self._shutting_down = self.delete_files = False
         self.wall_clock = WallClock(inherited)
         self._problems: tuple[str, ...] = ()
         self.node_probe = True
         self.runner: Runner | None = None
-        self.delete_files = False
         self.other_state: dict[str, Any] = {}
         """Keys of another version in ``state.json``."""
         self.other_child_exited: Callable[[int, int], None] = lambda _pid, _status: None
@@ -175,10 +176,18 @@ class Keeper(Effects):
 
     def spawn(self, instance: int) -> e.AppEvent:
         """Start a worker process with its pipes, ports and environment."""
+        self._budget.spend()
+        return e.EachSlot((instance,), self._spawn(instance))
+
+    def may_spawn(self) -> bool:
+        """Return whether another worker may start in this round."""
+        return self._budget.is_left
+
+    def _spawn(self, instance: int) -> e.Spawned | e.SpawnFailed:
         beside = self.workers.is_running(instance)
         refusal = self.orders.refusal(self.spec, beside=beside, changed=self.supervisor.publish_app)
         if refusal is not None:
-            return e.EachSlot((instance,), refusal)
+            return refusal
         setup = None
         try:
             self.logs.begin_worker(instance, shared=beside)
@@ -193,13 +202,12 @@ class Keeper(Effects):
                 self.ports.start_failed(setup)
             text = f"cannot start a process: {error.strerror}"
             permanent, shortage = is_permanent(error.errno), is_shortage(error.errno)
-            failed = e.SpawnFailed(now(), text, permanent, _chance(), shortage=shortage)
-            return e.EachSlot((instance,), failed)
+            return e.SpawnFailed(now(), text, permanent, _chance(), shortage=shortage)
         self.ports.worker_started(worker.pid, setup)
         self.watch_start(instance, worker.pid)
         self.watch_sockets(instance, worker.pid)
         worker = worker._replace(settings=self.orders.settings_checksum(self.spec))
-        return e.EachSlot((instance,), e.Spawned(now(), worker))
+        return e.Spawned(now(), worker)
 
     def watch_start(self, instance: int, pid: int) -> None:
         """Wait until a worker that starts accepts connections or, without a port, has settled."""

@@ -41,6 +41,10 @@ class Effects:
         """Start a worker and return `Spawned` or `SpawnFailed` of its slot."""
         raise NotImplementedError
 
+    def may_spawn(self) -> bool:
+        """Return whether another worker may start now; if not, it is *postponed*."""
+        return True
+
     def signal(self, pid: int, number: int) -> None:
         """Send a worker its stop signal, or kill what is left of it (SIGKILL)."""
         raise NotImplementedError
@@ -115,6 +119,8 @@ class Supervisor:
         self._pid = pid
         self._version = version
         self._queue: deque[e.AppEvent] = deque()
+        self.postponed: deque[int] = deque()
+        """Slots whose worker is still to be started: they are ``starting`` and have none."""
         self._feeding = False
 
     @property
@@ -133,6 +139,11 @@ class Supervisor:
                 self._step(self._queue.popleft())
         finally:
             self._feeding = False
+
+    def start_postponed(self, *, all_of_them: bool = False) -> None:
+        """Start workers that were postponed, as long as they may start, or all of them."""
+        while self.postponed and (all_of_them or self._effects.may_spawn()):
+            self.feed(self._effects.spawn(self.postponed.popleft()))
 
     def carry_out(self, accepted: AcceptedRequest) -> None:
         """Record who requested what, and feed its event."""
@@ -182,6 +193,13 @@ class Supervisor:
         }
 
     def _step(self, event: e.AppEvent) -> None:
+        waited_for = self._postponed_slots_of(event)
+        if waited_for:  # no decision is about a slot whose worker is still to be started
+            for instance in waited_for:
+                self.postponed.remove(instance)
+            answers = [self._effects.spawn(instance) for instance in waited_for]
+            self._queue.extendleft((event, *reversed(answers)))
+            return
         before = self.app
         self.app, actions = apps.decide(before, event, self.spec)
         if self.app is not before:
@@ -189,8 +207,10 @@ class Supervisor:
             self._publish(before)
         answers: list[e.AppEvent] = []
         for action in actions:
-            if isinstance(action, a.Spawn):
+            if isinstance(action, a.Spawn) and self._effects.may_spawn():
                 answers.append(self._effects.spawn(action.instance))
+            elif isinstance(action, a.Spawn):
+                self.postponed.append(action.instance)
             elif isinstance(action, a.ReloadInPlace):
                 failed = self._effects.reload_in_place(action.instance, action.pid)
                 answers += [] if failed is None else [failed]
@@ -198,9 +218,17 @@ class Supervisor:
                 self._perform(action)
         self._queue.extendleft(reversed(answers))
 
+    def _postponed_slots_of(self, event: e.AppEvent) -> list[int]:
+        """Return the slots that an event is about and whose worker is still to be started; an event
+        that is not about certain slots is about all."""
+        if not self.postponed or not isinstance(event, e.EachSlot):
+            return list(self.postponed)
+        concerned = set(event.instances)
+        return [instance for instance in self.postponed if instance in concerned]
+
     def _perform(self, action: a.Action) -> None:
         if isinstance(action, a.Signal):
-            pid = action.pid or self._worker_pid(action.instance)
+            pid = action.pid or _worker_pid(self.app, action.instance)
             if pid is not None:
                 self._effects.signal(pid, action.signal)
         elif isinstance(action, a.Drain):
@@ -242,10 +270,6 @@ class Supervisor:
             save = Save.AT_ONCE
         self._effects.after_publish(save)
 
-    def _worker_pid(self, instance: int) -> int | None:
-        slot = apps.find_slot(self.app, instance)
-        return slot.worker.pid if slot and slot.worker else None
-
 
 def _replaces(slot: Slot | None) -> object:
     """Return what is different after a worker was told to exit, or another one was started for
@@ -253,3 +277,8 @@ def _replaces(slot: Slot | None) -> object:
     if slot is None:
         return None
     return slot.status in (Status.DRAINING, Status.STOPPING), slot.replacement
+
+
+def _worker_pid(app: App, instance: int) -> int | None:
+    slot = apps.find_slot(app, instance)
+    return slot.worker.pid if slot and slot.worker else None

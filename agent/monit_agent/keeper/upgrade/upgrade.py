@@ -175,6 +175,7 @@ class Upgrade:
 
     def _exec(self) -> None:
         """Become the new version; raise OSError, with everything as it was."""
+        self._keeper.supervisor.start_postponed(all_of_them=True)
         handed = self._hand_on()
         state = handed.write()
         command = [
