@@ -2,24 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 
 from monit_agent.agent.agent_loop import AgentLoop
 from monit_agent.agent.event_loop import RepeatedCall, make_event_loop
 from monit_agent.agent.journal import Journal, use_journal
-from support.waiting import wait_until
-
-
-def turn_until(loop: asyncio.AbstractEventLoop, condition: Callable[[], bool]) -> None:
-    """Run a loop until the condition is met."""
-
-    def turned() -> bool:
-        loop.run_until_complete(asyncio.sleep(0.01))
-        return condition()
-
-    wait_until(turned, what="what the loop was to do")
+from support.agent_loop import turn_until
 
 
 def test_what_an_agent_has_scheduled_ends_with_it() -> None:

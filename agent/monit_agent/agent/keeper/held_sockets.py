@@ -11,21 +11,26 @@ import os
 import socket
 from collections.abc import Generator
 
+from monit_agent.agent.agent_loop import AgentLoop
 from monit_agent.agent.journal import log
 
-ANSWER_S = 0.5
-"""A keeper answers within a millisecond; one that is stopped is asked again a second later."""
 MOST = 64
 """Sockets of one app; the kernel passes at most 253 with one message."""
 
 
 class HeldSockets:
-    """Copies of the listening sockets of the app's keeper, which answers at ``path``."""
+    """Copies of the listening sockets of the app's keeper, which answers at ``path``.
 
-    def __init__(self, path: str) -> None:
+    The agent goes on while it waits for them: a keeper that is busy or stopped answers late.
+    """
+
+    def __init__(self, loop: AgentLoop, path: str) -> None:
+        self._loop = loop
         self._path = path
         self._fds: list[int] = []
         self._outdated = False
+        self._asked: socket.socket | None = None
+        """By which the answer comes."""
 
     def changed(self, count: int) -> None:
         """Take what the keeper has now. When it has none, the ports must be free at once."""
@@ -33,27 +38,56 @@ class HeldSockets:
             self.changed_unseen()
         else:
             self._outdated = False
+            self._ask_no_more()
             self._replace([])
 
     def close(self) -> None:
-        """Close the copies."""
+        """Close the copies, and take no more."""
+        self._ask_no_more()
         self._replace([])
 
     def changed_unseen(self) -> None:
         """Take what the keeper has now, which may be nothing: it is another one."""
         self._outdated = True
+        self._ask_no_more()  # the answer may tell of before the change
         self.renew_if_outdated()
 
     def renew_if_outdated(self) -> None:
-        """Take what the keeper has now, if that did not work when it changed."""
-        if not self._outdated:
+        """Ask for what the keeper has now, if that did not work when it changed."""
+        if not self._outdated or self._asked is not None:
             return
+        keeper = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        keeper.setblocking(False)
         try:
-            self._replace(self._request())
+            keeper.connect(self._path)
+            keeper.send(b"hold\n")
         except OSError as error:
-            log(f"cannot hold the app's sockets yet: {error}")
-        else:
+            keeper.close()
+            _log_failure(error)
+            return
+        self._asked = keeper
+        self._loop.add_reader(keeper, self._take, keeper)
+
+    def _take(self, keeper: socket.socket) -> None:
+        """Hold what a keeper has sent."""
+        try:
+            data, fds, _, _ = socket.recv_fds(keeper, 16, MOST, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._ask_no_more()
+            _log_failure(error)
+            return
+        self._ask_no_more()
+        if data:  # else it has exited; there will be another one
             self._outdated = False
+            self._replace(fds)
+
+    def _ask_no_more(self) -> None:
+        if self._asked is not None:
+            self._loop.remove_reader(self._asked)
+            self._asked.close()
+            self._asked = None
 
     @contextlib.contextmanager
     def inherited(self) -> Generator[None]:
@@ -66,15 +100,11 @@ class HeldSockets:
             for fd in self._fds:
                 os.set_inheritable(fd, False)
 
-    def _request(self) -> list[int]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as keeper:
-            keeper.settimeout(ANSWER_S)
-            keeper.connect(self._path)
-            keeper.send(b"hold\n")
-            _, fds, _, _ = socket.recv_fds(keeper, 16, MOST, socket.MSG_CMSG_CLOEXEC)
-        return fds
-
     def _replace(self, fds: list[int]) -> None:
         for fd in self._fds:
             os.close(fd)
         self._fds = fds
+
+
+def _log_failure(error: OSError) -> None:
+    log(f"cannot hold the app's sockets yet: {error}")

@@ -132,7 +132,7 @@ class KeeperLink:
         self._next_id = 1
         self._retry_s = RETRY_FIRST_S
         self._keeper_pid = 0
-        self.sockets = HeldSockets(paths.share)
+        self.sockets = HeldSockets(loop, paths.share)
         self._start = KeeperStart(paths, self.sockets, surroundings)
 
     async def run(self) -> None:
