@@ -129,10 +129,8 @@ def _follow_progress(
                 operation.clock_changed(delta_s)
         _handle_events(running, changes)
         for name, operation in list(running.items()):
-            allowed_s = operation.timeout_s() if timeout_s is None else timeout_s
             progress = operation.progress(source.fleet.apps.get(name))
-            if not progress.finished and source.monotonic() - started > allowed_s:
-                operation.mark_timed_out(allowed_s)
+            if operation.end_if_overdue(progress, started, source.monotonic(), timeout_s):
                 progress = operation.progress(source.fleet.apps.get(name))
             if progress.finished:
                 del running[name]

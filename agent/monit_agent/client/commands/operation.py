@@ -109,9 +109,13 @@ class Operation:
         """The last event of an instance by which it is up: ``ready`` or ``reloaded``."""
         self._last_event = (sent_at, 0)
         """Time and number of the last event; earlier ones were handled already."""
+        self._most_done = 0
+        self._moved_at = 0.0
+        """When an instance was done last."""
 
     def timeout_s(self) -> float:
-        """Return how long the command may take, from the app's own timeouts."""
+        """Return how long the command may take until the next instance is done, from the app's own
+        timeouts."""
         policy = self._policy
         one_s = policy.kill_timeout_s + policy.listen_timeout_s + policy.min_uptime_s
         rounds = 1
@@ -171,12 +175,23 @@ class Operation:
         elif event.kind == "backoff":
             self._failed_starts[number] = self._failed_starts.get(number, 0) + 1
 
-    def mark_timed_out(self, timeout_s: float) -> None:
-        """Fail the command because it took longer than ``timeout_s`` seconds."""
-        self._error = (
-            f"{self.name}: not done within {timeout_s:.0f} s; "
-            f"it may still complete, see `monit list {self.name}`"
-        )
+    def end_if_overdue(
+        self, progress: CommandProgress, began: float, now: float, most_s: float | None = None
+    ) -> bool:
+        """Fail the command when no further instance was done for as long as it may take, or when
+        it took longer than ``most_s`` in all. Return whether it failed. Times are monotonic."""
+        done, count = len(progress.done) + len(progress.failed), len(self._instances)
+        if done > self._most_done:
+            self._most_done, self._moved_at = done, now
+        allowed_s = self.timeout_s() if most_s is None else most_s
+        moved = began if most_s is not None else max(began, self._moved_at)
+        if progress.finished or now - moved <= allowed_s:
+            return False
+        what = f"not done within {allowed_s:.0f} s"
+        if moved > began:
+            what = f"{done} of {count} are done, and no further one for {allowed_s:.0f} s"
+        self._error = f"{self.name}: {what}; it may still complete, see `monit list {self.name}`"
+        return True
 
     def progress(self, app: AppView | None) -> CommandProgress:
         """Return the progress, given the app as it is now (None: it is gone)."""

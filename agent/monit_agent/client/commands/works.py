@@ -48,9 +48,7 @@ class Work:
         if operation is None:
             return CommandProgress(self.app)
         progress = operation.progress(app)
-        allowed_s = operation.timeout_s()
-        if not progress.finished and source.monotonic() - self._began_at > allowed_s:
-            operation.mark_timed_out(allowed_s)
+        if operation.end_if_overdue(progress, self._began_at, source.monotonic()):
             progress = operation.progress(app)
         return progress
 

@@ -306,3 +306,48 @@ def test_an_old_worker_from_the_future_proves_nothing(shop: ReplaySource, back_s
         operation.clock_changed(-back_s)
     app.instances[0].record = replace(record, pid=99999, started_at=sent_at - back_s + 1.0)
     assert operation.progress(app).done == (0,)
+
+
+def _progress(done: int) -> CommandProgress:
+    """Return that so many of 1,000 instances are online."""
+    web, numbers = local_app("web"), tuple(range(1000))
+    return CommandProgress(web, waiting=numbers[done:], done=numbers[:done], answered=True)
+
+
+def test_a_command_has_time_as_long_as_it_moves_on() -> None:
+    """A thousand instances on a slow machine take long; only a standstill is a failure."""
+    operation = Operation(local_app("web"), None, Restart(), 0.0)
+    operation.handle_answer(Accepted(instances=tuple(range(1000))))
+    allowed_s = operation.timeout_s()
+
+    moments = [number * 0.9 * allowed_s for number in range(11)]
+    assert not any(
+        operation.end_if_overdue(_progress(number * 90), 0.0, moment)
+        for number, moment in enumerate(moments)
+    )
+    assert not operation.end_if_overdue(_progress(900), 0.0, moments[-1] + allowed_s)
+    assert operation.end_if_overdue(_progress(900), 0.0, moments[-1] + allowed_s + 1)
+    error = operation.progress(None).error
+    assert error is not None
+    assert error.startswith("web: 900 of 1000 are done, and no further one for ")
+
+
+def test_a_command_that_never_moves_is_not_done_in_time() -> None:
+    """It has as long as one instance may take."""
+    operation = Operation(local_app("web"), None, Restart(), 0.0)
+    operation.handle_answer(Accepted(instances=tuple(range(1000))))
+    allowed_s = operation.timeout_s()
+
+    assert not operation.end_if_overdue(_progress(0), 100.0, 100.0 + allowed_s)
+    assert operation.end_if_overdue(_progress(0), 100.0, 101.0 + allowed_s)
+    assert f"web: not done within {allowed_s:.0f} s" in str(operation.progress(None).error)
+
+
+def test_time_that_the_caller_sets_counts_for_the_whole_command() -> None:
+    """It is not longer because instances are done meanwhile."""
+    operation = Operation(local_app("web"), None, Restart(), 0.0)
+    operation.handle_answer(Accepted(instances=tuple(range(1000))))
+
+    assert not operation.end_if_overdue(_progress(900), 0.0, 5.0, 5.0)
+    assert operation.end_if_overdue(_progress(990), 0.0, 6.0, 5.0)
+    assert "not done within 5 s" in str(operation.progress(None).error)
