@@ -126,8 +126,8 @@ def _at(size: int, start: Callable[[Manager, int], float | None], quick: bool) -
             manager.name: [each for kind in manager.managers().values() for each in kind]
             for manager in measured
         }
-        memory = {who: [sum(map(_pss_mb, each))] for who, each in processes.items()}
-        cpu = _idle_percent(processes, 10.0 if quick else 30.0)
+        memory = {who: [sum(map(pss_mb, each))] for who, each in processes.items()}
+        cpu = idle_percent(processes, 10.0 if quick else 30.0)
         for manager in measured:
             time_list(manager, [])
         wall = alternate(
@@ -137,11 +137,12 @@ def _at(size: int, start: Callable[[Manager, int], float | None], quick: bool) -
     return {START: starts, MEMORY: memory, CPU: cpu, LIST: wall}
 
 
-def _pss_mb(process: psutil.Process) -> float:
+def pss_mb(process: psutil.Process) -> float:
+    """Return the proportional set size in MB."""
     return process.memory_full_info().pss / 1e6
 
 
-def _idle_percent(processes: Mapping[str, Sequence[psutil.Process]], seconds: float) -> Samples:
+def idle_percent(processes: Mapping[str, Sequence[psutil.Process]], seconds: float) -> Samples:
     """Return the CPU of all managers within the same seconds, in percent of one core."""
     before = {who: sum(map(_used_s, each)) for who, each in processes.items()}
     began = time.perf_counter()

@@ -44,11 +44,12 @@ def _of(managers: list[Manager], apps: int, rounds: int) -> list[Figure]:
     ]
 
 
-def time_list(manager: Manager, cpu: list[float]) -> float:
-    """Run the command once and return its wall clock in ms and append its CPU in ms to ``cpu``."""
+def time_list(manager: Manager, cpu: list[float], word: str = "list") -> float:
+    """Run the manager's command ``word`` once; return its wall clock in ms and append its CPU in
+    ms to ``cpu``."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*manager.command, "list"],
+        [*manager.command, word],
         env=manager.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -57,6 +58,6 @@ def time_list(manager: Manager, cpu: list[float]) -> float:
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise BenchmarkError(f"{manager.name} list ended with {process.returncode}")
+        raise BenchmarkError(f"{manager.name} {word} ended with {process.returncode}")
     cpu.append((usage.ru_utime + usage.ru_stime) * 1000)
     return wall * 1000

@@ -23,23 +23,28 @@ def measure(quick: bool) -> list[Figure]:
     with both() as managers:
         for manager in managers:
             manager.start("idle", "idle.py")
-        samples = alternate(rounds, {one.name: partial(kill_and_wait, one) for one in managers})
+        samples = alternate(rounds, {one.name: partial(_kill, one) for one in managers})
     return [Figure("kill -9 of a worker until the next one's process exists", "ms", samples)]
 
 
-def kill_and_wait(manager: Manager) -> float:
-    """Kill the worker and return the milliseconds until its parent has another child."""
-    worker = psutil.Process(manager.worker("idle"))
+def _kill(manager: Manager) -> float:
+    return kill_and_wait(manager.name, manager.worker("idle"))
+
+
+def kill_and_wait(manager: str, pid: int) -> float:
+    """Kill the worker ``pid`` and return the milliseconds until its parent has another child.
+    ``manager`` is a name for messages."""
+    worker = psutil.Process(pid)
     parent = worker.ppid()
     time.sleep(max(0.0, LIVED_S - lived(worker.pid)))
     before = children(parent)
     if worker.pid not in before:
-        raise BenchmarkError(f"{manager.name}: worker {worker.pid} is no child of {parent}")
+        raise BenchmarkError(f"{manager}: worker {worker.pid} is no child of {parent}")
     began = time.perf_counter()
     os.kill(worker.pid, signal.SIGKILL)
     while not children(parent) - before:
         if time.perf_counter() - began > 20:
-            raise BenchmarkError(f"{manager.name}: nothing replaced worker {worker.pid}")
+            raise BenchmarkError(f"{manager}: nothing replaced worker {worker.pid}")
         time.sleep(LOOK_S)
     return (time.perf_counter() - began) * 1000
 

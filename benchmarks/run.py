@@ -48,7 +48,11 @@ BENCHMARKS = (
     "reload",
     "masters",
     "leaks",
+    "peers",
 )
+MEASURED = (STRAIGHT, "monit", "pm2")
+"""The columns of every table; more stand behind them where others were measured too."""
+
 RESULTS = os.path.join(ROOT, "benchmarks", "RESULTS.md")
 
 
@@ -105,23 +109,37 @@ def report(figures: Sequence[Figure], load: float) -> str:
         "Both ran in the same run, in turns.",
         "The ratio is to pm2, or else to the program alone; it is the median over the rounds.",
         f"Made by `make bench`; the machine's load was {load:.1f} before the start.",
-        "",
-        "| what | unit | straight | monit | pm2 | ratio |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for others in dict.fromkeys(map(_others, figures)):
+        lines += ["", *_table([each for each in figures if _others(each) == others], others)]
+    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
+    if notes:
+        lines += ["", *notes]
+    return "\n".join(lines) + "\n"
+
+
+def _others(figure: Figure) -> tuple[str, ...]:
+    """Return who was measured besides monit, pm2 and the program alone."""
+    return tuple(who for who in figure.samples if who not in MEASURED)
+
+
+def _table(figures: Sequence[Figure], others: Sequence[str]) -> list[str]:
+    columns = [who for who in MEASURED if not others or any(who in f.samples for f in figures)]
+    columns += others
+    lines = [
+        f"| what | unit | {' | '.join(columns)} | ratio |",
+        f"| --- | --- |{' ---: |' * len(columns)} ---: |",
     ]
     for figure in figures:
         ratio = figure.ratio()
         cells = [
             figure.what.replace("|", "/"),
             figure.unit,
-            *(spread(figure.samples.get(who, ())) for who in (STRAIGHT, "monit", "pm2")),
+            *(spread(figure.samples.get(who, ())) for who in columns),
             "" if ratio is None else f"{ratio:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
-    if notes:
-        lines += ["", *notes]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def spread(values: Sequence[float]) -> str:

@@ -65,7 +65,7 @@ class Shot(NamedTuple):
     keys: tuple[str, ...] = ()
     watch_s: int = 20
     """How long the scene plays before the keys are pressed."""
-    theme: str = "terminal"
+    theme: str = "dark"
 
 
 TO_WEB = ("down", "down", "down")
@@ -93,9 +93,9 @@ VIEWS = {
 SHOTS = {
     "overview": Shot(scenes.healthy, WIDE, TO_WEB),
     "trouble": Shot(scenes.trouble, WIDE),
-    "metrics": Shot(scenes.incident, WIDE, (*TO_WEB, "3", "z", "minus", "minus"), theme="dark"),
-    "timeline": Shot(scenes.incident, WIDE, ("5", "z", "e", "e"), theme="dark"),
-    "profile": Shot(scenes.healthy, WIDE, PROFILED, theme="dark"),
+    "metrics": Shot(scenes.incident, WIDE, (*TO_WEB, "3", "z", "minus", "minus")),
+    "timeline": Shot(scenes.incident, WIDE, ("5", "z", "e", "e")),
+    "profile": Shot(scenes.healthy, WIDE, PROFILED),
     **{
         f"views/{view}-{size}-{theme}": shot._replace(size=cells, theme=theme)
         for view, shot in VIEWS.items()
@@ -140,7 +140,7 @@ STORY_BEGINS_S = 7
 
 async def take_story() -> str:
     """Play the outage and a reload, give the moving picture as SVG."""
-    async with _stage(Shot(scenes.outage, STORY_SIZE, theme="dark")) as stage:
+    async with _stage(Shot(scenes.outage, STORY_SIZE)) as stage:
         for _ in range(STORY_BEGINS_S):
             await stage.play(1.0)
         frames: list[MovingFrame] = []

@@ -89,6 +89,17 @@ def test_report_is_a_table_with_spread_and_ratio(tools: dict[str, ModuleType]):
     assert "| list | ms |  | 90.0 (80.0 to 100) | 180 | 0.50 |" in page
 
 
+def test_other_managers_get_columns_of_their_own(tools: dict[str, ModuleType]):
+    """What pm2 and the others were measured in has a table behind that of pm2 alone."""
+    figure = tools["common"].Figure
+    with_others = figure("stop", "ms", {"monit": [10.0], "pm2": [20.0], "circus": [30.0]})
+    page = tools["run"].report([with_others, figure("list", "ms", {"monit": [1.0]})], 0.1)
+    assert "| what | unit | straight | monit | pm2 | ratio |" in page
+    assert "| what | unit | monit | pm2 | circus | ratio |" in page
+    assert "| stop | ms | 10.0 | 20.0 | 30.0 | 0.50 |" in page
+    assert "| list | ms |  | 1.00 |  |  |" in page
+
+
 def test_true_wait_follows_from_when_the_loop_stood_still(tools: dict[str, ModuleType]):
     """150 ms of every 550: 3 in 11 have to wait, evenly up to 150 ms, so 1 in 20 above 122.5."""
     blocks = [(550.0 * turn, 550.0 * turn + 150.0) for turn in range(20)]

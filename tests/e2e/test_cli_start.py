@@ -43,6 +43,26 @@ def test_an_app_that_always_exits_fails_the_start_and_shows_why(home: Path, tmp_
     assert home.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--log-to", "none"), "What app/0 printed is not kept"),
+        (("--log-err", "none"), "Last lines of app/0 (out):\n  about to fail"),
+        (("--log-out", "none", "--log-err", "none"), "printed on standard output and error is not"),
+    ],
+)
+def test_output_that_is_not_kept_is_not_taken_for_silence(
+    options: tuple[str, ...], text: str, home: Path, tmp_path: Path
+) -> None:
+    """A failed start says that the app's words are not kept, and not that it printed nothing."""
+    script(tmp_path, text=EXITS)
+    done = command("start", "app.py", "--min-uptime", "30s", *options, cwd=tmp_path)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert "printed nothing" not in done.stderr
+    assert home.exists()
+
+
 def test_a_job_that_ends_well_is_a_success(home: Path, tmp_path: Path) -> None:
     """With --no-autorestart a script that does its work and exits 0 has started well."""
     script(tmp_path, text="print('done')\n")

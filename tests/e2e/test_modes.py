@@ -277,3 +277,31 @@ def test_instances_that_do_not_share_a_port_say_why_they_fail(home: Path) -> Non
         deadline_s=40,
     )
     assert is_listening(port)
+
+
+OPENS_A_PORT = """
+import sys
+from http.server import HTTPServer, BaseHTTPRequestHandler
+try:
+    server = HTTPServer(("127.0.0.1", {port}), BaseHTTPRequestHandler)
+except OSError as error:
+    print("bind:", error.strerror, file=sys.{stream}, flush=True)
+    sys.exit(1)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("place", ["", "one.log", "none"])
+def test_a_port_in_use_is_noticed_wherever_the_program_prints_it(
+    home: Path, stream: str, place: str
+) -> None:
+    """On either stream, also when both go into one file or nowhere."""
+    code = OPENS_A_PORT.format(port=free_port(), stream=stream)
+    words = (sys.executable, "-I", str(script(home, "web.py", code)))
+    places = ("--log-out", place, "--log-err", place) if place else ()
+    command("start", "--name", "web", "-i", "2", "--cwd", str(home), *places, "--", *words)
+    wait_until(
+        lambda: "--increment-var PORT" in monit("describe", "web"),
+        what="the reason names the ways out",
+    )

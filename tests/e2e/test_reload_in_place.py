@@ -22,6 +22,7 @@ from support.waiting import wait_until
 from support.watching import watches_files
 
 PROGRAMS = Path(__file__).parents[1] / "programs" / "reload"
+HANDOVER = PROGRAMS.parent / "handover" / "upgrade.py"
 CONTROL = f"{sys.executable} {PROGRAMS / 'control.py'}"
 BY_COMMAND = ("--reload-command", CONTROL)
 BY_SIGNAL = ("--reload-signal", "HUP")
@@ -142,6 +143,18 @@ def test_a_command_that_fails_leaves_the_worker_alone(site):
     assert site.pid() == pid
 
 
+@pytest.mark.parametrize("discarded", ["--log-to", "--log-err"])
+def test_what_a_failed_command_printed_is_shown_although_it_is_not_kept(site, discarded):
+    """Its last lines are in the answer, and in no file."""
+    pid = site.start(*BY_COMMAND, discarded, "none")
+    site.write("two!")
+    answer = monit_error("reload", "web")
+    assert "(exit code 1): answer:1: unknown directive '!'" in answer
+    assert "Last lines of the reload command of web/0:\n  answer:1: unknown directive" in answer
+    assert (site.pid(), site.answer()) == (pid, "one None")
+    assert "unknown directive" not in monit("logs", "web", "--no-follow")
+
+
 def test_a_command_that_cannot_be_run_says_why(site):
     """The reason names the program."""
     pid = site.start("--reload-command", "no-such-program reload")
@@ -229,6 +242,42 @@ def test_a_stop_does_not_wait_for_the_command(site, begin):
     assert reload.returncode == 1
     wait_until(lambda: is_gone(child), what="the command is gone")
     assert row("web")["status"] == "stopped"
+
+
+def test_a_restart_ends_the_reload(site, begin):
+    """The command is killed, the reload has failed, and the app gets another worker."""
+    pid = site.start(*BY_COMMAND)
+    (site.folder / "gate").touch()
+    reload = begin("reload", "web")
+    child = site.has_begun()
+    site.write("two")
+    monit("restart", "web")
+    assert "it was restarted during the reload" in reload.communicate(timeout=60)[1]
+    assert reload.returncode == 1
+    wait_until(lambda: is_gone(child), what="the command is gone")
+    assert site.pid() != pid
+    assert site.answer() == "two None"
+
+
+def test_a_successor_reloads_in_place_too(site, tmp_path):
+    """It has the variables of the worker that started it: only a changed one replaces it."""
+    (tmp_path / "env").write_text("LEVEL=low\n")
+    port = str(site.port)
+    monit(
+        "start", str(HANDOVER), "--name", "web", "--interpreter", sys.executable, "--port", port,
+        "--mode", "fork", "--env-file", str(tmp_path / "env"),
+        "--reload-command", "sh -c 'kill -USR2 $MAINPID'", "--", port,
+    )  # fmt: skip
+    for _ in range(2):
+        before = site.pid()
+        monit("reload", "web")
+        wait_until(lambda pid=before: site.pid() not in (None, pid), what="the successor")
+    assert row("web")["restarts"] == 0
+    assert [each["kind"] for each in events()].count("took_over") == 2
+
+    (tmp_path / "env").write_text("LEVEL=high\n")
+    monit("reload", "web")
+    assert row("web")["restarts"] == 1
 
 
 def test_the_death_of_the_keeper_ends_the_reload_and_not_the_worker(site, begin):

@@ -1,8 +1,16 @@
 """The columns of the process list: chosen by the user, and kept."""
 
 from monit_agent.replay import scenes
+from monit_agent.wire.ids import local_app
+from monit_tui.model.processes.condition import ClockReading
+from monit_tui.model.processes.rows import RowKey, row_facts
 from monit_tui.model.view_state import ViewState
-from monit_tui.widgets.processes.columns import COLUMN_NAMES, choose_columns, known_columns
+from monit_tui.widgets.processes.columns import (
+    COLUMN_NAMES,
+    COLUMNS,
+    choose_columns,
+    known_columns,
+)
 from support.screen import Shown, show
 
 
@@ -25,6 +33,19 @@ def test_columns_stand_in_the_order_of_the_user() -> None:
     names = [column.name for column in choose_columns(200, 9, order=("pid", "cpu")).columns]
     rest = [name for name in COLUMN_NAMES if name not in {"pid", "cpu", "http"}]
     assert names == ["pid", "cpu", *rest]
+
+
+def test_figures_below_one_stand_still() -> None:
+    """CPU and lag of an idle process are shown as below one, so that their noise is not sent."""
+    cpu = next(column for column in COLUMNS if column.name == "cpu")
+    lag = next(column for column in COLUMNS if column.name == "lag")
+    row = row_facts(scenes.healthy().fleet, RowKey(local_app("web")), ClockReading(0.0, 0.0))
+    assert row is not None
+    for value in (0.0, 0.1, 0.9):
+        idle = row._replace(cpu_percent=value, lag_ms=value)
+        assert (cpu.text(idle), lag.text(idle)) == ("<1%", "<1ms")
+    busy = row._replace(cpu_percent=1.1, lag_ms=None)
+    assert (cpu.text(busy), lag.text(busy)) == ("1.1%", "-")
 
 
 def test_columns_of_another_version_are_ignored() -> None:

@@ -50,6 +50,16 @@ def test_only_the_dirty_cells_are_sent() -> None:
     assert sent == "\x1b[1;21H12"
 
 
+def test_a_second_change_of_a_line_names_only_its_column() -> None:
+    """Two changes of a line are placed by line and column, then by column; the next line again by
+    both."""
+    row = make_strip([("name      state     12%", PLAIN)], 40)
+    spans = [(0, 0, 2), (0, 20, 22), (1, 0, 2)]
+    update = TightUpdate([{0: row}, {0: row}], spans, [[40], [40]])
+    sent = update.render_segments(Console(file=io.StringIO(), force_terminal=True))
+    assert sent == "\x1b[1;1Hna\x1b[21G12\x1b[2;1Hna"
+
+
 def test_the_overview_has_the_tight_compositor() -> None:
     """The screen uses the compositor that crops on both sides, unlike Textual's own."""
 

@@ -37,6 +37,38 @@ def show_the_end_only(log: LogScreen, *lines: str) -> None:
 LONG = [f"line {n}{' tea' if n % 1000 == 10 else ''}" for n in range(7000)]
 
 
+def test_a_narrow_log_has_its_cells_for_the_text() -> None:
+    """A time of day has milliseconds where there is room for them; the date always has them."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("ready")
+        await log.pass_time()
+        assert re.fullmatch(r" \d\d:\d\d:\d\d   ready", log.lines()[0])
+        await log.press("t")
+        assert re.fullmatch(r" [-\d]{10} \d\d:\d\d:\d\d\.\d{3}   ready", log.lines()[0])
+        await log.pilot.resize_terminal(100, 20)
+        await log.press("t", "t", "t")
+        assert re.fullmatch(r" \d\d:\d\d:\d\d\.\d{3} out ready", log.lines()[0])
+
+    show(play, size=(60, 20))
+
+
+def test_stderr_alone_is_no_alarm() -> None:
+    """A line on stderr is marked, but only a line that tells of an error is red."""
+
+    async def play(log: LogScreen) -> None:
+        log.print("INFO ready", err=True)
+        log.print("ERROR lost", err=True)
+        await log.pass_time()
+        bad = log.view.row_layout.look.style("bad").color
+        red = [[text for text, style, _ in log.view.render_line(y) if style and style.color == bad]
+               for y in (0, 1)]  # fmt: skip
+        assert "err" in log.lines()[0]
+        assert red == [[], ["ERROR lost"]]
+
+    show(play)
+
+
 def test_every_action_is_bound_and_does_something() -> None:
     """Each action of the registry has a command and each command an action; keys are unique."""
     named = {action.handler.removeprefix("log('").removesuffix("')") for action in LOG_ACTIONS}

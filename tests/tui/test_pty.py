@@ -20,6 +20,7 @@ import pytest
 
 from monit_tui.keys.actions import REGISTRY
 from monit_tui.keys.bindings import key_name
+from monit_tui.preferences.page import QUESTION
 from support.waiting import wait_until
 
 COLUMNS, LINES = 120, 35
@@ -98,6 +99,57 @@ def test_quitting_restores_the_terminal(terminals: list[Terminal]) -> None:
     for off in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l"):
         assert off in terminal.raw.rpartition(b"\x1b[?1049h")[2]
     assert b"monit: screen closed, 3 apps keep running" in terminal.raw
+
+
+def test_a_frame_does_not_move_the_hidden_cursor(terminals: list[Terminal]) -> None:
+    """What is painted ends with text: no motion of the cursor follows, unless a field has it."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    terminal.child.send("j?")
+    terminal.until("Esc or q closes")
+    assert not re.search(rb"\x1b\[\d+;\d+H(\Z|\x1b\[\d+;\d+H)", terminal.raw)
+    terminal.child.send("q/web")
+    terminal.until("web")
+    wait_until(
+        lambda: terminal.read_output() and re.search(rb"\x1b\[\d+;\d+H\Z", terminal.raw),
+        what="the cursor is in the field",
+    )
+
+
+@pytest.mark.parametrize(
+    ("colour", "accent"), [("ffff/ffff/ffff", b"38;5;25m"), ("1e1e/1e1e/2e2e", b"38;5;75m")]
+)
+def test_the_theme_fits_the_page_that_the_terminal_tells(
+    terminals: list[Terminal], colour: str, accent: bytes
+) -> None:
+    """A terminal that tells the colour of its page gets the theme for it, in full colour; keys
+    right behind the answer count."""
+    terminal = Terminal(COLORTERM="truecolor")
+    terminals.append(terminal)
+    wait_until(lambda: terminal.read_output() and QUESTION.encode() in terminal.raw, what="asked")
+    terminal.until("2/2 online")
+    before = terminal.raw.count(accent)
+    terminal.child.send(f"\x1b]11;rgb:{colour}\x1b\\?")
+    terminal.until("Esc or q closes")
+    assert terminal.raw.count(accent) > before == 0
+
+
+def test_a_byte_that_is_not_utf8_is_no_end(terminals: list[Terminal]) -> None:
+    """A byte of another encoding, typed or pasted, does nothing; the next key works."""
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    os.write(terminal.child.fileno(), b"\xe4?")
+    terminal.until("Esc or q closes")
+
+
+def test_a_theme_that_was_chosen_needs_no_answer(terminals: list[Terminal]) -> None:
+    """With a theme of the user's choice the terminal is not asked."""
+    terminal = Terminal(COLORTERM="truecolor", MONIT_THEME="terminal")
+    terminals.append(terminal)
+    terminal.until("2/2 online")
+    assert QUESTION.encode() not in terminal.raw
 
 
 def _waiting(fd: int) -> int:

@@ -32,7 +32,7 @@ from monit_agent.client.text.sanitize import printable
 from monit_tui.clock import Clock
 from monit_tui.commands.reading import BadCommandError, read_command
 from monit_tui.commands.table import all_commands
-from monit_tui.driver import TerminalDriver
+from monit_tui.driver import PageTold, TerminalDriver
 from monit_tui.feed import ChangeFeed
 from monit_tui.kept_view import ViewSaver, read_view, restore_view
 from monit_tui.keys.actions import SCOPE_TITLES, KeyAction, allowed_actions
@@ -49,7 +49,7 @@ from monit_tui.preferences.files import (
 from monit_tui.screens.overview import OverviewScreen
 from monit_tui.terminal import TerminalFeatures
 from monit_tui.text.clipboard import copy_text
-from monit_tui.theme import THEMES, Tone
+from monit_tui.theme import MANY_COLOURS, THEMES, Tone
 from monit_tui.theme_switch import ThemeSwitch
 from monit_tui.widgets.command_line import CommandLine
 from monit_tui.widgets.lines import Lines
@@ -145,6 +145,8 @@ class MonitApp(App[None]):
         known = colours.get(self.console.color_system or "", 0)
         every = (*THEMES, *self._own.palettes)
         theme, problem = terminal.choose_theme(os.environ, every, self._view.theme)
+        chosen = terminal.is_theme_chosen(os.environ, every, self._view.theme)
+        self._asks_page = not (chosen or no_color or known < MANY_COLOURS or self._in_browser)
         self._problems.append(problem)
         return ThemeSwitch(
             self._own.palettes, utf8=self.at.utf8, colours=known, no_color=no_color,
@@ -171,6 +173,8 @@ class MonitApp(App[None]):
         """Poll before the first frame, then at a steady rate."""
         if not self.is_headless:
             self._exit_on_signals()
+        if self._asks_page and isinstance(self._driver, TerminalDriver):
+            self._driver.ask_page()
         self.set_keymap(self._own.keymap.for_textual)
         self.app_resume_signal.subscribe(self, self._repaint_resumed)
         self.set_class(not self.at.utf8, "-ascii")
@@ -208,6 +212,11 @@ class MonitApp(App[None]):
             return
         self.feed.flush()
         self.set_timer(EAGER_EVERY_S, lambda: self._await_first_answers(times - 1))
+
+    def on_page_told(self, event: PageTold) -> None:
+        """Show the theme that is made for the terminal's page, unless the user has chosen one."""
+        if self._asks_page and not self.themes.kept:
+            self.themes.use("light" if event.light else "dark")
 
     def _deliver(self, changes: Changes) -> None:
         if self.overview.is_mounted:

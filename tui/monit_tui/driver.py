@@ -1,14 +1,23 @@
-"""Textual's driver of a terminal, changed to leave it at once, and to switch the mouse."""
+"""Textual's driver of a terminal, changed to leave it at once, to switch the mouse, and to ask for
+the colour of the page."""
 
 import contextlib
 import os
+import re
+import selectors
 import signal
 import termios
 import threading
+from codecs import getincrementaldecoder
 from typing import Any
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+from textual.widgets import Input
+
+from monit_tui.preferences.page import QUESTION, PageAnswer
 
 LEAVE_S = 1.0
 """How long a terminal that takes no output may delay the end, twice."""
@@ -17,6 +26,21 @@ LEAVE_S = 1.0
 SMALL_BYTES = 512
 """A shorter frame reaches the terminal as a whole anyway: the marks around it are a fourth of what
 a quiet screen sends."""
+
+READ_BYTES = 4096
+INPUT_S = 0.1
+"""How often the end of the program is looked for, and an escape that no key follows."""
+
+CURSOR_MOVE = re.compile(r"\x1b\[\d+;\d+H\Z")
+"""Textual ends each frame with it, though the cursor is hidden."""
+
+
+class PageTold(Message):
+    """The terminal told the colour of its page."""
+
+    def __init__(self, *, light: bool) -> None:
+        super().__init__()
+        self.light = light
 
 
 class TerminalDriver(LinuxDriver):
@@ -28,13 +52,44 @@ class TerminalDriver(LinuxDriver):
         self._leaving = False
         self._left = threading.Event()
         self._in_frame = False
+        self._page = PageAnswer()
+
+    def ask_page(self) -> None:
+        """Ask the terminal for the colour of its page; `PageTold` follows if it answers."""
+        self.write(QUESTION)
+        self.flush()
+
+    def run_input_thread(self) -> None:
+        """Read keys, the mouse and answers until the end. Textual's own would take the answer for
+        keys, and stop at a byte that is not UTF-8."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                typed = ""
+                if selector.select(INPUT_S):
+                    typed = self._without_answer(decode(os.read(self.fileno, READ_BYTES)))
+                for event in [*(parser.feed(typed) if typed else ()), *parser.tick()]:
+                    self.process_message(event)
+
+    def _without_answer(self, typed: str) -> str:
+        before = self._page.is_light
+        rest = self._page.without(typed)
+        if self._page.is_light is not None and self._page.is_light != before:
+            self.process_message(PageTold(light=self._page.is_light))
+        return rest
 
     def write(self, data: str) -> None:
         """Write a frame and the marks around it, which let the terminal show it at one time, at
-        once; a small one without them."""
+        once; a small one without them. The cursor has a place only in a field: an input method
+        shows there what is typed."""
         if data in (SYNC_START, SYNC_END):
             self._in_frame = data == SYNC_START
             return
+        move = CURSOR_MOVE.search(data)
+        if move is not None and not isinstance(self._app.focused, Input):
+            data = data[: move.start()]
         marked = self._in_frame and len(data) >= SMALL_BYTES
         super().write(f"{SYNC_START}{data}{SYNC_END}" if marked else data)
 

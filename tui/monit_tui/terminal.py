@@ -54,8 +54,9 @@ def choose_theme(
     """Return the name of the theme, and what is wrong with the user's choice ("" if nothing is).
 
     ``MONIT_THEME`` chooses, else what was kept of an earlier run. Otherwise the colour of the page
-    decides, where the terminal tells it (``COLORFGBG``: konsole, rxvt and others); where nothing
-    is known, the page keeps the terminal's own sixteen colours.
+    decides, where the environment tells it (``COLORFGBG``: konsole, rxvt and others); where
+    nothing is known, the page keeps the terminal's own sixteen colours until the terminal answers
+    the question for its page (``preferences/page.py``).
     """
     named = environ.get("MONIT_THEME", "")
     chosen = named or kept
@@ -68,6 +69,11 @@ def choose_theme(
         light = int(ground) in {7, 15}  # white and bright white
         return ("light" if light else "dark"), problem if chosen else ""
     return "terminal", problem if chosen else ""
+
+
+def is_theme_chosen(environ: Mapping[str, str], known: Collection[str], kept: str = "") -> bool:
+    """Return whether the user has chosen a theme: then the page does not matter."""
+    return (environ.get("MONIT_THEME", "") or kept) in known
 
 
 def prepare_textual(environ: MutableMapping[str, str]) -> None:

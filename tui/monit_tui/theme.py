@@ -5,8 +5,8 @@ palette of 256, because a change in them costs 11 bytes and in true colour 19. T
 painted: a changed number without a colour has no colour codes around it. Bars have colours of
 their own, always as a pair, so they are legible on every page. Nothing is shown by colour alone.
 
+* ``dark``, ``light``  for a page of which that is known; most terminals tell it
 * ``terminal``  the page in the terminal's own sixteen colours; the default, where nothing is known
-* ``dark``, ``light``  for a page of which that is known
 * ``contrast``  white on black, painted
 
 `preferences/themes.py` reads those of the user.

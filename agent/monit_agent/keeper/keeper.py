@@ -314,7 +314,7 @@ class Keeper(Effects):
         beside = is_incoming(apps.find_slot(self.app, ended.instance), ended.pid)
         if not beside and not (several and ended.code):
             return ""
-        printed = self.logs.last_error_bytes(ended.instance, LAST_BYTES)
+        printed = self.logs.last_bytes_of_worker(ended.instance, LAST_BYTES)
         return port_conflict(printed, beside=beside)
 
     def _is_fault_of_node_probe(self, ended: WorkerExit) -> bool:
@@ -322,7 +322,8 @@ class Keeper(Effects):
         that its command does not show. Then the app's workers start without it from now on."""
         if not self.node_probe or not ended.code:
             return False
-        if not probe_env.failed_to_load(self.logs.last_error_bytes(ended.instance, LAST_BYTES)):
+        printed = self.logs.last_bytes_of_worker(ended.instance, LAST_BYTES)
+        if not any(map(probe_env.failed_to_load, printed)):
             return False
         self.node_probe = False
         text = "Node could not load the probe, so the app starts without it"

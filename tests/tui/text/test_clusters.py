@@ -23,7 +23,7 @@ CHARACTERS = "ab 1茶語" + "สวดั\u0301\u0e34" + "한\u1112\u1161\u11ab"
 PARTS = st.lists(
     st.tuples(st.text(CHARACTERS, max_size=8), st.sampled_from([PLAIN, RED])), max_size=6
 )
-MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
+MOVE = re.compile(r"\x1b\[(?:\d+;)?(\d+)[HG]")
 
 
 def console() -> Console:
@@ -89,7 +89,7 @@ def test_text_behind_a_doubtful_character_is_in_its_place(
     for piece in re.split(r"(\x1b\[[\d;]*[A-Za-z])", whole(line)):
         found = MOVE.fullmatch(piece)
         if found:
-            column = int(found[2]) - 1
+            column = int(found[1]) - 1
         elif not piece.startswith("\x1b"):
             for char in piece:
                 if char.isascii():

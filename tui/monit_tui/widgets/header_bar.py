@@ -18,8 +18,9 @@ from monit_tui.model.processes.condition import DONE, TROUBLE, Condition, fleet_
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, make_strip
 
-MACHINE_EVERY_S = 5.0
-"""Interval of reading load and memory, which are averages."""
+MACHINE_EVERY_S = 15.0
+"""Interval of reading load and memory: the load is the average of a minute, and a digit on a bar
+costs 32 bytes."""
 
 _TONES: dict[str, Tone] = {
     "errored": "bad", "crashing": "bad", "stuck": "bad", "unhealthy": "bad", "no keeper": "bad",

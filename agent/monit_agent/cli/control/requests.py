@@ -27,6 +27,7 @@ from monit_agent.config.app import inherited_env
 from monit_agent.os_text import to_unicode
 from monit_agent.wire.ids import AppId, InstanceId
 from monit_agent.wire.limits import REQUEST_BYTES
+from monit_agent.wire.logfiles import NOWHERE, where_to_look
 from monit_agent.wire.messages import Request, Stream
 from monit_agent.wire.paths import app_paths
 
@@ -221,7 +222,8 @@ def _print_new_lines(source: Source, who: InstanceId, since: float) -> None:
         if (lines := lines_since(source, who, stream, since, NEW_WORKER_LINES))
     }
     if not printed:
-        output.write_message(f"{name} printed nothing since its new worker started")
+        nothing = f"{name} printed nothing since its new worker started"
+        output.write_message(_elsewhere(source, who) or nothing)
     for stream, lines in printed.items():
         output.write_message(f"Printed by {name} since its new worker started ({stream}):")
         for line in lines:
@@ -234,11 +236,27 @@ def _print_last_lines(source: Source, who: InstanceId) -> None:
     stream, lines = last_output(source, who, LAST_LINES, colour=False)
     name = str(who)
     if not lines:
-        output.write_message(f"{name} printed nothing")
+        output.write_message(_elsewhere(source, who) or f"{name} printed nothing")
         return
     output.write_message(f"Last lines of {name} ({stream}):")
     for line in lines:
         output.write_message(f"  {line}")
+
+
+def _elsewhere(source: Source, who: InstanceId) -> str:
+    """Return where the output of an instance is, or that it is not kept; "" if it is in files."""
+    record = source.fleet.apps[who.app_id].record
+    if record is None:
+        return ""
+    where = where_to_look(record.log.to, who.app, who.instance)
+    if where:
+        return f"What {who} printed is {where}"
+    dropped = [
+        name
+        for name, place in (("output", record.log.out), ("error", record.log.err))
+        if place == NOWHERE
+    ]
+    return f"What {who} printed on standard {' and '.join(dropped)} is not kept" if dropped else ""
 
 
 def print_instances(

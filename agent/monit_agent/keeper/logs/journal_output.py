@@ -24,8 +24,6 @@ STALLED_S = 5.0
 none for so long is stopped: then lines are dropped and counted, rather than that workers wait."""
 
 _READ_BYTES = 65536
-_TAIL_BYTES = 16384
-"""What is kept of the last lines, for the reason of an exit."""
 _SEND_BYTES = 8 << 20
 """Size of the socket's buffer, as in sd_journal_send(3)."""
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
@@ -49,7 +47,6 @@ class JournalOutput(DiscardedOutput):
         )
         self._socket: socket.socket | None = None
         self._busy_since: float | None = None
-        self._tail = b""
 
     # ------------------------------------------------------------ as a file
 
@@ -80,12 +77,6 @@ class JournalOutput(DiscardedOutput):
     def has_room(self) -> bool:
         """Return whether the journal may take a line now."""
         return self._socket is not None
-
-    def read_last(self, begin: int, most: int) -> bytes:
-        """Return at most ``most`` of the last bytes from the logical offset ``begin`` on, of the
-        little that is kept."""
-        kept = self._tail[-most:] if most else b""
-        return kept[max(0, begin - (self.base - len(kept))) :]
 
     def finish_line(self) -> None:
         """Send a last line that has no newline: what follows comes from another worker."""
@@ -121,8 +112,7 @@ class JournalOutput(DiscardedOutput):
                 start = end if divided else end + 1
         finally:
             self.unwritten = data[start:]
-            self.base += start
-            self._tail = (self._tail + data[:start])[-_TAIL_BYTES:]
+            self._pass_by(data[:start])
         return start
 
     def _send(self, line: bytes) -> bool:

@@ -67,7 +67,8 @@ class Logs:
         self._settings = settings
         self.reader: RunAs | None = None
         """Another user as whom the workers run."""
-        self._begins: dict[int, int] = {}
+        self._begins: dict[Key, int] = {}
+        """Where the streams of an instance reached when its newest worker started."""
         self._news_at = 0.0
         self._listing = RotatedListing()
         loop.at_round_end(self._listing.forget)
@@ -99,7 +100,7 @@ class Logs:
         for stream in STREAMS:
             if (instance, stream) not in self._pipes:
                 self._open((instance, stream), adopted)
-        self._begins[instance] = self._pipes[instance, "err"].file.end
+            self._begins[instance, stream] = self._pipes[instance, stream].file.end
 
     def begin_worker(self, instance: int, *, shared: bool) -> None:
         """Open both pipes of an instance whose next worker starts; raise OSError. ``shared`` means
@@ -127,8 +128,8 @@ class Logs:
             {"instance": instance, "stream": stream, **pipe.hand_on(keep)}
             for (instance, stream), pipe in self._pipes.items()
         ]
-        begins = list(self._begins.items())
-        return {"pipes": pipes, "begins": begins, "reading": self.reading.hand_on()}
+        begins = [[*key, begin] for key, begin in self._begins.items()]
+        return {"pipes": pipes, "stream_begins": begins, "reading": self.reading.hand_on()}
 
     def resume(self, inherited: Inherited) -> None:
         """Move on where the program before this one stopped."""
@@ -139,7 +140,8 @@ class Logs:
             pipe = self._new_pipe(key)
             pipe.resume(inherited, each, time.monotonic())
             self._add(key, pipe, pipe.problem)
-        self._begins = dict(given.get("begins", ()))
+        begins = given.get("stream_begins", ())
+        self._begins = {(instance, stream): begin for instance, stream, begin in begins}
 
     def move_rest(self, instance: int) -> None:
         """Move what is left in an instance's pipes: its worker has exited."""
@@ -166,11 +168,15 @@ class Logs:
                 return printed
         return b""
 
-    def last_error_bytes(self, instance: int, most: int) -> bytes:
-        """Return at most so many of the last bytes that its worker printed on standard error."""
-        pipe = self._pipes.get((instance, "err"))
-        begin = self._begins.get(instance)
-        return b"" if pipe is None or begin is None else pipe.file.read_last(begin, most)
+    def last_bytes_of_worker(self, instance: int, most: int) -> tuple[bytes, ...]:
+        """Return at most so many of the last bytes that the newest worker of an instance printed on
+        each stream."""
+        keys = [(instance, stream) for stream in STREAMS]
+        return tuple(
+            pipe.file.read_last(self._begins[key], most)
+            for key in keys
+            if (pipe := self._pipes.get(key)) is not None and key in self._begins
+        )
 
     def flush(self, instance: int) -> None:
         """Empty an instance's log files, and remove the rotated ones."""

@@ -1,5 +1,7 @@
 """A worker that exited because another one has its port."""
 
+from collections.abc import Iterable
+
 _IN_USE = (b"eaddrinuse", b"address already in use", b"port is already in use")
 _TEXT = (
     "its port is in use, and the instances of this command do not share it; start the program "
@@ -13,9 +15,10 @@ _BESIDE = (
 )
 
 
-def port_conflict(printed: bytes, *, beside: bool) -> str:
-    """Return what can be done if a worker printed that its port is in use, else "". ``beside``: it
-    was started beside the one that it replaces."""
-    if not any(words in printed.lower() for words in _IN_USE):
+def port_conflict(printed: Iterable[bytes], *, beside: bool) -> str:
+    """Return what can be done if a worker printed that its port is in use, else "". ``printed`` is
+    what it printed last on each stream; ``beside``: it was started beside the one that it
+    replaces."""
+    if not any(words in text.lower() for text in printed for words in _IN_USE):
         return ""
     return _BESIDE if beside else _TEXT

@@ -23,6 +23,7 @@ from monit_tui.model.charts.series import (
 )
 from monit_tui.model.charts.steps import MetricStep, StepTable, Window
 from monit_tui.model.processes.rows import RowKey, instances_of
+from monit_tui.text.brief import present_text
 from monit_tui.widgets.charts.history import INSTANCES, ChartHistory
 from monit_tui.widgets.charts.strips import ChartState
 
@@ -99,7 +100,8 @@ class ChartData:
     def value(self, kind: ChartKind) -> str:
         """Return the newest value as text."""
         text = text_value(kind.own, self.views()) if kind.own else None
-        return kind.text(current_value(kind, self.views())) if text is None else text
+        value = current_value(kind, self.views())
+        return present_text(kind.text, value) if text is None else text
 
     def details(self, kind: ChartKind) -> str:
         """Return the numbers that belong to a metric: ``p50 1.0ms  p95 3.1ms``."""

@@ -31,6 +31,8 @@ JsonForm = Literal["compact", "fields", "raw"]
 
 JSON_FORMS: tuple[JsonForm, ...] = ("compact", "fields", "raw")
 _STAMP_CELLS: dict[Stamps, int] = {"off": 0, "time": 13, "date": 24, "since": 10}
+_CLOCK_CELLS = 9
+"""Cells of a time of day without its milliseconds."""
 
 Names = Literal["none", "number", "full"]
 """How a row names its instance: not at all, ``0``, or ``web/0``."""
@@ -66,8 +68,12 @@ class RowLayout(NamedTuple):
 
     @property
     def stamp_cells(self) -> int:
-        """Return the cells of the time and the blank after it."""
-        return _STAMP_CELLS[self.stamps] if self.width >= 48 else 0
+        """Return the cells of the time and the blank after it. A narrow pane has its cells for
+        the text, so a time of day is without milliseconds there."""
+        if self.width < 48:
+            return 0
+        short = self.stamps == "time" and self.width < 80
+        return _CLOCK_CELLS if short else _STAMP_CELLS[self.stamps]
 
     @property
     def who_cells(self) -> int:
@@ -215,14 +221,15 @@ def _gutter(row: LogLine, layout: RowLayout, state: RowState) -> Parts:
     parts: Parts = [(">" if state.marked else " ", style("accent"))]
     if layout.stamp_cells:
         at_ns = state.repeated_ns or row.at_ns
-        parts.append((format_stamp(at_ns, layout.stamps, state.above_ns), style("muted")))
+        stamp = format_stamp(at_ns, layout.stamps, state.above_ns)
+        parts.append((f"{stamp[: layout.stamp_cells - 1]} ", style("muted")))
     if layout.who_cells:
         name = instance_label(row.key.identity, layout.names)
         parts.append((f"{name[-layout.name_cells :]:>{layout.name_cells}} ", _hue(row, layout)))
     if layout.stream_cells:
         err = row.key.stream == "err"
         word = ("err " if err else "out ") if layout.stream_cells == 4 else "! " if err else "  "
-        parts.append((word, style("bad" if err else "muted")))
+        parts.append((word, style("plain" if err else "muted")))
     return parts
 
 

@@ -19,6 +19,7 @@ from monit_agent.client.text.sanitize import printable
 from monit_tui.model.charts.spark import STEPS
 from monit_tui.model.processes.condition import Condition
 from monit_tui.model.processes.rows import RowFacts, SortColumn
+from monit_tui.text.brief import present_text
 from monit_tui.text.fitting import fit_end
 from monit_tui.theme import Look, Tone
 
@@ -84,7 +85,7 @@ def _pid(pid: int | None) -> str:
 
 def _text(field: str, write: Callable[[Any], str]) -> Callable[[RowFacts], str]:
     def text(row: RowFacts) -> str:
-        return write(getattr(row, field))
+        return present_text(write, getattr(row, field))
 
     return text
 
@@ -263,7 +264,7 @@ def row_parts(facts: RowFacts, plan: TableLayout, look: Look, texts: RowTexts) -
         parts += [(" ", look.style("plain")), _state(facts.condition, plan.state, look)]
     for column in plan.columns:
         if column.name == TREND:
-            parts.append((f" {texts.trend:<{STEPS}}", look.style("muted" if old else "key")))
+            parts.append((f" {texts.trend:<{STEPS}}", look.style("muted" if old else "curve")))
             continue
         text = column.text(facts)
         dim = old or text == UNKNOWN or (facts.is_old and column.name in OF_TREE)

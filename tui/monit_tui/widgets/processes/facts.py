@@ -12,6 +12,7 @@ from monit_agent.client.text.format import (
 )
 from monit_agent.client.view import InstanceView
 from monit_agent.wire.messages import Process
+from monit_tui.text.brief import present_text
 
 Pair = tuple[str, str]
 
@@ -30,13 +31,13 @@ def process_pairs(view: InstanceView, pid: int, wall: float) -> list[Pair]:
         ("pid", str(pid)),
         ("parent", _parent(view, process, known.get(process.ppid))),
         ("started", UNKNOWN if started is None else format_date_and_time(started) + age),
-        ("cpu", f"{format_percent(process.cpu_percent)} of one core"),
+        ("cpu", f"{present_text(format_percent, process.cpu_percent)} of one core"),
         ("memory", format_bytes(process.rss_bytes)),
         ("threads", format_count(process.threads)),
         ("open files", format_count(process.fds)),
         ("heap used", format_bytes(process.heap_used_bytes)),
-        ("loop lag p95", format_ms(process.loop_lag_p95_ms)),
-        ("loop busy", format_percent(None if use is None else 100.0 * use)),
+        ("loop lag p95", present_text(format_ms, process.loop_lag_p95_ms)),
+        ("loop busy", present_text(format_percent, None if use is None else 100.0 * use)),
         ("probe", "reports" if process.probe else "no probe in this process"),
     ]
 
