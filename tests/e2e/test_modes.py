@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import os
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -301,6 +303,73 @@ def test_a_port_in_use_is_noticed_wherever_the_program_prints_it(
     words = (sys.executable, "-I", str(script(home, "web.py", code)))
     places = ("--log-out", place, "--log-err", place) if place else ()
     command("start", "--name", "web", "-i", "2", "--cwd", str(home), *places, "--", *words)
+    wait_until(
+        lambda: "--increment-var PORT" in monit("describe", "web"),
+        what="the reason names the ways out",
+    )
+
+
+LOOKS_FIRST = """
+import os, socket, sys
+from http.server import ThreadingHTTPServer, BaseHTTPRequestHandler
+
+def somebody_answers(port):
+    with socket.socket() as look:
+        try:
+            return not look.HOW(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            return False
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+port = int(os.environ["PORT"])
+if somebody_answers(port):
+    sys.exit(f"Port {port} not free on 127.0.0.1.")
+server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+print("it is taken now" if somebody_answers(port) else "nobody answers", flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("how", ["connect_ex", "connect"])
+def test_a_program_that_looks_whether_its_port_is_free_shares_it(home: Path, how: str) -> None:
+    """As CherryPy and many scripts do: it finds the port free before it has it, and taken
+    afterwards, in each instance, at a reload and after a crash."""
+    port = free_port()
+    code = LOOKS_FIRST.replace("HOW", how)
+    words = (str(script(home, "web.py", code)), "--interpreter", sys.executable)
+    monit("start", *words, "--port", str(port), "-i", "2")
+    before = pids("web")
+    with Load(port) as load:
+        monit("reload", "web")
+        load.more(20)
+    assert load.failures == []
+    after = pids("web")
+    assert not before & after
+    os.kill(min(after), signal.SIGKILL)
+    wait_until(
+        lambda: after != pids("web") and {each["status"] for each in rows("web")} == {"online"},
+        what="the next worker",
+    )
+    assert logs("web").count("it is taken now") == 5
+
+
+def test_a_program_that_looks_first_by_other_means_says_what_to_do(home: Path) -> None:
+    """Where it cannot be helped, a failed reload names the ways out."""
+    port = free_port()
+    code = LOOKS_FIRST.replace("HOW", "connect_ex")
+    server = str(script(home, "web.py", code))
+    monit("start", "--name", "web", "--port", str(port), "--", sys.executable, "-I", server)
+    assert row("web")["status"] == "online"
+    command("scale", "web", "2")
     wait_until(
         lambda: "--increment-var PORT" in monit("describe", "web"),
         what="the reason names the ways out",

@@ -111,6 +111,8 @@ class Ports:
         )
         if shares_on_bind(spec):
             env[b"MONIT_SHARE"] = self._share_path
+            if spec.port is not None:
+                env[b"MONIT_SHARE_PORT"] = b"%d" % spec.port
         if not has_node_channel(spec):
             return PortSetup(env, fds, inherits=inherits, user=user)
         theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -4,6 +4,8 @@ The file that is injected into Python programs (``probe/inject/_monit_ports.py``
 when the program binds a socket. One request a connection, one line, and its answer:
 
 * ``bind FAMILY V6ONLY PORT ADDRESS``: ``+`` and the socket, ``-`` (bind it yourself), ``!ERRNO``;
+* ``look PORT``: ``+`` if the port is to look free, because other workers have it and this one will
+  get it too, else ``-``;
 * ``holds PATH``: ``+`` if a shared socket is at this path, else ``-``;
 * ``listen``: ``+``;
 * ``accept``: ``+``; sent when a process accepts from a shared socket for the first time;
@@ -140,6 +142,8 @@ class BindServer:
             sock.send(b"-")
         elif verb == "bind":
             self._bind(sock, found[1], rest.split(" ", 3))
+        elif verb == "look":
+            sock.send(b"+" if self._looks_free(found[1], int(rest)) else b"-")
         elif verb == "holds":
             sock.send(b"+" if self._listeners.find(_key_at(rest)) else b"-")
         elif verb == "listen":
@@ -169,6 +173,10 @@ class BindServer:
             sock.send(b"!%d" % (error.errno or 0))
             return
         self._give(sock, worker, listener)
+
+    def _looks_free(self, worker: int, port: int) -> bool:
+        held = [each for each in self._listeners.all() if each.place.port == port]
+        return bool(held) and not any(worker in each.users for each in held)
 
     def _give(self, sock: socket.socket, worker: int, listener: Listener) -> None:
         hand_over(sock, b"+", listener.sock.fileno())

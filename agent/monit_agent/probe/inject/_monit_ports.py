@@ -2,12 +2,12 @@
 """Lets several copies of an unchanged Python program serve one port.
 
 `socket.bind` requests the socket from the keeper, which has bound the port and listens on it. The
-program gets that very socket. The same is true of the path of a Unix socket that `monit start
---listen` named; there the program does not remove the file at the path either, before it binds or
-when it ends. For any other port and path, and whenever something is not as expected, the program
-binds by itself as usual. Never raises anything of its own into the program, never prints. Runs on
-CPython 3.8 and newer and imports nothing that the program would not have. The requests are
-described in ``keeper/ports/python_bind.py``.
+program gets that very socket. Before that, the app's port looks free to it. The same is true of the
+path of a Unix socket that `monit start --listen` named; there the program does not remove the file
+at the path either, before it binds or when it ends. For any other port and path, and whenever
+something is not as expected, the program binds by itself as usual. Never raises anything of its own
+into the program, never prints. Runs on CPython 3.8 and newer and imports nothing that the program
+would not have. The requests are described in ``keeper/ports/python_bind.py``.
 """
 
 import _signal  # pyright: ignore[reportMissingImports] - built in, unknown to typeshed
@@ -41,6 +41,9 @@ class _State:
 
 _inodes = set()
 """Of the sockets that came from the keeper."""
+
+_LOOKED_AT = ("localhost", "::1", "0.0.0.0", "::", "")  # noqa: S104 - nothing is bound there
+"""Where programs look whether their port is free, beside 127.0.0.0/8."""
 
 
 def _quiet(function):
@@ -108,6 +111,8 @@ def _patch(module):
         _notify_listening(self)
 
     kind.bind, kind.listen = monit_bind, monit_listen
+    if os.environ.get("MONIT_SHARE_PORT", "").isdigit():
+        _patch_connect(kind, int(os.environ["MONIT_SHARE_PORT"]))
 
 
 # ------------------------------------------------------------------------ bind
@@ -132,6 +137,7 @@ def _bind_shared(kind, sock, address):
     if not _State.patched:
         _State.patched = True
         _patch_accept(kind)
+        _restore_connect(kind)
     _notify_soon_on_uvloop()
     return True
 
@@ -227,6 +233,47 @@ def _patch_accept(kind):
             poll.poll()
 
     kind.accept = monit_accept
+
+
+def _patch_connect(kind, port):
+    """Let the app's port look free until this process has opened it.
+
+    Some programs connect to their port before they open it, and exit when somebody answers. The
+    keeper holds the port, so there is always somebody.
+    """
+    from errno import ECONNREFUSED  # here, where `socket` has imported it
+
+    connect, connect_ex = kind.connect, kind.connect_ex
+
+    def monit_connect(self, address):
+        if _looks_free(self, address, port):
+            raise ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED))
+        return connect(self, address)
+
+    def monit_connect_ex(self, address):
+        if _looks_free(self, address, port):
+            return ECONNREFUSED
+        return connect_ex(self, address)
+
+    kind.connect, kind.connect_ex = monit_connect, monit_connect_ex
+
+
+@_quiet
+def _restore_connect(kind):
+    for name in ("connect", "connect_ex"):
+        if getattr(kind, name).__module__ == __name__:
+            delattr(kind, name)
+
+
+@_quiet
+def _looks_free(sock, address, port):
+    """Return whether a connection would reach other workers, and this one has no socket yet."""
+    if type(address) is not tuple or address[1] != port or sock.type != _socket.SOCK_STREAM:
+        return False
+    host = address[0]
+    if host not in _LOOKED_AT and not host.startswith("127."):
+        return False
+    return _request(b"look %d\n" % port)[0] == b"+"
 
 
 def _patch_unlink():
