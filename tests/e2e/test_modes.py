@@ -28,6 +28,7 @@ from support.ports import free_port, is_listening
 from support.servers import HTTP_SERVER
 from support.waiting import wait_until
 
+needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
 
 NODE = """
@@ -374,3 +375,58 @@ def test_a_program_that_looks_first_by_other_means_says_what_to_do(home: Path) -
         lambda: "--increment-var PORT" in monit("describe", "web"),
         what="the reason names the ways out",
     )
+
+
+TRIES_FIRST_IN_NODE = """
+const net = require('net');
+const port = Number(process.env.PORT);
+const free = (host) => new Promise((resolve) => {
+  const server = net.createServer();
+  server.once('error', () => resolve(false));
+  server.listen(port, host, () => server.close(() => resolve(true)));
+});
+(async () => {
+  for (const host of ['0.0.0.0', '::', undefined, 'localhost']) await free(host);
+  require('http').createServer((_, res) => res.end('ok')).listen(port, '127.0.0.1');
+})();
+"""
+TRIES_FIRST_IN_PYTHON = """
+import os, socket
+from http.server import ThreadingHTTPServer, SimpleHTTPRequestHandler
+port = int(os.environ["PORT"])
+for host in ("0.0.0.0", "localhost", "127.0.0.1", ""):
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError:
+        pass
+SimpleHTTPRequestHandler.log_message = lambda *_: None
+ThreadingHTTPServer(("127.0.0.1", port), SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("instances", ["1", "2"])
+@pytest.mark.parametrize(
+    "start",
+    ["web.py", pytest.param("web.js", marks=needs_node), pytest.param("npm", marks=needs_npm)],
+)
+def test_a_port_that_was_tried_at_other_addresses_can_be_opened(
+    home: Path, start: str, instances: str
+) -> None:
+    """Programs look whether a port is free by opening it at every address, as Vite does; what they
+    closed again is in nobody's way, also at a reload."""
+    port = free_port()
+    script(home, "web.py", TRIES_FIRST_IN_PYTHON)
+    script(home, "web.js", TRIES_FIRST_IN_NODE)
+    script(home, "package.json", json.dumps({"name": "web", "scripts": {"start": "node web.js"}}))
+    by = ("--interpreter", sys.executable) if start == "web.py" else ()
+    words = ("--", "npm", "start") if start == "npm" else (str(home / start), *by)
+    options = ("--name", "web", "--port", str(port), "-i", instances, "--cwd", str(home))
+    monit("start", *options, *words)
+    before = pids("web")
+    with Load(port) as load:
+        load.more(10)
+        monit("reload", "web")
+        load.more(10)
+    assert load.failures == []
+    assert not before & pids("web")

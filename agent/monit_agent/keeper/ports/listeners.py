@@ -79,7 +79,7 @@ class Listeners:
         if found is not None:
             return found
         try:
-            found = Listener(key, *_bind_first(paths, binds_as))
+            found = Listener(key, *self._bind_first(paths, binds_as))
         except OSError as error:
             held = self._take(paths) if error.errno == errno.EADDRINUSE else None
             if held is None:
@@ -155,21 +155,49 @@ class Listeners:
             listener.sock.close()
         return bool(unused)
 
+    def _bind_first(
+        self, paths: tuple[BindAddress, ...], binds_as: BindsAs
+    ) -> tuple[BindAddress, socket.socket]:
+        *others, last = paths
+        for place in others:
+            with suppress(OSError):
+                return place, self._bind(place, binds_as)
+        return last, self._bind(last, binds_as)
+
+    def _bind(self, place: BindAddress, binds_as: BindsAs) -> socket.socket:
+        user = binds_as(place)
+        try:
+            return _bind(place, user)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not self._close_left_at(place):
+                raise
+        return _bind(place, user)
+
+    def _close_left_at(self, place: BindAddress) -> bool:
+        """Close the sockets at other addresses of the same port that no worker has; return whether
+        there were any. Programs open a port at one address to see whether it is free, close it,
+        and open it at another."""
+        left = [
+            each
+            for each in self._by_key.values()
+            if place.port and _same_port(place, each.place) and not each.users
+        ]
+        for listener in left:
+            del self._by_key[listener.key]
+            with suppress(OSError):  # the agent has a copy, which would keep the port
+                listener.sock.shutdown(socket.SHUT_RDWR)
+            listener.sock.close()
+        return bool(left)
+
+
+def _same_port(one: BindAddress, other: BindAddress) -> bool:
+    return (one.kind, one.port) == (other.kind, other.port)
+
 
 def _maker_of(sock: socket.socket) -> RunAs | None:
     """Return as whom a socket was bound, which the kernel remembers, also of an earlier keeper."""
     made = os.fstat(sock.fileno())
     return run_as(str(made.st_uid), str(made.st_gid)) if os.geteuid() == 0 else None
-
-
-def _bind_first(
-    paths: tuple[BindAddress, ...], binds_as: BindsAs
-) -> tuple[BindAddress, socket.socket]:
-    *others, last = paths
-    for place in others:
-        with suppress(OSError):
-            return place, _bind(place, binds_as(place))
-    return last, _bind(last, binds_as(last))
 
 
 def _bind(place: BindAddress, user: RunAs | None) -> socket.socket:

@@ -166,6 +166,8 @@ class BindServer:
         if not _is_address(place) or not self._is_shared(place, key):
             sock.send(b"-")
             return
+        if self._listeners.find(key) is None:
+            self._note_closed(worker, place.port)
         try:
             listener = self._listeners.get(key, (place,), lambda at: self._binds_as(worker, at))
         except OSError as error:
@@ -177,6 +179,16 @@ class BindServer:
     def _looks_free(self, worker: int, port: int) -> bool:
         held = [each for each in self._listeners.all() if each.place.port == port]
         return bool(held) and not any(worker in each.users for each in held)
+
+    def _note_closed(self, worker: int, port: int) -> None:
+        """Note which sockets of this port a worker has closed again: Python programs do not say."""
+        there = [each for each in self._listeners.all() if each.place.port == port]
+        if any(worker in each.users for each in there):
+            pids = [worker, *procfs.descendant_pids(worker)]
+            has = {inode for pid in pids for _, inode in procfs.open_sockets(pid)}
+            for listener in there:
+                if listener.inode not in has:
+                    listener.users.discard(worker)
 
     def _give(self, sock: socket.socket, worker: int, listener: Listener) -> None:
         hand_over(sock, b"+", listener.sock.fileno())

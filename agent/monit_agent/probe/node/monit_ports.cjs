@@ -100,7 +100,7 @@ function shareOnListen(net, listen, link) {
   link.receive((message, handle) => {
     const answered = message && answers.get(message.ack);
     answers.delete(message && message.ack);
-    if (answered) answered(handle);
+    if (answered) answered(handle, message.key);
   });
 
   const request = (server, options, address, addressType) => {
@@ -111,8 +111,12 @@ function shareOnListen(net, listen, link) {
     let closed = false;
     server.once("close", () => (closed = true));
     seq += 1;
-    answers.set(seq, (handle) => {
-      if (closed && handle) handle.close();
+    answers.set(seq, (handle, held) => {
+      const leave = () => send({ act: "close", key: held });
+      if (closed && handle) {
+        handle.close();
+        leave();
+      }
       if (closed) return;
       // without a handle the port is in use, and Node says so in its own words
       Reflect.apply(listen, server, handle ? [handle, backlog] : [options]);
@@ -120,6 +124,7 @@ function shareOnListen(net, listen, link) {
       shared.set(server, handle);
       indexes.set(key, index + 1);
       server.once("close", () => indexes.set(key, index));
+      server.once("close", leave);
       server.once("listening", () => send({ act: "listening", ...place }));
     });
     send({ act: "queryServer", seq, index, backlog, data: null, ...place });
