@@ -161,7 +161,7 @@ def test_a_closed_profile_is_saved_all_the_same(
         assert screen.app.screen is screen.app.overview
         await screen.until(lambda: list(folder.iterdir()), "it is saved")
         await screen.until(
-            lambda: any("saved as" in str(one.message) for one in screen.app._notifications),
+            lambda: any("saved for" in str(one.message) for one in screen.app._notifications),
             "the notice",
         )
 

@@ -5,6 +5,7 @@ import pytest
 from monit_agent.replay import scenes, shop
 from monit_agent.wire.ids import local_app
 from monit_agent.wire.messages import Reload, Restart, Scale, SendSignal, Start, Stop
+from monit_tui.keys.actions import REGISTRY, SCOPE_TITLES
 from monit_tui.model.processes.rows import RowKey
 from support.screen import Shown, show
 
@@ -33,7 +34,7 @@ def test_motion_goes_both_ways() -> None:
             await shown.press(*keys)
             assert shown.table.cursor == rows[place], keys
 
-    show(play, scenes.healthy())
+    show(play, scenes.healthy(), size=(120, 31))
 
 
 def test_the_panes_follow_the_cursor() -> None:
@@ -619,3 +620,23 @@ def test_the_mouse_sorts_and_presses_the_footers_keys() -> None:
         assert "Stop 2 instances?" in shown.text()
 
     show(play, scenes.trouble())
+
+
+@pytest.mark.parametrize(("width", "columns"), [(80, 1), (200, 2), (300, 4)])
+def test_the_help_has_as_many_columns_as_fit(width: int, columns: int) -> None:
+    """On a wide screen the sections of the help stand side by side; none is divided."""
+
+    async def play(shown: Shown) -> None:
+        await shown.press("question_mark")
+        lines = [line.text for line in shown.app.screen.query_one("#help-lines").lines(width)]
+        assert "Process list" in lines[0]
+        heads = [title for title in SCOPE_TITLES.values() if f" {title}  " in lines[0]]
+        commands = "Commands; each action" in lines[0]
+        assert len(heads) + commands == columns
+        for scope, title in SCOPE_TITLES.items():
+            texts = [one.help for one in REGISTRY if one.scope == scope]
+            row = next(number for number, line in enumerate(lines) if f" {title}  " in line)
+            place = lines[row].index(f" {title}  ")
+            assert texts[0].split()[0] in lines[row + 1][place : place + 40]
+
+    show(play, scenes.healthy(), size=(width, 24))

@@ -23,7 +23,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def profiled(shown: Shown, app: str = "web", instance: int | None = 0) -> None:
     await shown.move_to(app, instance)
     await shown.press("P", "enter")
-    await shown.until(lambda: "saved as" in shown.text(), "the profile")
+    await shown.until(lambda: "saved for" in shown.text(), "the profile")
 
 
 def widget(shown: Shown, name: str):
@@ -84,6 +84,29 @@ def test_a_function_of_the_table_is_shown_with_its_calls() -> None:
         assert "checkout" not in text
         await shown.press("escape")
         assert "checkout" in shown.text()
+
+    show(play, scenes.healthy(), size=(80, 24))
+
+
+def test_the_head_and_the_keys_of_a_profile_fit_80_columns() -> None:
+    """Title, summary and file have a line each, and the keys are at the bottom, where a click on
+    one does the same."""
+
+    async def play(shown: Shown) -> None:
+        await profiled(shown)
+        head = [line.strip() for line in shown.lines()[:4]]
+        assert head[0].startswith("monit  profile of web/0 (pid ")
+        assert head[1].endswith("(36% of a core)")
+        assert head[2].endswith(".speedscope.json")
+        assert head[3].startswith("self")
+        foot = shown.lines()[-1]
+        assert foot.rstrip().endswith("q close")
+        await shown.pilot.click(offset=(foot.index("wall/CPU"), 23))
+        await shown.pilot.pause()
+        assert "wall time" in shown.lines()[0]
+        await shown.pilot.click(offset=(foot.index("close"), 23))
+        await shown.pilot.pause()
+        assert shown.app.screen is shown.app.overview
 
     show(play, scenes.healthy(), size=(80, 24))
 

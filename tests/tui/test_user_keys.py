@@ -60,7 +60,7 @@ def test_help_footer_palette_and_texts_show_the_users_keys() -> None:
         await shown.press("f9")
         assert "a starts it again" in shown.text()
         await shown.press("escape", "2", "H")
-        lines = shown.app.screen.query_one("#help-lines").lines(160)
+        lines = shown.app.screen.query_one("#help-lines").lines(140)
         text = "\n".join(" ".join(line.text.split()) for line in lines)
         assert "a ctrl+t Start stopped or errored instances." in text
         assert "b goes to older matches, N to newer ones, Esc stops." in text

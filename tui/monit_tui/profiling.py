@@ -89,5 +89,5 @@ class ProfileRun:
             except OSError as error:
                 problem = problem or error
                 continue
-            return f"saved as {path}; speedscope.app opens it"
+            return f"saved for speedscope.app as {path}"
         return f"not saved: {problem}"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -33,6 +32,7 @@ from monit_tui.model.processes.rows import RowKey, row_name
 from monit_tui.text.compact import compact_json
 from monit_tui.text.fitting import fit_end, wrap_words
 from monit_tui.theme import Look, Tone
+from monit_tui.widgets.key_bar import KeyBar, KeyHint, title_bar
 from monit_tui.widgets.lines import Lines, make_strip
 
 COLUMN_LEAST = 44
@@ -81,18 +81,11 @@ class CrashColumns(Lines, can_focus=True):
         return [head, *rows]
 
     def _title(self, columns: int, width: int) -> Strip:
-        """Return what is shown, and the keys that fit."""
+        """Return what is shown: which exits of how many."""
         count, first = len(self._crashes), self._first + 1
-        title = f" {row_name(self._key)}: {format_quantity(count, 'exit')}, newest first"
+        title = f"{printable(row_name(self._key))}: {format_quantity(count, 'exit')}, newest first"
         places = f"{first}-{first + columns - 1}" if columns > 1 else f"{first}"
-        keys = ["Enter stacks", "Esc closes"]
-        if columns < count:
-            keys = [f"{places} of {count}", "Left Right move", *keys]
-        while len(keys) > 1 and cell_len("   ".join([title, *keys])) > width:
-            del keys[-2]
-        style = self._look.style
-        parts = [(printable(title), style("strong")), ("   ".join(["", *keys]), style("muted"))]
-        return make_strip(parts, width)
+        return title_bar(title, [f"{places} of {count}"] * (columns < count), width, self._look)
 
     def _column(self, crash: Crash, width: int, height: int) -> list[Strip]:
         look, dots = self._look, self._look.glyphs.ellipsis
@@ -191,6 +184,12 @@ class CrashScreen(ModalScreen[None]):
     """Shows the crash view on the whole screen."""
 
     DEFAULT_CSS = "CrashScreen { background: $background; } #crash-columns { height: 1fr; }"
+    KEYS: ClassVar[tuple[KeyHint, ...]] = (
+        KeyHint("Left", "newer", "move(-1)"),
+        KeyHint("Right", "older", "move(1)"),
+        KeyHint("Enter", "stacks", "stacks"),
+        KeyHint("Esc", "close", "dismiss"),
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c", "dismiss", "close", show=False),
@@ -204,10 +203,12 @@ class CrashScreen(ModalScreen[None]):
         super().__init__()
         self._compositor = TightCompositor()
         self._columns = CrashColumns(source, look, key)
+        self._keys = KeyBar(look, self.KEYS)
 
     def compose(self) -> ComposeResult:
-        """Compose the columns."""
+        """Compose the columns and the keys."""
         yield self._columns
+        yield self._keys
 
     def action_move(self, step: int) -> None:
         """Show older or newer exits."""

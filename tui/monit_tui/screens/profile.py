@@ -20,6 +20,7 @@ from monit_tui.profiling import ProfileRun
 from monit_tui.screens.dialog import Dialog
 from monit_tui.text.fitting import wrap_words
 from monit_tui.theme import Look
+from monit_tui.widgets.key_bar import KeyBar, KeyHint, title_bar
 from monit_tui.widgets.lines import Lines, make_strip
 from monit_tui.widgets.profile.flame import FlameView
 from monit_tui.widgets.profile.table import FunctionTable, share_bar
@@ -28,6 +29,15 @@ BOTH_FROM = 30
 """Rows from which table and flame view are shown together."""
 
 PROGRESS_S = 0.25
+
+KEYS = (
+    KeyHint("Tab", "table/flame", "other"),
+    KeyHint("Enter", "zoom", "enter"),
+    KeyHint("Esc", "back", "back"),
+    KeyHint("w", "wall/CPU", "wall"),
+    KeyHint("i", "callers", "callers"),
+    KeyHint("q", "close", "dismiss"),
+)
 
 LIMITS = f"Seconds, from {SHORTEST_S:g} to {PROFILE_S:g}. Enter starts, Esc cancels."
 
@@ -61,7 +71,7 @@ class ProfilePrompt(Dialog[float]):
 
 
 class ProfileHead(Lines):
-    """What the profile is of, where it is saved, and the keys; while it runs, how far it is."""
+    """What the profile is of, and where it is saved; while it runs, how far it is."""
 
     def __init__(self, look: Look, run: ProfileRun) -> None:
         super().__init__(id="profile-head")
@@ -72,26 +82,27 @@ class ProfileHead(Lines):
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
         """Return the lines."""
-        lines = self.texts(width)
-        return [make_strip([(f" {text}", style)], width) for text, style in lines[:height]]
+        lines = self.texts(width)[: max(0, height - 1)]
+        rest = [make_strip([(f" {text}", style)], width) for text, style in lines]
+        return [self._title(width), *rest]
+
+    def _title(self, width: int) -> Strip:
+        kind = "wall time" if self.by_wall else "CPU time"
+        details = [] if self._run.profile is None else [kind + self.what]
+        return title_bar(f"profile of {printable(self._run.name)}", details, width, self._look)
 
     def texts(self, width: int) -> list[tuple[str, Style]]:
-        """Return the lines with their styles."""
+        """Return the lines below the title with their styles."""
         run, look = self._run, self._look
-        strong, plain, muted = look.style("strong"), look.style("plain"), look.style("muted")
+        plain, muted = look.style("plain"), look.style("muted")
         room = max(1, width - 2)
-        title = f"Profile of {printable(run.name)}"
         if run.problem:
-            return [(title, strong), *_wrapped(run.problem, room, look.style("bad")),
-                    ("", plain), ("Esc closes", muted)]  # fmt: skip
+            return _wrapped(run.problem, room, look.style("bad"))
         if run.profile is None:
-            return [(title, strong), *self._progress(room)]
-        kind = "wall time" if self.by_wall else "CPU time"
-        summary = f"{title}, {kind}{self.what}: {cpu_summary(run.profile)}"
-        keys = "Tab table/flame  Enter zoom  Esc back  w wall/CPU  i callers  q close"
+            return self._progress(room)
         notes = _wrapped(f"Made by the probe: {run.note}", room, muted) if run.note else []
-        return [*_wrapped(summary, room, strong), *_wrapped(run.saved, room, muted), *notes[:2],
-                (keys, muted)]  # fmt: skip
+        saved = _on_one_line(printable(run.saved), room, look.glyphs.ellipsis)
+        return [*_wrapped(cpu_summary(run.profile), room, plain), (saved, muted), *notes[:2]]
 
     def _progress(self, room: int) -> list[tuple[str, Style]]:
         run, look = self._run, self._look
@@ -101,6 +112,15 @@ class ProfileHead(Lines):
         state = f"{done:.0f} of {run.seconds:g} s" if done < run.seconds else "awaiting the answer"
         text = "The worker keeps running. Esc closes this; the profile is then saved all the same."
         return [(f"{bar} {state}", look.style("curve")), *_wrapped(text, room, muted)]
+
+
+def _on_one_line(saved: str, room: int, dots: str) -> str:
+    """Return where a profile is saved: of a long path its end, which is the name of the file."""
+    if len(saved) <= room:
+        return saved
+    said, word, path = saved.partition(" as ")
+    kept = max(0, room - len(said + word) - len(dots))
+    return said + word + dots + path[len(path) - kept :] if kept else saved
 
 
 def _wrapped(text: str, room: int, style: Style) -> list[tuple[str, Style]]:
@@ -138,16 +158,18 @@ class ProfileScreen(ModalScreen[None]):
         self._compositor = TightCompositor()
         self._run = run
         self._head = ProfileHead(look, run)
+        self._keys = KeyBar(look, KEYS)
         self._table = FunctionTable(look, run.target.cwd)
         self._flame = FlameView(look, run.target.cwd)
         self._in_flame = False
         self._by_wall = False
 
     def compose(self) -> ComposeResult:
-        """Compose head, table and flame view."""
+        """Compose head, table, flame view and keys."""
         yield self._head
         yield self._table
         yield self._flame
+        yield self._keys
 
     def on_mount(self) -> None:
         """Show how far the profile is, until it is there."""
@@ -184,8 +206,9 @@ class ProfileScreen(ModalScreen[None]):
         elif self._flame.callers:
             self._head.what = ", callers below"
         self._head.by_wall = self._by_wall
-        lines = len(self._head.texts(width)) if has_profile else height
-        self._head.styles.height = max(1, min(lines, height if not has_profile else height // 2))
+        lines = 1 + len(self._head.texts(width))
+        self._head.styles.height = max(1, min(lines, height // 2)) if has_profile else "1fr"
+        self._keys.show(KEYS if has_profile else KEYS[-1:])
         if has_profile:
             self.set_focus(self._flame if self._in_flame else self._table)
         self._head.repaint()

@@ -1,5 +1,6 @@
 """Metrics in steps of time, the times under a chart, and marks of events."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -97,6 +98,13 @@ def test_an_answer_of_other_steps_is_not_taken() -> None:
     assert table.steps("cpu_percent", 200, 201) == [None]
     table.merge(_part(1000.0, 0.5, None), {"cpu_percent": 100.0})
     assert table.steps("cpu_percent", 200, 202) == [MetricStep(50.0, 50.0, 50.0), None]
+
+
+def test_an_answer_that_cannot_be_drawn_is_a_gap() -> None:
+    """Infinite values and what is no number leave a gap; the others of the answer are taken."""
+    table = StepTable(5)
+    table.merge(_part(1000.0, math.inf, 1.0, math.nan), {})
+    assert table.steps("cpu_percent", 200, 203) == [None, MetricStep(1.0, 1.0, 1.0), None]
 
 
 @pytest.mark.parametrize("span", [60, 300, 3600, 21600, 86400, 604800, 2592000])

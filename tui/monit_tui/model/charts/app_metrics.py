@@ -1,6 +1,5 @@
 """The app's own metrics: how they are combined, drawn and written. Pure."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from monit_agent.client.text.sanitize import printable
 from monit_agent.client.view import InstanceView
 from monit_agent.wire.messages import Aggregate, Metric, MetricKind, Sample
 from monit_agent.wire.metrics import drawn
+from monit_tui.model.charts.steps import TOO_LARGE
 
 _BYTES = frozenset({"B", "byte", "bytes"})
 
@@ -71,7 +71,7 @@ def metric_writer(own: AppMetricKind) -> Callable[[float | None], str]:
 
 def finite(value: float | None) -> float | None:
     """Return a value from an app if it can be drawn, else None."""
-    return value if value is not None and math.isfinite(value) and abs(value) < 1e15 else None
+    return value if value is not None and abs(value) < TOO_LARGE else None
 
 
 def text_value(own: AppMetricKind, views: Sequence[InstanceView]) -> str | None:

@@ -123,6 +123,10 @@ def _resized(values: "array[float]", before: int, after: int, blank: float) -> "
     return values[:after] if after < 0 else values + filling * after
 
 
+TOO_LARGE = 1e15
+"""Values from here on, infinite ones and what is no number are not drawn: apps may say anything."""
+
+
 class StepTable:
     """All metrics of one instance in steps of one length, bounded by `MOST_STEPS`."""
 
@@ -157,8 +161,9 @@ class StepTable:
             for place, (low, high, mean, samples) in enumerate(values, offset):
                 if low is None or high is None or mean is None or not samples:
                     continue
-                if 0 <= place < self.size:
-                    own.add(place, MetricStep(low * factor, high * factor, mean * factor), samples)
+                step = MetricStep(low * factor, high * factor, mean * factor)
+                if 0 <= place < self.size and all(abs(value) < TOO_LARGE for value in step):
+                    own.add(place, step, samples)
 
     def add(self, at: float, values: Mapping[str, float | None]) -> None:
         """Take in one sample."""
