@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from support.waiting import wait_until
 
 RECIPES = Path(__file__).parents[2] / "examples" / "logs"
 HOME = "/srv/monit"
-RSYSLOG = shutil.which("rsyslogd", path=os.environ["PATH"] + ":/usr/sbin")
+SBIN = os.environ["PATH"] + ":/usr/sbin"
+RSYSLOG = shutil.which("rsyslogd", path=SBIN)
+SYSLOG_NG = shutil.which("syslog-ng", path=SBIN)
 DONE = 'print("done", file=sys.stderr)\ntime.sleep(1000)\n'
 GROWING = ("0.out.log", "12.err.log")
 OTHERS = ("0.out.0000000000123456.log", "0.out.0000000000123456.log.gz", "0.out.idx")
@@ -28,45 +31,74 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 @contextmanager
-def _rsyslog(folder: Path, home: Path) -> Iterator[Path]:
-    """Run rsyslog with the recipe for a home; yield the file that it writes."""
-    assert RSYSLOG is not None
-    out = folder / "monit.json"
-    text = (RECIPES / "rsyslog.conf").read_text().replace(HOME, str(home))
-    config = folder / "rsyslog.conf"
-    work = folder / "work"
-    work.mkdir()
-    text = text.replace("/var/log/monit.json", str(out))
-    config.write_text(f'global(workDirectory="{work}")\n{text}')
-    words = [RSYSLOG, "-n", "-i", str(folder / "pid"), "-f", str(config)]
-    with (folder / "rsyslog.log").open("wb") as log:
+def _shipper(words: list[str], folder: Path) -> Iterator[None]:
+    """Run a log shipper; what it says is in the test's output when that fails."""
+    with (folder / "shipper.log").open("w+") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log)
         try:
-            yield out
+            yield
         finally:
             process.kill()
             process.wait()
+            log.seek(0)
+            print(log.read())
 
 
-@pytest.mark.skipif(RSYSLOG is None, reason="rsyslog is not installed here")
-def test_rsyslog_gets_every_line_once(tmp_path: Path, home: Path) -> None:
+def _recipe(name: str, folder: Path, home: Path) -> str:
+    """Return a recipe for a home that writes to ``monit.json`` in a folder."""
+    text = (RECIPES / name).read_text().replace(HOME, str(home))
+    return text.replace("/var/log/monit.json", str(folder / "monit.json"))
+
+
+def _rsyslog(folder: Path, home: Path) -> list[str]:
+    assert RSYSLOG is not None
+    config, work = folder / "rsyslog.conf", folder / "work"
+    work.mkdir()
+    text = _recipe("rsyslog.conf", folder, home)
+    config.write_text(f'global(workDirectory="{work}")\n{text}')
+    return [RSYSLOG, "-n", "-i", str(folder / "pid"), "-f", str(config)]
+
+
+def _syslog_ng(folder: Path, home: Path) -> list[str]:
+    assert SYSLOG_NG is not None
+    config = folder / "syslog-ng.conf"
+    text = _recipe("syslog-ng.conf", folder, home).replace(
+        "monit logs", f"{shlex.join(MONIT)} logs"
+    )
+    config.write_text(text)
+    places = "-R", str(folder / "persist"), "-p", str(folder / "pid"), "-c", str(folder / "ctl")
+    return [SYSLOG_NG, "-F", "--no-caps", "-f", str(config), *places]
+
+
+SHIPPERS = {"rsyslog": (RSYSLOG, _rsyslog), "syslog-ng": (SYSLOG_NG, _syslog_ng)}
+
+
+@pytest.mark.parametrize("name", SHIPPERS)
+def test_a_shipper_gets_every_line_once(name: str, tmp_path: Path, home: Path) -> None:
     """Files are rotated by rename a few times meanwhile."""
-    path = str(script(tmp_path, text=NUMBERS + DONE))
-    with _rsyslog(tmp_path, home) as out:
+    program, command = SHIPPERS[name]
+    if program is None:
+        pytest.skip(f"{name} is not installed here")
+    path = str(script(tmp_path, "numbers.py", NUMBERS + DONE))
+    out = tmp_path / "monit.json"
+
+    def shipped(app: str) -> list[dict[str, Any]]:
+        lines = out.read_text().split("\n")[:-1] if out.exists() else []
+        return [row for row in map(json.loads, lines) if row["app"] == app]
+
+    with _shipper(command(tmp_path, home), tmp_path):
+        monit("start", str(script(tmp_path)), "--name", "first", "--min-uptime", "0.1s")
+        wait_until(lambda: shipped("first"), what="the shipper reads")
         size = "--log-max-size", "256k", "--log-max-files", "0"
         monit("start", path, "--name", "web", "--min-uptime", "0.1s", *size)
-
-        def shipped() -> list[dict[str, Any]]:
-            lines = out.read_text().splitlines() if out.exists() else []
-            return [json.loads(each) for each in lines] if len(lines) >= NUMBERED + 1 else []
-
-        lines = wait_until(shipped, what="all lines have arrived")
+        wait_until(lambda: len(shipped("web")) > NUMBERED, what="all lines have arrived")
+    lines = shipped("web")
     rotated = list(home.glob("apps/web/logs/0.out.0*"))
     assert len(rotated) > 2
-    assert {(each["app"], each["instance"]) for each in lines} == {("web", "0")}
+    assert {str(each["instance"]) for each in lines} == {"0"}
     assert [each["line"] for each in lines if each["stream"] == "err"] == ["done"]
-    found = [each["line"].split()[1] for each in lines if each["stream"] == "out"]
-    assert found == [str(n) for n in range(NUMBERED)]
+    numbers = [each["line"].split()[1] for each in lines if each["stream"] == "out"]
+    assert numbers == [str(n) for n in range(NUMBERED)]
 
 
 def _patterns(text: str) -> list[str]:
