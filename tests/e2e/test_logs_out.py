@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -82,17 +81,17 @@ def test_a_shipper_gets_every_line_once(name: str, tmp_path: Path, home: Path) -
     path = str(script(tmp_path, "numbers.py", NUMBERS + DONE))
     out = tmp_path / "monit.json"
 
-    def shipped(app: str) -> list[dict[str, Any]]:
-        lines = out.read_text().split("\n")[:-1] if out.exists() else []
-        return [row for row in map(json.loads, lines) if row["app"] == app]
+    def shipped(app: str) -> int:
+        return out.read_bytes().count(f'"{app}"'.encode()) if out.exists() else 0
 
     with _shipper(command(tmp_path, home), tmp_path):
         monit("start", str(script(tmp_path)), "--name", "first", "--min-uptime", "0.1s")
         wait_until(lambda: shipped("first"), what="the shipper reads")
         size = "--log-max-size", "256k", "--log-max-files", "0"
         monit("start", path, "--name", "web", "--min-uptime", "0.1s", *size)
-        wait_until(lambda: len(shipped("web")) > NUMBERED, what="all lines have arrived")
-    lines = shipped("web")
+        everything = NUMBERED + 1  # and the line of standard error
+        wait_until(lambda: shipped("web") >= everything, what="all lines", deadline_s=200)
+    lines = [row for row in map(json.loads, out.read_text().splitlines()) if row["app"] == "web"]
     rotated = list(home.glob("apps/web/logs/0.out.0*"))
     assert len(rotated) > 2
     assert {str(each["instance"]) for each in lines} == {"0"}
@@ -149,6 +148,39 @@ def test_a_recipe_is_yaml_whose_parts_are_connected(name: str) -> None:
     parts = {**recipe["sources"], **recipe.get("transforms", {}), **recipe["sinks"]}
     inputs = [name for part in parts.values() for name in part.get("inputs", [])]
     assert {*inputs} <= {*parts}
+
+
+EACH = """\
+import os, sys, time
+n = os.environ["MONIT_INSTANCE"]
+while not os.path.exists(sys.argv[1]):
+    print("waiting", flush=True)
+    time.sleep(0.1)
+for number in range(5000):
+    print(n, number, "x" * 50)
+print("done", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_one_file_for_all_instances(tmp_path: Path) -> None:
+    """docs/logs.md: an app whose output is the log of another one, whole lines, each once."""
+    merged, go = tmp_path / "all.log", tmp_path / "go"
+    path = str(script(tmp_path, text=EACH))
+    monit("start", path, "--name", "web", "-i", "2", "--min-uptime", "0.1s", "--", str(go))
+    command = [*MONIT, "logs", "web", "--follow", "--lines", "0"]
+    monit("start", "--name", "web-all", "--log-out", str(merged), "--", *command)
+
+    def lines() -> list[str]:
+        return merged.read_text().splitlines() if merged.exists() else []
+
+    wait_until(lambda: {each.split()[0] for each in lines()} == {"web/0", "web/1"}, what="both")
+    go.touch()
+    wait_until(lambda: sum(each.endswith("done") for each in lines()) == 2, what="both are done")
+    for instance in ("0", "1"):
+        found = [each.split() for each in lines() if each.startswith(f"web/{instance}")]
+        numbers = [words[-2] for words in found if words[-3:-2] == [instance]]
+        assert numbers == [str(n) for n in range(5000)]
 
 
 def test_the_command_of_the_stream_runs(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from monit_agent.config.formats.pm2_keys import (
     ANSWERS,
     AUTOSTART,
     KNOWN,
+    MERGED,
+    NOT_MERGED,
     NOT_STARTED,
     OWN_KEYS,
     own_value,
@@ -113,6 +115,7 @@ class Pm2Config:
                 items.update(self._item(OWN_KEYS[key], written, value, where))
             else:
                 self._other(key, written, value, where)
+        self._note_merged_logs(table, items, path)
         name = self._name(table, items, path)
         if name is None:
             return
@@ -191,6 +194,14 @@ class Pm2Config:
         elif key not in KNOWN:
             text = f"unknown key {written!r} has no effect{did_you_mean(written, KNOWN)}"
             self._note(key, path, text)
+
+    def _note_merged_logs(self, table: dict[str, Any], items: Items, path: Path) -> None:
+        """Add a note where lines that pm2 writes to one file of the user's are in several."""
+        several = "instances" in items and items["instances"].value not in (1, "1")
+        named = any(key in items and items[key].setting != "none" for key in ("log.out", "log.err"))
+        for written, value in table.items():
+            if several and named and value is True and snake_case(written) in MERGED:
+                self._note(MERGED[0], (*path, written), f"{written}: {NOT_MERGED}")
 
     # ------------------------------------------------------------ what to run
 

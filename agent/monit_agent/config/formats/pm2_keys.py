@@ -28,15 +28,23 @@ BY_TIME = "monit knows when each line was printed: `monit logs --since`, `--json
 BY_NODE = "Node maps sources by itself: `node_args: '--enable-source-maps'`"
 NO_GIT = "monit runs no git commands"
 
+MERGED = ("merge_logs", "combine_logs")
+
+NOT_MERGED = (
+    "each instance has a log file of its own, with -1, -2, … in its name from the second one on; "
+    "for one file: monit start --name all-lines --log-out FILE -- monit logs NAME --lines 0"
+)
+
 NO_EFFECT = {
     **dict.fromkeys(
         ("vizion", "pmx", "automation", "deep_monitoring", "trace", "disable_trace", "io",
          "km_link", "v8", "event_loop_inspector", "username"), SERVICE,
     ),
     **dict.fromkeys(
-        ("merge_logs", "combine_logs"),
+        MERGED,
         "each instance has log files of its own (`web.log`, `web-1.log`, …); `monit logs NAME` "
-        "merges them by time, and a log shipper reads `web*.log`",
+        "merges them by time, and an app can [keep the merged lines](logs.md#other-places). A note "
+        "where several instances have a file of the user's",
     ),
     **dict.fromkeys(("log_date_format", "time"), BY_TIME),
     "log_type": "`monit logs --json` prints one object a line",

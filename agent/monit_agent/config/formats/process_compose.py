@@ -39,6 +39,8 @@ class ProcessComposeConfig:
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
         self._entries: list[AppEntry] = []
+        self._common: Items = {}
+        """The variables of all processes."""
         try:
             self._document: ValueDocument = read_yaml(path, read_config_text(path))
         except ConfigFaultsError as error:
@@ -49,8 +51,10 @@ class ProcessComposeConfig:
         if not isinstance(processes, dict):
             self.faults.append(Fault(Place(path), "there are no processes in this file"))
             return
-        for key in root:
-            if key not in ("version", "processes"):
+        for key, value in root.items():
+            if key == "environment":
+                self._common = self._items(dict(self._variables(value, (key,))), (key,))
+            elif key not in ("version", "processes") and not key.startswith("x-"):
                 self._note((key,), f"{key} is not read")
         for name, value in cast("Table", processes).items():
             if isinstance(value, dict):
@@ -81,15 +85,21 @@ class ProcessComposeConfig:
                 entry.items["type"] = make_item("type", "once", waited_for[entry.name])
 
     def _process(self, name: str, table: Table, path: Path) -> None:
-        items: Items = {}
+        items = dict(self._common)
         for key, value in table.items():
             where = (*path, key)
-            for own, each in self._values(key, value, where):
-                try:
-                    items[own] = make_item(own, each, self._document.place(where))
-                except BadInputError as error:
-                    self._fault(where, f"{key}: {error}")
+            items |= self._items(dict(self._values(key, value, where)), where)
         self._entries.append(AppEntry(clean_name(name), self._document.place(path), items))
+
+    def _items(self, values: Table, path: Path) -> Items:
+        """Return the items of monit's keys and values that stand at ``path``."""
+        items: Items = {}
+        for own, value in values.items():
+            try:
+                items[own] = make_item(own, value, self._document.place(path))
+            except BadInputError as error:
+                self._fault(path, f"{path[-1]}: {error}")
+        return items
 
     def _values(self, key: str, value: Any, path: Path) -> Iterator[tuple[str, Any]]:
         """Yield monit's keys and values for a key of process-compose."""

@@ -5,7 +5,7 @@ import re
 
 from monit_agent.config.envfile import read_env_file
 from monit_agent.config.errors import BadInputError
-from monit_agent.config.files.entries import AppEntry, Items, read_item
+from monit_agent.config.files.entries import AppEntry, Items, make_item, read_item
 from monit_agent.config.files.faults import ConfigFaultsError, Fault, Place
 from monit_agent.config.formats.text import read_config_text
 from monit_agent.config.target import needs_shell
@@ -13,6 +13,9 @@ from monit_agent.wire.paths import BadNameError, check_name
 
 PORT, PORT_STEP = 5000, 100
 """The first line has PORT 5000, the next one 5100, as with foreman; ``.env`` may set another."""
+
+RELEASE = "release"
+"""What runs once before the others, as with Heroku: a migration, as a rule."""
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(\S.*?)\s*")
 
@@ -36,6 +39,7 @@ class ProcfileConfig:
             if line.strip() and not line.lstrip().startswith("#"):
                 port = first_port + PORT_STEP * len(self._entries)
                 self._add(line, Place(path, number), port, has_env=has_env)
+        self._order_release()
 
     def profiles(self) -> set[str]:
         """Return no names: the format has no profiles."""
@@ -45,6 +49,13 @@ class ProcfileConfig:
         """Return the apps in the order of the lines."""
         _ = profile
         return self._entries
+
+    def _order_release(self) -> None:
+        """Let `RELEASE` run once, and the others after it."""
+        places = [entry.place for entry in self._entries if entry.name == RELEASE]
+        for entry in self._entries if places and len(self._entries) > 1 else ():
+            key, value = ("type", "once") if entry.name == RELEASE else (f"after.{RELEASE}", "done")
+            entry.items[key] = make_item(key, value, places[0])
 
     def _first_port(self, path: str) -> int:
         try:

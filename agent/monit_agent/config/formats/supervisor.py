@@ -31,7 +31,10 @@ LOGS = {
 SILENT = frozenset({"process_name", "redirect_stderr", "priority", "autostart", "exitcodes"})
 """Keys that need nothing, or are read with another one."""
 
-_EXPANSION = re.compile(r"%(?:%|\(([^)]*)\)[0-9]*[sd])")
+NUMBER = "process_num"
+"""Of a program's process among several: `$MONIT_INSTANCE`, which a shell has to read."""
+
+_EXPANSION = re.compile(r"%(?:%|\(([^)]*)\)([0-9]*)[sd])")
 _VARIABLE = re.compile(r"""\s*([^=,\s]+)\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,]*)\s*(?:,|$)""")
 
 
@@ -98,6 +101,8 @@ class SupervisorConfig:
                 values["restart"] = ("autorestart", "on-failure")
             else:
                 values["stop-exit-codes"] = ("exitcodes", codes)
+        if keys.get("redirect_stderr", "").strip().lower() == "true" and "log.out" in values:
+            values["log.err"] = ("redirect_stderr", values["log.out"][1])
         items: Items = {}
         for own, (key, value) in values.items():
             try:
@@ -120,7 +125,7 @@ class SupervisorConfig:
         elif key in LOGS:
             found = self._log_value(section, key, text)
         elif key in SECONDS:
-            found = [(SECONDS[key], f"{text}s")]
+            found = [(SECONDS[key], f"{text}s" if text.strip().isdigit() else text)]
         elif key == "autorestart":
             found = [("restart", "never")] if lower == "false" else []
         elif key in ("stopasgroup", "killasgroup"):
@@ -166,6 +171,11 @@ class SupervisorConfig:
         def one(found: re.Match[str]) -> str:
             if found[0] == "%%":
                 return "%"
+            if found[1] == NUMBER and key == "command":
+                width = f"%{found[2]}d"
+                return f"$(printf {width} $MONIT_INSTANCE)" if found[2] else "$MONIT_INSTANCE"
+            if found[1] == NUMBER and key == "process_name":
+                return ""
             if found[1] not in known:
                 self._note(section, key, f"{key}: {found[0]} has no counterpart")
             return known.get(found[1], found[0])

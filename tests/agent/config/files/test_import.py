@@ -114,11 +114,41 @@ def test_process_compose(tmp_path: Path) -> None:
     assert "depends_on" not in notes
 
 
+def test_processes_of_a_program_of_supervisor(tmp_path: Path) -> None:
+    """Each has its number in the command, and one file for both streams where that is asked for."""
+    found, notes = _imported(
+        tmp_path,
+        "supervisord.conf",
+        "[program:web]\ncommand=serve --port 80%(process_num)02d --id %(process_num)d\nnumprocs=2\n"
+        "process_name=%(program_name)s_%(process_num)02d\n"
+        "redirect_stderr=true\nstdout_logfile=%(here)s/%(program_name)s.log\n",
+    )
+    web = found["web"].spec
+    numbers = "80$(printf %02d $MONIT_INSTANCE) --id $MONIT_INSTANCE"
+    assert web.argv[1:] == ("-c", f"serve --port {numbers}")
+    assert web.log.out == web.log.err == f"{tmp_path}/web.log"
+    assert notes == ""
+
+
+def test_what_all_processes_of_a_compose_file_share(tmp_path: Path) -> None:
+    """Variables of the file are each process's, unless it has its own; anchors are no news."""
+    pytest.importorskip("yaml")
+    text = (
+        "environment: [A=1, B=1]\nx-base: &base {working_dir: sub}\nprocesses:\n"
+        "  web: {<<: *base, command: sleep 1, environment: [B=2]}\n  job: {command: sleep 1}\n"
+    )
+    found, notes = _imported(tmp_path, "process-compose.yaml", text)
+    assert found["web"].named == {"A": "1", "B": "2"}
+    assert found["job"].named == {"A": "1", "B": "1"}
+    assert (found["web"].spec.cwd, notes) == (f"{tmp_path}/sub", "")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
         ("x.conf", "[program:a\n", "1: not a file of supervisor"),
         ("x.conf", "[program:a]\ncommand=sleep 1\nstopsignal=FOO\n", "3: stopsignal: 'FOO'"),
+        ("x.conf", "[program:a]\ncommand=x\nstartsecs=soon\n", "3: startsecs: 'soon' is not"),
         ("x.conf", "[program:a]\nenvironment=A\n", "2: environment: not NAME="),
         ("x.yaml", "processes: {a: 3}", "1: a process is a table"),
         ("x.yaml", "processes:\n  a:\n    command: x\n    replicas: many", "4: replicas: 'many'"),

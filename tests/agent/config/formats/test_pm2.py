@@ -376,6 +376,20 @@ def test_a_procfile(tmp_path: Path) -> None:
     assert _launches(_config(tmp_path, "Procfile.dev", text))["worker-1"].named == {"PORT": "8100"}
 
 
+def test_the_release_of_a_procfile(tmp_path: Path) -> None:
+    """It runs once, before the others; alone it is an app like any other."""
+    text = "web: sleep 1\nrelease: sleep 2\nworker: sleep 3\n"
+    found = _launches(_config(tmp_path, "Procfile", text))
+    assert {name: launch.spec.after for name, launch in found.items()} == {
+        "web": ("release=done",),
+        "release": (),
+        "worker": ("release=done",),
+    }
+    assert [name for name, launch in found.items() if launch.spec.type == "once"] == ["release"]
+    (alone,) = _launches(_config(tmp_path, "Procfile.dev", "release: sleep 2\n")).values()
+    assert alone.spec.type != "once"
+
+
 def test_faults_of_a_procfile(tmp_path: Path) -> None:
     """A line without a command, a name twice and an impossible name are named with their lines."""
     text = "web sleep 1\nweb: sleep 1\nweb: sleep 2\nall: sleep 3\nx: nosuchcommand\n"
@@ -384,3 +398,23 @@ def test_faults_of_a_procfile(tmp_path: Path) -> None:
     faults = _faults(_config(tmp_path, "Procfile", text))
     for fault, beginning in zip(faults, beginnings, strict=True):
         assert fault.startswith(beginning), fault
+
+
+MERGED = {
+    "two": ({"instances": 2, "merge_logs": True, "out_file": "all.log"}, True),
+    "in camel case": ({"instances": "max", "combineLogs": True, "errorFile": "all.log"}, True),
+    "one": ({"instances": 1, "merge_logs": True, "out_file": "all.log"}, False),
+    "no file of the user's": ({"instances": 2, "merge_logs": True}, False),
+    "no log": ({"instances": 2, "merge_logs": True, "out_file": "/dev/null"}, False),
+    "not merged": ({"instances": 2, "merge_logs": False, "out_file": "all.log"}, False),
+}
+
+
+@pytest.mark.parametrize("name", MERGED)
+def test_one_log_of_several_instances_is_a_note(name: str, tmp_path: Path) -> None:
+    """Lines that pm2 writes to one file of the user are in several here: where, what to do."""
+    keys, is_noted = MERGED[name]
+    apps = [{"name": "web", "script": "app.js", **keys}]
+    config = _config(tmp_path, "ecosystem.json", json.dumps({"apps": apps}))
+    assert any("-- monit logs NAME" in note.text for note in config.notes) is is_noted
+    assert set(_launches(config)) == {"web"}
