@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.command_line import MONIT, NUMBERED, NUMBERS, monit, script
+from support.command_line import MONIT, monit, script
 from support.waiting import wait_until
 
 RECIPES = Path(__file__).parents[2] / "examples" / "logs"
@@ -22,7 +22,20 @@ HOME = "/srv/monit"
 SBIN = os.environ["PATH"] + ":/usr/sbin"
 RSYSLOG = shutil.which("rsyslogd", path=SBIN)
 SYSLOG_NG = shutil.which("syslog-ng", path=SBIN)
-DONE = 'print("done", file=sys.stderr)\ntime.sleep(1000)\n'
+BLOCKS, BLOCK = 5, 4000
+IN_BLOCKS = """\
+import os, sys, time
+for block in range(5):
+    while not os.path.exists(sys.argv[1] + str(block)):
+        time.sleep(0.02)
+    for number in range(4000 * block, 4000 * (block + 1)):
+        print("line", number, "x" * 50)
+    sys.stdout.flush()
+print("done", file=sys.stderr)
+time.sleep(1000)
+"""
+"""Prints 230 KB at a time: a file that is rotated twice before a shipper has seen it is lost to
+those that look for files."""
 GROWING = ("0.out.log", "12.err.log")
 OTHERS = ("0.out.0000000000123456.log", "0.out.0000000000123456.log.gz", "0.out.idx")
 
@@ -78,7 +91,7 @@ def test_a_shipper_gets_every_line_once(name: str, tmp_path: Path, home: Path) -
     program, command = SHIPPERS[name]
     if program is None:
         pytest.skip(f"{name} is not installed here")
-    path = str(script(tmp_path, "numbers.py", NUMBERS + DONE))
+    path, go = str(script(tmp_path, "numbers.py", IN_BLOCKS)), f"{tmp_path}/go-"
     out = tmp_path / "monit.json"
 
     def shipped(app: str) -> int:
@@ -88,16 +101,19 @@ def test_a_shipper_gets_every_line_once(name: str, tmp_path: Path, home: Path) -
         monit("start", str(script(tmp_path)), "--name", "first", "--min-uptime", "0.1s")
         wait_until(lambda: shipped("first"), what="the shipper reads")
         size = "--log-max-size", "256k", "--log-max-files", "0"
-        monit("start", path, "--name", "web", "--min-uptime", "0.1s", *size)
-        everything = NUMBERED + 1  # and the line of standard error
-        wait_until(lambda: shipped("web") >= everything, what="all lines", deadline_s=200)
+        monit("start", path, "--name", "web", "--min-uptime", "0.1s", *size, "--", go)
+        for block in range(1, BLOCKS + 1):
+            Path(f"{go}{block - 1}").touch()
+            wait_until(lambda block=block: shipped("web") >= block * BLOCK, what=f"block {block}")
+        everything = BLOCKS * BLOCK + 1  # and the line of standard error
+        wait_until(lambda: shipped("web") >= everything, what="all lines")
     lines = [row for row in map(json.loads, out.read_text().splitlines()) if row["app"] == "web"]
     rotated = list(home.glob("apps/web/logs/0.out.0*"))
     assert len(rotated) > 2
     assert {str(each["instance"]) for each in lines} == {"0"}
     assert [each["line"] for each in lines if each["stream"] == "err"] == ["done"]
     numbers = [each["line"].split()[1] for each in lines if each["stream"] == "out"]
-    assert numbers == [str(n) for n in range(NUMBERED)]
+    assert numbers == [str(n) for n in range(BLOCKS * BLOCK)]
 
 
 def _patterns(text: str) -> list[str]:
