@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pexpect
+import psutil
 import pytest
 
 from monit_agent.agent.profiles.py_spy import find_py_spy
@@ -138,12 +140,95 @@ def test_a_worker_that_exits_meanwhile_is_reported(tmp_path: Path) -> None:
     )
     assert "is being made already" in monit_error("profile", "app", "1s", "--tool", "probe")
     os.kill(pid, signal.SIGKILL)
-    terminal.expect(f"app/0 \\(pid {pid}\\): exited before it answered")
+    terminal.expect(f"app/0 \\(pid {pid}\\): it was killed by SIGKILL while it was profiled")
+    terminal.expect("nothing is kept of the profile")
     terminal.wait()
     assert terminal.exitstatus == 1
     wait_until(lambda: row("app")["pid"] not in (None, pid), what="the next worker runs")
     _has_probe()
     assert _profiled("0.5s", "--tool", "probe")["pid"] == row("app")["pid"]
+
+
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+@pytest.mark.parametrize("runtime", ["python", pytest.param("node", marks=needs_node)])
+def test_a_worker_that_is_replaced_meanwhile_is_reported(
+    verb: str, runtime: str, tmp_path: Path
+) -> None:
+    """The command says which process was profiled, why it is gone, and which one runs now."""
+    _start(runtime, tmp_path)
+    pid = row("app")["pid"]
+    terminal = _profile_without_end()
+    monit(verb, "app")
+    terminal.expect(f"app/0 \\(pid {pid}\\): it was replaced or stopped, as somebody or a rule")
+    terminal.expect(r"process (\d+) runs now, and can be profiled; nothing is kept of the profile")
+    assert terminal.match is not None
+    following = int(terminal.match[1])
+    terminal.wait()
+    assert terminal.exitstatus == 1
+    assert following == row("app")["pid"] != pid
+    _has_probe()
+    assert _profiled("0.5s", "--tool", "probe")["pid"] == following
+
+
+@pytest.mark.parametrize("runtime", ["python", pytest.param("node", marks=needs_node)])
+def test_a_profile_of_an_agent_that_dies_is_lost_in_words(runtime: str, tmp_path: Path) -> None:
+    """The command ends as soon as there is another agent, the worker keeps running, and its probe
+    makes the next profile although it was to work on the first one for a minute."""
+    _start(runtime, tmp_path)
+    pid = row("app")["pid"]
+    terminal = _profile_without_end()
+    os.kill(json.loads(command("describe", "app", "--json").stdout)[0]["agent_pid"], signal.SIGKILL)
+    terminal.expect("app: its agent was replaced meanwhile: the profile is lost, and the worker")
+    terminal.wait()
+    assert terminal.exitstatus == 1
+    _has_probe()
+    wait_until(
+        lambda: command("profile", "app", "0.5s", "--tool", "probe").returncode == 0,
+        what="the next profile is made",
+    )
+    assert row("app")["pid"] == pid
+
+
+@pytest.mark.full
+@pytest.mark.skipif(find_py_spy() is None or os.geteuid() != 0, reason="no py-spy that may look")
+def test_py_spy_keeps_what_it_has_of_a_worker_that_exits(tmp_path: Path) -> None:
+    """The profile is shown with its true length, and why it is short."""
+    monit("start", str(script(tmp_path, text="while True: sum(range(1000))\n")), "--name", "app")
+    _has_probe()
+    pid = row("app")["pid"]
+    terminal = in_terminal("profile", "app", "60s", "--tool", "py-spy")
+    wait_until(lambda: _is_sampled_by_py_spy(pid), what="py-spy samples it")
+    os.kill(pid, signal.SIGKILL)
+    terminal.expect("it was killed by SIGKILL while it was profiled")
+    terminal.expect("the profile is of the time until then")
+    terminal.expect("<module>")
+    terminal.wait()
+    assert terminal.exitstatus == 0
+
+
+def _is_sampled_by_py_spy(pid: int) -> bool:
+    """Return whether py-spy has waited for many a sample of a process."""
+    return any(
+        each.num_ctx_switches().voluntary > 100
+        for each in psutil.process_iter()
+        if each.name() == "py-spy" and str(pid) in each.cmdline()
+    )
+
+
+def _start(runtime: str, folder: Path) -> None:
+    text = "setInterval(() => {}, 100);\n"
+    file = script(folder) if runtime == "python" else script(folder, "app.js", text)
+    monit("start", str(file), "--name", "app")
+    _has_probe()
+
+
+def _profile_without_end() -> "pexpect.spawn[str]":
+    """Let a worker be profiled for longer than the test takes."""
+    terminal = in_terminal("profile", "app", "60s", "--tool", "probe", columns=400)
+    wait_until(
+        lambda: "profile of process" in monit("events", "app"), what="the profile is requested"
+    )
+    return terminal
 
 
 @needs_node

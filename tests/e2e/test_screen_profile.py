@@ -126,7 +126,9 @@ def test_a_worker_that_exits_meanwhile_is_reported(home: Path, tmp_path: Path) -
             "the agent has the request",
         )
         os.kill(pid, signal.SIGKILL)
-        await screen.until(lambda: "exited before it answered" in screen.text(), "the reason")
+        await screen.until(
+            lambda: "it was killed by SIGKILL while it was profiled" in screen.text(), "the reason"
+        )
         await screen.press("escape")
         assert screen.app.screen is screen.app.overview
 

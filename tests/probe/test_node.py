@@ -1,6 +1,7 @@
 """The Node preload: what it reports, and that the program does not notice it."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -176,6 +177,52 @@ def test_a_watch_that_could_not_begin_is_tried_again(sock: socket.socket) -> Non
             blocked = json.loads(lines.readline())["blocked"]
 
     assert "held" in [name for _, _, name in blocked[0]["stack"]]
+
+
+SLOW_TO_START = """
+    const { Session } = require("inspector");
+    const hold = (ms) => { const end = Date.now() + ms; while (Date.now() < end); };
+    const { post } = Session.prototype;
+    Session.prototype.post = function (method, ...rest) {
+        if (/^Profiler.(start|stop)$/.test(method)) hold(2000); // as in a program with much code
+        return post.call(this, method, ...rest);
+    };
+    globalThis[Symbol.for("monit")].action("hold", function held() { hold(2000); });
+    setInterval(() => {}, 50);
+"""
+
+
+def test_the_start_of_a_profile_is_no_block_of_the_program(
+    sock: socket.socket, tmp_path: Path
+) -> None:
+    """V8 stops the loop to start and to end a profile: that does not count as lag, as the same time
+    of the program does."""
+    path = tmp_path / "p"
+    with _running(SLOW_TO_START, sock.getsockname()):
+        main, _ = sock.accept()
+        with main, main.makefile() as lines:
+            main.settimeout(60)
+            profiled = _until_answered(main, lines, "profile", ["cpu", 0.5, str(path)])
+            held = _until_answered(main, lines, "action", [])
+            held += [json.loads(lines.readline()), json.loads(lines.readline())]
+
+    assert path.exists()
+    assert max(loop["max"] for loop in _loops(profiled)) < 1.9
+    assert max(loop["max"] for loop in _loops(held)) > 1.9
+
+
+def _until_answered(
+    connection: socket.socket, lines: io.TextIOBase, request: str, args: list[object]
+) -> list[dict]:
+    """Send a request and return the reports up to the one with its answer."""
+    fields = {"request": request, "id": f"a.{request}", "name": "hold", "args": args}
+    connection.sendall(json.dumps(fields).encode() + b"\n")
+    reports: list[dict] = []
+    while not reports or not reports[-1].get("answers"):
+        reports.append(json.loads(lines.readline()))
+    (answer,) = reports[-1]["answers"]
+    assert (answer["id"], answer["ok"]) == (fields["id"], True), answer
+    return reports
 
 
 AFTER_A_LONG_LOOK = """

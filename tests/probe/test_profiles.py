@@ -153,6 +153,17 @@ def test_one_profile_at_a_time_and_no_other_kind(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_profile_of_an_agent_that_is_gone_is_given_up(tmp_path: Path) -> None:
+    """Another agent need not wait for it; nobody gets its answer, and no file is left of it."""
+    with running_program(BUSY) as program:
+        _ask(program, "cpu", 60.0, tmp_path / "a", "old.1")
+        program.write_when_taken(
+            {"request": "profile", "id": "new.1", "args": ["cpu", 0.5, str(tmp_path / "b")]}
+        )
+        assert program.answers(1)["new.1"][0] is True
+    assert [each.name for each in tmp_path.iterdir()] == ["b"]
+
+
 def test_a_program_that_ends_meanwhile_leaves_nothing(tmp_path: Path) -> None:
     """A profile does not keep a program alive, and prints nothing at its end."""
     with running_program(LEAVES) as program:

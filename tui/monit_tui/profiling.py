@@ -7,7 +7,7 @@ from collections.abc import Callable
 from monit_agent.client.profiles import cpu
 from monit_agent.client.profiles.files import speedscope
 from monit_agent.client.profiles.reading import BadProfileError
-from monit_agent.client.profiles.words import MARGIN_S
+from monit_agent.client.profiles.words import MARGIN_S, note_text
 from monit_agent.client.source import Source
 from monit_agent.wire.messages import Answer, MakeProfile, ProfilePart, Refused
 from monit_tui.model.profile_target import ProfileTarget
@@ -31,7 +31,7 @@ class ProfileRun:
         self.profile: cpu.CpuProfileData | None = None
         self.pid = target.pid
         self.note = ""
-        """Why it was not made by the tool that was to be preferred."""
+        """What the agent remarks about it."""
         self.problem = ""
         """Why there is no profile."""
         self.saved = ""
@@ -63,7 +63,7 @@ class ProfileRun:
 
     def _answered(self, answer: Answer) -> None:
         if isinstance(answer, ProfilePart):
-            self.pid, self.note = answer.pid, answer.note
+            self.pid, self.note = answer.pid, note_text(answer)
             try:
                 self.profile = cpu.of_part(answer)
             except BadProfileError as error:

@@ -1571,7 +1571,8 @@ class ProfilePart(Record, frozen=True, kw_only=True, tag="profile_part"):
     data: bytes = b""
     """At most `limits.PROFILE_BYTES`."""
     note: str = ""
-    """Why it was not made by the tool that was to be preferred."""
+    """Why it was not made by the tool that was to be preferred; of a profile of py-spy
+    (``collapsed``), why it is shorter than requested."""
 
 
 Answer = (

@@ -100,7 +100,7 @@ class ProfileHead(Lines):
             return _wrapped(run.problem, room, look.style("bad"))
         if run.profile is None:
             return self._progress(room)
-        notes = _wrapped(f"Made by the probe: {run.note}", room, muted) if run.note else []
+        notes = _wrapped(run.note[:1].upper() + run.note[1:], room, muted) if run.note else []
         saved = _on_one_line(printable(run.saved), room, look.glyphs.ellipsis)
         return [*_wrapped(cpu_summary(run.profile), room, plain), (saved, muted), *notes[:2]]
 

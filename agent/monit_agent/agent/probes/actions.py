@@ -30,6 +30,10 @@ QUEUED_MAX = 64
 """Requests that may wait for one process."""
 
 
+GONE = "exited before it answered"
+"""The result of a process that is no longer there."""
+
+
 class ActionTarget(NamedTuple):
     """A process that is to run an action; ``rt`` is its runtime, which decides how it is
     reached."""
@@ -180,7 +184,7 @@ class ActionCaller:
             for number, target in list(call.waiting.items()):
                 if not os.path.exists(f"/proc/{target.pid}"):
                     self._take_back(number, target.pid)  # another process may get its pid
-                    self._add_result(call, number, ok=False, value="exited before it answered")
+                    self._add_result(call, number, ok=False, value=GONE)
                 elif late:
                     self._add_result(call, number, ok=False, value=self._timeout_text(call, number))
         self._answer_clients()

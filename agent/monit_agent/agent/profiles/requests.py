@@ -7,7 +7,9 @@ datagram.
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
+from signal import Signals
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,13 +17,14 @@ import msgspec
 from monit_agent.agent.agent_order import Surroundings
 from monit_agent.agent.health.keeper_requests import ignore_answer
 from monit_agent.agent.keeper.link import KeeperLink
-from monit_agent.agent.probes.actions import ActionTarget, TooManyCallsError
+from monit_agent.agent.probes.actions import GONE, ActionTarget, TooManyCallsError
 from monit_agent.agent.probes.receiver import Probes
 from monit_agent.agent.profiles.py_spy import PySpyError, find_py_spy, record
 from monit_agent.agent.serve.router import Handler, RefusedError, Reply
 from monit_agent.system.files.own_file import read_own_file
 from monit_agent.wire.limits import PROFILE_BYTES, PROFILE_S
 from monit_agent.wire.messages import (
+    Exit,
     InstanceRecord,
     MakeProfile,
     ProfileForm,
@@ -35,6 +38,12 @@ from monit_agent.wire.paths import AppPaths
 
 ANSWER_S = 10.0
 """Time for the answer beyond the profile: a blocked process takes a request late."""
+
+RECORD_S = 2.0
+"""Longest wait for the keeper's records of an exit and of the next worker, which come within
+milliseconds."""
+
+RECORD_POLL_S = 0.02
 
 _FORMS: dict[tuple[str, str], ProfileForm] = {
     ("python", "cpu"): "stacks",
@@ -97,7 +106,7 @@ class ProfileRequests:
         self._count += 1
         name = f"profile.{self._mark}.{self._count}"
         path = os.path.join(self._paths.probe_requests, name)
-        job = _Job(request, target, path, reply)
+        job = _Job(request, target, path, reply, time.time())
         self._sources.link.request(
             "record_event", ignore_answer, instance=request.instance, kind="requested",
             text=f"{request.kind} profile of process {target.pid} for {request.seconds:g} s", by=by,
@@ -161,11 +170,17 @@ class ProfileRequests:
         note = ""
         if py_spy is not None:
             wanted_s = job.request.seconds
+            began = self._loop.time()
             try:
                 seconds = await record(
                     py_spy, job.target.pid, wanted_s, job.path, self._surroundings
                 )
-                return _part(job, "collapsed", seconds, _read(job.path), "")
+                data = _read(job.path)
+                if _is_there(job.target.pid):
+                    return _part(job, "collapsed", seconds, data, "")
+                seconds = min(seconds, self._loop.time() - began)
+                gone = f"{await self._why_gone(job)}; the profile is of the time until then"
+                return _part(job, "collapsed", seconds, data, gone)
             except (PySpyError, OSError) as error:
                 if job.request.tool == "py-spy":
                     return Refused(kind="failed", message=str(error))
@@ -184,8 +199,11 @@ class ProfileRequests:
             return Refused(kind="refused", message=str(error))
         (result,) = (await answered).results
         if not result.ok:
+            why = result.value
+            if why == GONE:
+                why = f"{await self._why_gone(job)}; nothing is kept of the profile"
             who = f"{self._name(request)} (pid {target.pid})"
-            return Refused(kind="failed", message=f"{who}: {result.value}")
+            return Refused(kind="failed", message=f"{who}: {why}")
         try:
             raw = _read(job.path)
             head = msgspec.json.decode(raw, type=_Head)
@@ -194,12 +212,46 @@ class ProfileRequests:
         form = _FORMS[target.rt, request.kind]
         return _part(job, form, head.seconds, bytes(head.profile) or raw, note)
 
+    async def _why_gone(self, job: "_Job") -> str:
+        """Return why the process is no longer there, when the keeper has said it, and who takes its
+        place."""
+        number, pid = job.request.instance, job.target.pid
+        record = self._sources.instances().get(number)
+        until = self._loop.time() + RECORD_S
+        last: Exit | None = None
+        while record is not None and self._loop.time() < until:
+            if record.pid != pid and record.exits and record.exits[-1].at >= job.since:
+                last = record.exits[-1]
+                if record.pid is not None or record.desired == "stopped":
+                    break
+            await asyncio.sleep(RECORD_POLL_S)
+            record = self._sources.instances().get(number)
+        how = _exit_text(last) if last is not None else "it exited"
+        now = record.pid if record is not None and record.pid not in (None, pid) else None
+        rest = f"; process {now} runs now, and can be profiled" if now is not None else ""
+        return f"{how} while it was profiled{rest}"
+
 
 class _Job(NamedTuple):
     request: MakeProfile
     target: ActionTarget
     path: str
     reply: Callable[[Any], None]
+    since: float
+    """When it was requested, on the wall clock."""
+
+
+def _is_there(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _exit_text(last: Exit) -> str:
+    if last.requested:
+        return "it was replaced or stopped, as somebody or a rule requested,"
+    if last.signal is not None:
+        known = {each.value: each.name for each in Signals}
+        return f"it was killed by {known.get(last.signal, f'signal {last.signal}')}"
+    return "it exited" if last.code is None else f"it exited with code {last.code}"
 
 
 def _read(path: str) -> bytes:

@@ -33,7 +33,7 @@ from monit_agent.client.commands.blocking import request_and_wait
 from monit_agent.client.profiles import cpu, memory
 from monit_agent.client.profiles.files import CPU_FILES
 from monit_agent.client.profiles.reading import BadProfileError
-from monit_agent.client.profiles.words import MARGIN_S, SECONDS, cpu_summary
+from monit_agent.client.profiles.words import MARGIN_S, SECONDS, cpu_summary, note_text
 from monit_agent.config import values
 from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.limits import PROFILE_S
@@ -128,7 +128,7 @@ def profile(
         raise CommandError(ExitCode.FAILED, answer.message)
     assert isinstance(answer, ProfilePart)  # noqa: S101 (what this request is answered with)
     if answer.note:
-        output.write_message(f"made by the probe: {answer.note}")
+        output.write_message(note_text(answer))
     shown = _Shown(instance, answer, record.cwd if record else "/", lines, wall)
     try:
         show = _show_memory if of_memory else _show_cpu

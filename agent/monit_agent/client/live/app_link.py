@@ -133,7 +133,8 @@ class AppLink:
         if not isinstance(answer, AppSnapshot):
             return  # `check_agent` requests another one as long as the agent listens
         if answer.epoch != self.view.epoch and self.view.epoch is not None:
-            self.requests.resend_reads()
+            for then, refused in self.requests.change_agent(answer.epoch):
+                then(refused)
         last = self.view.events[-1] if self.view.events else None
         fold.apply_snapshot(self.view, answer, time.monotonic())
         self.changed = True

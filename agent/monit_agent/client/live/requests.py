@@ -4,6 +4,7 @@ A request never waits in a queue of ZeroMQ's. It would be delivered to an agent 
 long after the caller had an error, and a late `restart` would be carried out.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -22,11 +23,13 @@ from monit_agent.wire.messages import (
     LogSearch,
     LogSince,
     LogTail,
+    MakeProfile,
     MetricsRange,
     Refused,
     Request,
     Snapshot,
     Totals,
+    Trigger,
     Usage,
 )
 from monit_agent.wire.paths import AppPaths, ipc_address
@@ -35,6 +38,9 @@ OnAnswer = Callable[[Answer], None]
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """Largest message that a client accepts; an agent that sends a larger one is disconnected."""
+
+OF_ONE_AGENT = (MakeProfile, Trigger)
+"""Requests whose answer only the agent that received them can give."""
 
 READS = (
     Snapshot, Listing, LogRange, LogTail, LogSince, LogSearch, MetricsRange, HistoryRange,
@@ -52,6 +58,8 @@ class PendingRequest:
         self.deadline = deadline
         """Monotonic second at which it expires."""
         self.sent = False
+        self.sent_at_ns = 0
+        """On the wall clock."""
 
 
 class RequestSocket:
@@ -88,14 +96,30 @@ class RequestSocket:
                 self.socket.send_multipart(frames, zmq.DONTWAIT)
             except zmq.Again:
                 return
-            pending.sent = True
+            pending.sent, pending.sent_at_ns = True, time.time_ns()
 
-    def resend_reads(self) -> None:
-        """Send again the reads that a former agent did not answer; commands are not repeated."""
-        for pending in self._pending.values():
+    def change_agent(self, started_ns: int) -> list[tuple[OnAnswer, Answer]]:
+        """Send again the reads that a former agent did not answer, because the present one started
+        at ``started_ns``. Commands are not repeated. Return the callbacks of those that nobody will
+        answer now, each with a `Refused`."""
+        lost: list[tuple[OnAnswer, Answer]] = []
+        for number, pending in list(self._pending.items()):
             if isinstance(pending.request, READS):
                 pending.sent = False
+            elif isinstance(pending.request, OF_ONE_AGENT) and 0 < pending.sent_at_ns < started_ns:
+                del self._pending[number]
+                lost.append((pending.then, self._lost_with_agent(pending.request)))
         self.send_unsent()
+        return lost
+
+    def _lost_with_agent(self, request: Request) -> Refused:
+        what = (
+            "the profile is lost, and the worker keeps running; make it again"
+            if isinstance(request, MakeProfile)
+            else "what the action returns is lost; it may still run"
+        )
+        message = f"{self._name}: its agent was replaced meanwhile: {what}"
+        return Refused(kind="failed", message=message)
 
     def receive_answers(self) -> Iterator[tuple[OnAnswer, Answer]]:
         """Yield the answers that have arrived, each with its callback.

@@ -6,12 +6,16 @@ from typing import Literal
 
 from monit_agent.client.profiles.cpu import CpuProfileData
 from monit_agent.client.text.format import format_percent
+from monit_agent.wire.messages import ProfilePart
 
 SECONDS = 10.0
 """Length of a profile for which nothing else is requested."""
 
 MARGIN_S = 35.0
 """Extra time for the answer: py-spy may take 20 s to read symbols, and then the probe begins."""
+
+_BY_PY_SPY = "collapsed"
+"""The form of its profiles."""
 
 _PACKAGES = "/site-packages/", "/dist-packages/", "/node_modules/"
 
@@ -36,6 +40,13 @@ def cpu_summary(profile: CpuProfileData) -> str:
     if profile.dropped:
         words.append(f"{profile.dropped} samples of too many different stacks left out")
     return ", ".join(words)
+
+
+def note_text(part: ProfilePart) -> str:
+    """Return what the agent remarks about a profile; ""."""
+    if not part.note or part.form == _BY_PY_SPY:
+        return part.note
+    return f"made by the probe: {part.note}"
 
 
 def place_text(file: str, line: int, cwd: str) -> str:

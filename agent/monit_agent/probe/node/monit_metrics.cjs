@@ -103,7 +103,7 @@ module.exports = (fail) => {
       answer(id, ok, value);
       probe.report();
     };
-    if (request === "profile") require("./monit_profile.cjs")(args, probe.forgive, done);
+    if (request === "profile") require("./monit_profile.cjs")(args, String(id).replace(/\.[^.]*$/, ""), probe.forgive, done);
     if (request !== "action") return;
     const own = actions.get(name) || new Map(builtIn()).get(name);
     if (own) {

@@ -3,7 +3,8 @@
 // process: no port is opened, and a debugger that is attached (--inspect) is not disturbed.
 //
 // `cpu` samples the main thread each 2 ms, `memory` each 512 kB that is allocated and not freed.
-// Starting blocks the loop for some 30 ms; that is not counted as a block of the program.
+// Starting blocks the loop for some 30 ms, and writing the profile as text for as long if it is large;
+// that is not counted as a block of the program.
 
 const fs = require("fs");
 
@@ -26,54 +27,55 @@ const KINDS = {
   },
 };
 
-let running = false;
+let running = null; // the profile that is being made: who requested it, and its session
 
-// `done(ok, value)` is called once; `forgive(ms)` with each time that V8 took from the loop
-module.exports = ([kind, seconds, path], forgive, done) => {
+// `done(ok, value)` is called once; `forgive(ms)` with each time that was taken from the loop. A
+// profile that another `agent` requested is given up: that agent is gone, and nobody waits for it.
+module.exports = ([kind, seconds, path], agent, forgive, done) => {
   const how = KINDS[kind];
   if (!how) return done(false, `this probe makes no ${kind} profile`);
-  if (running) return done(false, "a profile of this process is being made already");
+  if (running && running.agent === agent) return done(false, "a profile of this process is being made already");
+  if (running) running.session.disconnect();
   const { Session } = require("inspector");
   const session = new Session();
   const began = clock();
   const post = (method, params) => {
     let result;
-    const from = clock();
     session.post(method, params, (error, value) => {
       if (error) throw new Error(`${method}: ${error.message}`);
       result = value;
     });
-    forgive(clock() - from);
     return result;
   };
   const end = (ok, value) => {
-    running = false;
+    if (own === running) running = null;
     session.disconnect();
     done(ok, value);
   };
   const attempt = (does) => {
+    const from = clock();
+    let failure = null;
     try {
       does();
     } catch (error) {
-      end(false, String(error));
+      failure = error;
     }
+    forgive(clock() - from); // before the end is reported, which looks how late the loop is
+    if (failure) end(false, String(failure));
   };
-  running = true;
+  const own = (running = { agent, session });
   attempt(() => {
     session.connect();
     for (const [method, params] of how.start) post(method, params);
-    setTimeout(() => attempt(stop), 1000 * Math.min(seconds, SECONDS)).unref();
+    setTimeout(() => own === running && attempt(stop), 1000 * Math.min(seconds, SECONDS)).unref();
   });
   function stop() {
     const { profile } = post(how.stop);
     post(how.disable);
     const text = JSON.stringify({ kind, seconds: (clock() - began) / 1000, profile });
     fs.writeFile(`${path}.part`, text, { mode: 0o600, flag: "wx" }, (error) => {
-      attempt(() => {
-        if (error) throw error;
-        fs.renameSync(`${path}.part`, path);
-        end(true, { bytes: text.length });
-      });
+      if (error) return end(false, String(error));
+      fs.rename(`${path}.part`, path, (failed) => end(!failed, failed ? String(failed) : { bytes: text.length }));
     });
   }
 };

@@ -106,7 +106,7 @@ class ActionRunner:
             self._hurry_until = clock() + HURRY_S
             self._answer(number, ok, value)
 
-        self.profiles.start(arguments, done)
+        self.profiles.start(arguments, number.rpartition(".")[0], done)
 
     def _run_in_thread(self, key, action, function, args):
         if action is not None and action.mask is not None:

@@ -157,10 +157,17 @@ class ProfileMaker:
         self._probe = probe
         self._profile = None
         """(the profile that is being made, its file, what is called when that is written)"""
+        self._agent = ""
 
-    def start(self, arguments, done):
-        """Begin a profile; ``done(ok, value)`` is called when it is written, or cannot be made."""
+    def start(self, arguments, agent, done):
+        """Begin a profile; ``done(ok, value)`` is called when it is written, or cannot be made.
+
+        One that another ``agent`` requested is given up: that agent is gone, and nobody waits.
+        """
         kind, seconds, path = arguments
+        if agent != self._agent:
+            self.end()
+        self._agent = agent
         if self._profile is not None:
             done(False, "a profile of this process is being made already")
         elif kind == "cpu":
@@ -196,7 +203,8 @@ class ProfileMaker:
             done(True, value)
 
     def end(self):
-        """End a profile that is being made: it is complete, or this process was just forked."""
+        """End a profile that is being made: it is complete, given up, or this process was just
+        forked."""
         if self._profile is not None:
             self._profile[0].end()
             self._profile = None
