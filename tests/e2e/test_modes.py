@@ -262,6 +262,12 @@ def test_a_program_that_cannot_take_a_shared_port_is_in_mode_fork(home: Path) ->
     wait_until(lambda: row("web")["mode"] == "fork", what="the mode is known")
     monit("reload", "web")
     assert is_listening(port)
+    assert "a reload stops the old worker first" in monit("describe", "web")
+
+    server.write_text("raise SystemExit('no flour left')")
+    answer = monit_error("reload", "web")
+    assert "the old worker was stopped first, because each opens its port itself" in answer
+    assert "no flour left" in answer
 
 
 @needs_node

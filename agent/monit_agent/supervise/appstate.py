@@ -38,6 +38,8 @@ class Rollout(NamedTuple):
     """Instances whose worker listens nowhere, so that the new one starts beside it."""
     in_place: tuple[int, ...] = ()
     """Instances whose worker reloads itself; those where it was not online are removed."""
+    stopped_first: tuple[int, ...] = ()
+    """Instances whose worker opened its port itself, so that it stopped before the new one."""
     output: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """The last lines of reload commands that failed, by instance."""
 

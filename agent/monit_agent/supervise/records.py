@@ -134,6 +134,7 @@ def rollout_record(rollout: Rollout | None) -> dict[str, Any] | None:
     if rollout is None:
         return None
     record = rollout._asdict()
-    for name in ("beside", "in_place"):  # how the keeper does it, of no use to a reader
+    # how the keeper does it, of no use to a reader
+    for name in ("beside", "in_place", "stopped_first"):
         del record[name]
     return record

@@ -20,7 +20,9 @@ from monit_agent.supervise.appstate import (
     should_run,
 )
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import RESTING, DesiredState, Now, Role, Status
+from monit_agent.supervise.state import RESTING, AfterStop, DesiredState, Now, Role, Status
+
+_STOPPED_FIRST = "the old worker was stopped first, because each opens its port itself"
 
 NUMBERS_LISTED = 20
 """Instances that a sentence names one by one."""
@@ -127,8 +129,22 @@ def _begin_one(app: App, rollout: Rollout, now: Now, spec: AppSpec) -> AppDecisi
     replace = e.ReplaceRequested(
         now, beside=instance in rollout.beside, in_place=instance in rollout.in_place
     )
+    slot = find_slot(app, instance)
+    was_online = slot is not None and slot.status is Status.ONLINE
     app, actions = decide_each(app, e.EachSlot((instance,), replace), spec)
+    if was_online:
+        app = _note_stopped(app, instance)
     return _without_replaced(app, instance), (step, *actions)
+
+
+def _note_stopped(app: App, instance: int) -> App:
+    """Return the app, which knows now whether a worker that was online is to stop before the new
+    one starts."""
+    slot, rollout = find_slot(app, instance), app.rollout
+    if rollout is None or slot is None or slot.after_stop is not AfterStop.START_AGAIN:
+        return app
+    stopped = (*rollout.stopped_first, instance)
+    return app._replace(rollout=rollout._replace(stopped_first=stopped))
 
 
 def _without_replaced(app: App, instance: int) -> App:
@@ -188,7 +204,9 @@ def _replacement_problem(app: App, instance: int) -> str | None:
     if slot.done:
         return ""  # it had nothing more to do
     if slot.status in RESTING:
-        return f"instance {instance} did not start: {slot.reason or 'it exited'}"
+        text = f"instance {instance} did not start: {slot.reason or 'it exited'}"
+        stopped = app.rollout is not None and instance in app.rollout.stopped_first
+        return f"{text}; {_STOPPED_FIRST}" if stopped else text
     return None
 
 

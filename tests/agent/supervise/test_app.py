@@ -120,9 +120,13 @@ def test_reload_stops_at_the_first_failure_and_leaves_the_others() -> None:
     world.dies(0, code=1)
     rollout = world.app.rollout
     assert rollout is not None
-    assert rollout.failed == "instance 0 did not start: exit code 1; not replaced: 1, 2"
+    why = (
+        "instance 0 did not start: exit code 1; "
+        "the old worker was stopped first, because each opens its port itself"
+    )
+    assert rollout.failed == f"{why}; not replaced: 1, 2"
     assert (rollout.waiting, rollout.current, rollout.done) == ((1, 2), (), ())
-    assert rollout.failures == ((0, "instance 0 did not start: exit code 1"),)
+    assert rollout.failures == ((0, why),)
     assert world.statuses() == {0: Status.BACKOFF, 1: Status.ONLINE, 2: Status.ONLINE}
     assert world.recorded("reload_failed") == [rollout.failed]
 

@@ -14,6 +14,10 @@ from monit_agent.config.options import BY_KEY, OPTIONS, Kind, Option
 from monit_agent.wire.messages import AppRecord
 from monit_agent.wire.webhook import redacted
 
+_OWN_PORT = (
+    "fork: each worker opens the port itself; a reload stops the old worker first, and requests "
+    "fail until the new one is online"
+)
 _MODES = {
     "reuseport": "reuseport: each worker opens the port itself (SO_REUSEPORT); a reload may lose "
     "connections that wait for the old worker"
@@ -21,7 +25,9 @@ _MODES = {
 
 
 def mode_text(record: AppRecord) -> str:
-    """Return the mode of an app, explained where it is neither of the two that can be chosen."""
+    """Return the mode of an app, explained where a reload may lose requests in it."""
+    if record.mode == "fork" and record.port is not None and not record.policy.reloads_itself:
+        return _OWN_PORT
     return _MODES.get(record.mode, record.mode)
 
 

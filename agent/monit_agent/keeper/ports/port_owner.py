@@ -31,7 +31,8 @@ def command_line(pid: int) -> str:
     """Return the beginning of a process's command line, for people."""
     raw = procfs.read_file(f"/proc/{pid}/cmdline") or b""
     words = raw.rstrip(b"\0").split(b"\0")
-    words[0] = os.path.basename(words[0])
+    if words[0].startswith((b"/", b".")) or b" " not in words[0]:  # else it is a title
+        words[0] = os.path.basename(words[0])
     text = b" ".join(words).decode("utf-8", "replace")
     plain = "".join(char if char.isprintable() else "?" for char in text)
     return plain if len(plain) <= _COMMAND_CHARS else plain[: _COMMAND_CHARS - 1] + "…"

@@ -252,6 +252,7 @@ def _rollout(plain: dict[str, Any]) -> Rollout:
         "done": tuple(plain["done"]),
         "beside": tuple(plain.get("beside", ())),
         "in_place": tuple(plain.get("in_place", ())),
+        "stopped_first": tuple(plain.get("stopped_first", ())),
         "output": tuple((n, tuple(lines)) for n, lines in plain.get("output", ())),
         "failures": tuple((number, why) for number, why in plain.get("failures", ())),
     }
