@@ -11,7 +11,12 @@ from monit_agent.cli.keepers.apps import complete_target, monit_home
 from monit_agent.cli.keepers.saved_apps import SavedApp, read_apps
 from monit_agent.cli.render import output
 from monit_agent.config.files.app_tables import apps_text
-from monit_agent.config.files.export import compose_lines, procfile_lines, systemd_lines
+from monit_agent.config.files.export import (
+    compose_lines,
+    left_out,
+    procfile_lines,
+    systemd_lines,
+)
 from monit_agent.config.files.from_spec import spec_values
 
 FORMATS = ("toml", "procfile", "systemd", "compose")
@@ -35,19 +40,22 @@ def export(apps: tuple[str, ...], kind: str, *, with_env: bool) -> int:
     """Print the settings of apps as a config file. Without APP, all apps are printed.
 
     Variables that were set with --env are left out and named on standard error, because their
-    values may be secrets. --with-env prints them.
+    values may be secrets. --with-env prints them. Settings that a format has no counterpart for are
+    named there, too.
     """
     found = read_apps(monit_home(), apps)
     if not found:
         raise CommandError(ExitCode.NO_TARGET, "there are no apps; monit start app.py starts one")
     if not with_env:
         found = [_without_variables(app) for app in found]
+    with config_errors():
+        folder, path = current_folder(), os.environ.get("PATH", os.defpath)
+    values = {spec.name: spec_values(spec, named, folder, path) for spec, named in found}
+    for name, keys in values.items() if kind != "toml" else ():
+        if missing := left_out(kind, keys):
+            output.write_message(f"{name}: {', '.join(missing)} left out: not known to {kind}")
     if kind == "toml":
-        with config_errors():
-            folder, path = current_folder(), os.environ.get("PATH", os.defpath)
-        lines = apps_text(
-            {spec.name: spec_values(spec, named, folder, path) for spec, named in found}
-        )
+        lines = apps_text(values)
     elif kind == "procfile":
         lines = procfile_lines(found)
         # a shell reads it: bytes that are not UTF-8 stay as they are

@@ -12,7 +12,13 @@ import pytest
 from monit_agent.config.app import Launch, make_launch
 from monit_agent.config.files.app_tables import apps_text
 from monit_agent.config.files.config import make_launches, read_config
-from monit_agent.config.files.export import compose_lines, procfile_lines, systemd_lines
+from monit_agent.config.files.export import (
+    HELD,
+    compose_lines,
+    left_out,
+    procfile_lines,
+    systemd_lines,
+)
 from monit_agent.config.files.from_spec import spec_values
 from monit_agent.config.options import BY_KEY, OPTIONS, Option
 from monit_agent.config.values import parse_option
@@ -149,6 +155,72 @@ def test_a_compose_file_is_valid_and_expands_nothing(tmp_path: Path) -> None:
     assert service["command"][1:] == ["$$HOME %n \" '", "1"]
     assert service["environment"] == {"A": "$$x %n \" ' \\"}
     assert (service["scale"], service["stop_grace_period"]) == (2, "3.5s")
+
+
+def _ordered() -> list[tuple[AppSpec, dict[str, str]]]:
+    """Return a migration, a database with a health check, and an app that comes after both."""
+    run = ("/bin/true",)
+    migrate = AppSpec("migrate", "true", run, "/", "ann", type="once")
+    db = AppSpec("db", "true", run, "/", "ann", instances=2)
+    db = db._replace(checks=db.checks._replace(health_command=("pg_isready", "-h", "$X")))
+    web = AppSpec("web", "true", run, "/", "ann", after=("migrate=done", "db=ready", "x=started"))
+    return [(migrate, {}), (db, {}), (web, {})]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_units_keep_the_order_and_run_once_what_runs_once(tmp_path: Path) -> None:
+    """A migration is not restarted when it has exited, and must have succeeded before the rest."""
+    text = "\n".join(systemd_lines(_ordered()))
+    migrate, _, web = text.split("# /etc/systemd/system/")[1:]
+    assert {"Type=oneshot", "RemainAfterExit=yes", "Restart=no"} <= {*migrate.splitlines()}
+    assert {
+        "Requires=migrate.service", "After=migrate.service", "After=db@0.service db@1.service",
+        "Wants=db@0.service db@1.service", "Wants=x.service",
+    } <= {*web.splitlines()}  # fmt: skip
+    for unit in (migrate, web):
+        name, _, lines = unit.partition("\n")
+        (tmp_path / name).write_text(lines)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", str(tmp_path / name)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert f"{name}:" not in done.stderr, done.stderr
+
+
+def test_services_keep_the_order_and_run_once_what_runs_once() -> None:
+    """What is not in the file is left out: compose would refuse it."""
+    yaml = pytest.importorskip("yaml")
+    services = yaml.safe_load("\n".join(compose_lines(_ordered())))["services"]
+    assert services["migrate"]["restart"] == "no"
+    assert services["db"]["healthcheck"]["test"] == ["CMD", "pg_isready", "-h", "$$X"]
+    assert services["web"]["depends_on"] == {
+        "migrate": {"condition": "service_completed_successfully"},
+        "db": {"condition": "service_healthy"},
+    }
+
+
+def test_a_procfile_has_one_line_for_each_app() -> None:
+    """Also where a variable or an argument has several lines."""
+    words = ("/usr/bin/env", "printf", "%s|", "a\nb\\n\n", "c'$X\"\nd")
+    spec = AppSpec("web", "env", words, "/", "ann")
+    (line,) = procfile_lines([(spec, {"KEY": "1\n2"})])
+    assert "\n" not in line
+    shell = line.partition(": ")[2].replace("printf %s", "printf '%s'")
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True)
+    assert done.stdout == "a\nb\\n\n|c'$X\"\nd|"
+    (line,) = procfile_lines([(spec._replace(argv=("/usr/bin/env",)), {"KEY": "1\n2"})])
+    done = subprocess.run(["sh", "-c", line[5:]], capture_output=True, text=True, check=True)
+    assert "KEY=1\n2\n" in done.stdout
+
+
+def test_what_a_format_cannot_hold_is_named() -> None:
+    """So that nobody takes the file for the whole of it."""
+    keys = ["run", "env.A", "namespace", "instances", "cron", "health.command", "log.out"]
+    assert left_out("procfile", keys) == ["instances", "cron", "health.command", "log.out"]
+    assert left_out("systemd", keys) == ["cron", "health.command", "log.out"]
+    assert left_out("compose", keys) == ["cron", "log.out"]
+    known = {option.key for option in OPTIONS} | {"run", "shell", "script", "module", "args"}
+    assert set().union(*HELD.values()) <= known | {"interpreter-args", "cwd"}
 
 
 def test_text_of_tables_is_toml(tmp_path: Path) -> None:
