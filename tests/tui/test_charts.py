@@ -1,10 +1,12 @@
 """The charts: times, marks, the cursor, and the past that agents answer."""
 
 import pytest
+from msgspec.structs import replace
 
 from monit_agent.replay import scenes
 from monit_agent.replay.incident import CRASH
 from monit_agent.replay.source import ReplaySource
+from monit_agent.wire.ids import local_app
 from monit_agent.wire.messages import HistoryRange, Refused
 from monit_tui.terminal import TerminalFeatures
 from monit_tui.widgets.charts.metric_list import list_width
@@ -27,6 +29,20 @@ def charts(shown: Shown) -> list[str]:
 def strip(shown: Shown, label: str) -> str:
     """Return the head of a metric's strip."""
     return next(line for line in charts(shown) if line.strip(" ▸").startswith(label))
+
+
+def test_a_new_worker_is_not_said_to_have_no_probe() -> None:
+    """A probe reports once a second, so of a worker that started just now nothing is missing."""
+
+    async def play(shown: Shown) -> None:
+        await shown.move_to("worker", 0)
+        await shown.until(lambda: "no probe in this worker" in shown.text(), "the note")
+        for view in shown.source.fleet.apps[local_app("worker")].instances.values():
+            view.record = replace(view.record, started_at=shown.source.wall() - 1)
+        shown.app.overview.details.metrics.repaint()
+        assert "no probe in this worker" not in shown.text()
+
+    show(play, scenes.healthy())
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,5 +1,7 @@
 """The columns of the process list: chosen by the user, and kept."""
 
+import pytest
+
 from monit_agent.replay import scenes
 from monit_agent.wire.ids import local_app
 from monit_tui.model.processes.condition import ClockReading
@@ -26,6 +28,14 @@ def test_a_hidden_column_makes_room_for_the_next_one() -> None:
     assert "cpu" in every
     assert not {"cpu", "memory"} & set(fewer)
     assert set(fewer) - set(every)
+
+
+@pytest.mark.parametrize("width", [55, 58, 60, 80])
+def test_a_very_long_name_leaves_room_for_cpu_and_memory(width: int) -> None:
+    """A name that is longer than the pane loses its middle, not CPU and memory."""
+    plan = choose_columns(width, 45)
+    assert [column.name for column in plan.columns][:2] == ["cpu", "memory"]
+    assert plan.name >= 24
 
 
 def test_columns_stand_in_the_order_of_the_user() -> None:

@@ -48,6 +48,41 @@ def test_what_is_chosen_draws_at_every_size() -> None:
     show(play, scenes.trouble())
 
 
+@pytest.mark.parametrize("width", [30, 40, 60, 70])
+def test_every_tab_has_its_key_in_view(width: int) -> None:
+    """In a narrow pane the titles of the tabs become shorter; all keys are there, and the title of
+    the shown pane is whole."""
+
+    async def play(shown: Shown) -> None:
+        for key, title in enumerate(("Processes", "Logs", "Metrics", "Metadata", "Timeline"), 1):
+            await shown.press(str(key))
+            tabs = shown.lines()[1]
+            assert f"{key} {title}" in tabs
+            assert all(f" {number} " in tabs for number in range(1, 7))
+
+    show(play, scenes.healthy(), size=(width, 15))
+
+
+def test_a_long_name_loses_its_middle_in_every_title() -> None:
+    """The titles of log, metrics and crash view end as the name does, and say the rest too."""
+    name = "newsletter-sender-for-the-whole-country-and-beyond-it"
+
+    async def play(shown: Shown) -> None:
+        overview = shown.app.overview
+        overview.panes["metrics"].title_line.show(info=f"{name}/17, 5 min")
+        title = overview.panes["metrics"].title_line._painted[0].text
+        assert "/17, 5 min" in title
+        assert "news" in title
+        log = overview.details.logs.status
+        log.show_state(log.state._replace(title=f"{name}/17", follow=False, new=1234, percent=50))
+        status = log._painted[0].text
+        assert "/17" in status
+        assert "+1234 new" in status
+        assert status.rstrip().endswith("50%")
+
+    show(play, scenes.healthy())
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 35)], ids=["80x24", "120x35"])
 def test_a_row_has_the_main_columns(size: tuple[int, int]) -> None:
     """Name, state, CPU, memory, lag, restarts and uptime fit a row of 80 columns."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -30,7 +31,7 @@ from monit_tui.compositor import TightCompositor
 from monit_tui.model.crashes import Crash, crashes_of, shown_lines
 from monit_tui.model.processes.rows import RowKey, row_name
 from monit_tui.text.compact import compact_json
-from monit_tui.text.fitting import fit_end, wrap_words
+from monit_tui.text.fitting import fit_end, fit_middle, wrap_words
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.key_bar import KeyBar, KeyHint, title_bar
 from monit_tui.widgets.lines import Lines, make_strip
@@ -83,9 +84,12 @@ class CrashColumns(Lines, can_focus=True):
     def _title(self, columns: int, width: int) -> Strip:
         """Return what is shown: which exits of how many."""
         count, first = len(self._crashes), self._first + 1
-        title = f"{printable(row_name(self._key))}: {format_quantity(count, 'exit')}, newest first"
+        name, exits = printable(row_name(self._key)), f": {format_quantity(count, 'exit')}"
         places = f"{first}-{first + columns - 1}" if columns > 1 else f"{first}"
-        return title_bar(title, [f"{places} of {count}"] * (columns < count), width, self._look)
+        details = [*[f"{places} of {count}"] * (columns < count), "newest first"]
+        room = width - cell_len(exits + details[0]) - 11
+        name = fit_middle(name, min(cell_len(name), max(12, room)), self._look.glyphs.ellipsis)
+        return title_bar(name + exits, details, width, self._look)
 
     def _column(self, crash: Crash, width: int, height: int) -> list[Strip]:
         look, dots = self._look, self._look.glyphs.ellipsis

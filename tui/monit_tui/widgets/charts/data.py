@@ -30,6 +30,9 @@ from monit_tui.widgets.charts.strips import ChartState
 NOT_RUNNING = "not running; the charts show the past"
 NO_PROBE = "no probe in this worker; heap and event-loop lag are unknown"
 
+PROBE_WITHIN_S = 5.0
+"""A probe reports once a second; of a worker that is younger, nothing is said to be missing."""
+
 _NAMED = {kind.name: kind for kind in KINDS}
 
 
@@ -120,7 +123,9 @@ class ChartData:
             return f"the past is not known: {printable(problem)}"
         if all(view.record.pid is None for view in views):
             return NOT_RUNNING
-        return "" if has_probe(views) else NO_PROBE
+        began = [view.record.started_at for view in views if view.record.started_at is not None]
+        is_new = bool(began) and self.wall() - min(began) < PROBE_WITHIN_S
+        return "" if is_new or has_probe(views) else NO_PROBE
 
     def marks(self) -> list[EventMark]:
         """Return the marks of all known events of the row, oldest first."""

@@ -11,14 +11,15 @@ from monit_agent.client.text.format import format_count
 from monit_agent.client.text.sanitize import escape_controls
 from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import AppId, InstanceId
+from monit_tui.text.fitting import fit_middle
 from monit_tui.theme import Look, Tone
 from monit_tui.widgets.lines import Lines, make_strip
 from monit_tui.widgets.log.history import LogHistory
 from monit_tui.widgets.log.searching import SearchState
 from monit_tui.widgets.log.view import LogView
 
-_STATE_CELLS = 30
-"""Cells after the title: a long name is cut, so that the state fits."""
+_TITLE_LEAST = 12
+"""Fewest cells of the title: a long name loses its middle, so that the state fits."""
 
 
 class LogState(NamedTuple):
@@ -184,11 +185,11 @@ class LogStatus(Lines):
         """Return the line."""
         style = self._look.style
         parts = [(" ", style("plain"))]
-        most = max(12, width - _STATE_CELLS)
-        title = self.state.title
-        if len(title) > most:
-            title = title[: most - 1] + self._look.glyphs.ellipsis
-        for text, tone in status_parts(self.state._replace(title=title), self._look):
+        (title, strong), *rest = status_parts(self.state, self._look)
+        most = max(_TITLE_LEAST, width - 1 - sum(cell_len(text) + 2 for text, _ in rest) - 1)
+        title = fit_middle(title, min(most, cell_len(title)), self._look.glyphs.ellipsis)
+        parts += [(title, style(strong)), ("  ", style("plain"))]
+        for text, tone in rest:
             parts += [(text, style(tone)), ("  ", style("plain"))]
         used = sum(cell_len(text) for text, _ in parts)
         right = error_parts(self.state, self._look)

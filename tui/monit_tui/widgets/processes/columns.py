@@ -135,6 +135,8 @@ COLUMN_HELP: dict[str, str] = {
 }  # fmt: skip
 
 NAME_LEAST, NAME_MOST = 9, 24
+CPU_AND_MEMORY = 12
+"""Cells that a long name leaves to the two columns that everybody looks for."""
 NOTE_LEAST = 16
 
 NOT_BOLD = Style(bold=False)
@@ -156,12 +158,14 @@ def choose_columns(
     order: Sequence[str] = (),
 ) -> TableLayout:  # fmt: skip
     """Return the layout for a pane of ``width`` cells. Names win: columns that leave no room for
-    the longest name go first, the least important ones before the others.
+    the longest name go first, the least important ones before the others; a very long name loses
+    its middle before CPU and memory go.
 
     ``hidden`` and ``order`` have names of columns; those without a place in ``order`` come last.
     """
     state = STATE_WIDTH if width >= 36 else 1
-    name = min(max(NAME_LEAST, longest_name), max(NAME_LEAST, NAME_MOST, width // 2))
+    most = min(width // 2, width - 3 - (state + 1) - CPU_AND_MEMORY)
+    name = min(max(NAME_LEAST, longest_name), max(NAME_LEAST, NAME_MOST, most))
     room = width - (name + 3) - (state + 1)
     if room < 0:
         name, room = max(1, min(name, width - state - 4)), 0
