@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -15,8 +17,11 @@ import pytest
 from support import namespaces
 from support.command_line import MONIT, script
 from support.foreground import Foreground
+from support.ports import free_port
 from support.processes import is_running
 from support.waiting import wait_until
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "docker"
 
 APP = """\
 import signal, sys
@@ -91,6 +96,41 @@ def test_a_read_only_container_can_be_looked_into(
         os.kill(first, signal.SIGTERM)
         assert run.exit_code() == 0
     assert run.lines() == ["up", "ended"]
+
+
+def test_the_example_runs(home: Path, tmp_path: Path) -> None:
+    """The Dockerfile's entry point starts its apps, its health check succeeds, a second shell sees
+    them, and a stop of the container is a success."""
+    namespaces.require(namespaces.FIRST)
+    assert home.exists()
+    text = (EXAMPLE / "Dockerfile").read_text().replace("\\\n", " ")
+    check, entry = map(json.loads, re.findall(r"(?m)(?:CMD|ENTRYPOINT) +(\[.*\])$", text))
+    (files,) = re.findall(r"(?m)^COPY (.*) \./$", text)
+    web, health = str(free_port()), str(free_port())
+    for name in files.split():
+        content = (EXAMPLE / name).read_text()
+        (tmp_path / name).write_text(content.replace("8000", web))
+    assert entry[:2] == ["monit", "run"]
+    words = [each.replace("9000", health) for each in entry[2:]]
+    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    with Foreground(*words, cwd=tmp_path, below=namespaces.FIRST, env={"PATH": path}) as run:
+        run.read_until("clock/0 | ")
+        first = namespaces.first_process(run.process)
+
+        def is_healthy() -> bool:
+            asks = [sys.executable, *(each.replace("9000", health) for each in check[1:])]
+            return subprocess.run(asks, capture_output=True).returncode == 0
+
+        wait_until(is_healthy, what="the health check succeeds")
+        done = subprocess.run(
+            namespaces.inside(first, *MONIT, "list", "--json"), capture_output=True, text=True
+        )
+        rows = [(row["app"], row["instance"], row["status"]) for row in json.loads(done.stdout)]
+        assert rows == [("clock", 0, "online"), ("web", 0, "online"), ("web", 1, "online")]
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/") as answer:
+            assert answer.read().startswith(b"hello from process ")
+        os.kill(first, signal.SIGTERM)
+        assert run.exit_code() == 0
 
 
 def test_a_stop_while_it_starts_is_not_lost(home: Path) -> None:
