@@ -1,6 +1,7 @@
 """A file system or a user database that never answers delays only what needs it."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.command_line import TICKER, monit, row
 from support.keeper import KeptApp, python
 from support.processes import is_running
 from support.waiting import wait_until
@@ -176,3 +178,41 @@ def test_a_user_database_that_does_not_answer(app: KeptApp, tmp_path: Path, keep
     slot = app.wait_for("online", 0)
     assert (os.stat(f"/proc/{slot['pid']}").st_uid, slot["failed_starts"]) == (65534, 0)
     app.request("delete")
+
+
+def agent_of(app: str) -> int:
+    return json.loads(monit("describe", app, "--json"))[0]["agent_pid"]
+
+
+def test_an_agent_does_not_wait_for_a_silent_file_system(
+    remote: SilentFolder, tmp_path: Path
+) -> None:
+    """Both apps of a process of agents are sampled and obey when it starts anew: also the one that
+    runs, is watched and is checked on a file system that does not answer."""
+    for folder in (remote.behind, tmp_path):
+        (folder / "tick.py").write_text(TICKER)
+    check = ("--health-command", "./check", "--health-interval", "1s", "--health-timeout", "30s")
+    (remote.behind / "check").symlink_to("/bin/true")
+    monit("start", "tick.py", "--name", "far", "--watch", *check, cwd=remote.place)
+    monit("start", str(tmp_path / "tick.py"), "--name", "near")
+    agents = agent_of("far")
+    assert agents == agent_of("near")
+
+    remote.fall_silent()
+    os.kill(agents, signal.SIGKILL)
+
+    for app in ("far", "near"):
+        wait_until(
+            lambda app=app: not row(app)["stale"] and agent_of(app) not in (agents, None),
+            what=f"{app} has an agent",
+        )
+        wait_until(lambda app=app: row(app)["rss_bytes"], what=f"{app} is sampled")
+    waiting = f"waiting for the file system at {remote.place}"
+    wait_until(lambda: waiting in monit("describe", "far"), what="it says that it cannot watch")
+    monit("restart", "near")
+    assert (row("far")["status"], row("far")["restarts"]) == ("online", 0)
+
+    remote.answer_again()
+
+    watched = f"{remote.place} is watched again"
+    wait_until(lambda: watched in monit("events", "far"), what="it watches")

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.system.users import RunAs
 
 KEPT_BYTES = 4096
@@ -139,10 +140,13 @@ def _start_process(child: ChildProgram) -> subprocess.Popen[bytes]:
 
 
 def _popen(child: ChildProgram) -> subprocess.Popen[bytes]:
-    user = child.run_as
+    user, command, cwd = child.run_as, child.command, child.cwd
+    if waiting_mount(cwd, os.path.join(cwd, command[0])) is not None:
+        # `Popen` returns when the program runs: a shell waits for the file system instead of us
+        command, cwd = ("/bin/sh", "-c", 'cd "$0" && exec "$@"', cwd, *command), "/"
     return subprocess.Popen(
-        child.command,
-        cwd=child.cwd,
+        command,
+        cwd=cwd,
         env=child.env,
         stdin=child.stdin,
         stdout=subprocess.PIPE,

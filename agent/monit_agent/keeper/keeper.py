@@ -101,7 +101,7 @@ class Keeper(Effects):
         marks = environment.identifying_variables(paths)
         self.workers = Workers(self.loop, self._worker_calls(), marks, subreaper=subreaper)
         self.saving = Saving(self.loop, paths.state, self.saved_state, self._record_app_event)
-        calls = AgentCalls(self.control, self._record_app_event, lambda: len(self.app.slots))
+        calls = AgentCalls(self.control, self._record_app_event, self.supervisor)
         self.agent = AgentProcess(self.loop, paths, calls, self.workers.trees.excluded)
         self.control.follower_gone = self.agent.agent_disconnected
         self.ports = Ports(self.loop, paths, self._port_callbacks(), inherited)

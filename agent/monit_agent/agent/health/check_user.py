@@ -1,11 +1,11 @@
 """As whom check commands run."""
 
+from monit_agent.agent.user_database import USERS
 from monit_agent.system.users import RunAs, run_as
 
 
 class CheckUser:
-    """User and group of an app's workers, looked up once: where a directory server knows them, each
-    lookup may block the agent."""
+    """User and group of an app's workers, looked up once."""
 
     def __init__(self, names: tuple[str, str] = ("", "")) -> None:
         self.names = names
@@ -13,8 +13,9 @@ class CheckUser:
         self._is_known = False
 
     def run_as(self) -> RunAs | None:
-        """Return as whom checks run; raise `BadUserError`, and look again the next time."""
+        """Return as whom checks run; raise `BadUserError` or `NoAnswerError`, and look again the
+        next time."""
         if not self._is_known:
-            self._found = run_as(*self.names)
+            self._found = USERS.ask(self.names, lambda: run_as(*self.names))
             self._is_known = True
         return self._found

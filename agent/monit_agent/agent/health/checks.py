@@ -19,7 +19,7 @@ from monit_agent.agent.health.check_runner import (
     subject_of,
 )
 from monit_agent.agent.health.health_judge import HealthJudge, HealthVerdict
-from monit_agent.agent.health.http_check import CheckResult
+from monit_agent.agent.health.http_check import CheckResult, NoResult
 from monit_agent.agent.health.keeper_requests import (
     KeeperRequests,
     ignore_answer,
@@ -184,7 +184,7 @@ class CheckScheduler:
 
     def _judge_health(self, subject: CheckSubject, result: CheckResult) -> None:
         state = self._state()
-        if state is None:
+        if state is None or isinstance(result, NoResult):
             return
         instance, wall = subject.instance, time.time()
         checks = state.app.checks

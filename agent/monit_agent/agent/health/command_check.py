@@ -15,7 +15,8 @@ from monit_agent.agent.child_program import (
     run_child,
 )
 from monit_agent.agent.health.check_user import CheckUser
-from monit_agent.agent.health.http_check import CheckResult
+from monit_agent.agent.health.http_check import CheckResult, NoResult
+from monit_agent.agent.user_database import NoAnswerError
 from monit_agent.system.procfs import environment_of
 from monit_agent.system.users import BadUserError
 
@@ -41,6 +42,8 @@ async def run_command_check(
         code, tail = await run_child(ChildProgram(command, cwd, env, files, run_as=user.run_as()))
     except (CannotRunError, BadUserError) as error:
         return CheckResult(ok=False, text=str(error))
+    except NoAnswerError as error:
+        return NoResult(ok=False, text=str(error))
     return CheckResult(ok=code == 0, text=outcome_text(code, tail))
 
 

@@ -46,6 +46,12 @@ class CheckResult(NamedTuple):
     text: str
 
 
+class NoResult(CheckResult):
+    """The check could not be made, for a reason that is not the worker's own."""
+
+    __slots__ = ()
+
+
 class Answerer(NamedTuple):
     """Who must answer a check."""
 

@@ -8,8 +8,12 @@ from collections.abc import Callable
 
 from monit_agent.agent.journal import log
 from monit_agent.agent.probes.node_streams import NodeStreams
+from monit_agent.agent.user_database import USERS, NoAnswerError
 from monit_agent.system.users import BadUserError, make_shared_folder, run_as, shared_folder
 from monit_agent.wire.paths import AppPaths
+
+AGAIN_S = 1.0
+"""After this, a user is looked up again who could not be found out."""
 
 
 class ProbeSockets:
@@ -32,14 +36,22 @@ class ProbeSockets:
         self._problems: set[str] = set()
         self._shared = shared_folder(paths.folder)
         self._owners: dict[str, int] = {}
+        self._again: asyncio.TimerHandle | None = None
+        """When the user is looked up again."""
         self.rebind_if_gone()
 
     def serve_user(self, name: str, group: str) -> None:
         """Bind both also where workers of this user can reach them, if it is another one."""
         try:
-            user = run_as(name, group)
+            user = USERS.ask((name, group), lambda: run_as(name, group)) if name or group else None
         except BadUserError as error:
             self._note(name, f"workers cannot report: {error}")
+            return
+        except NoAnswerError as error:
+            self._note("", f"workers cannot report yet: {error}")
+            if self._again is not None:
+                self._again.cancel()
+            self._again = self._loop.call_later(AGAIN_S, self.serve_user, name, group)
             return
         if user is None:
             return

@@ -17,6 +17,7 @@ from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
 from monit_agent.agent.journal_errors import log_exception
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.system.procfs import read_file
 
 STEP_MS, GROUP_MS = 50, 200
@@ -24,6 +25,9 @@ STEP_MS, GROUP_MS = 50, 200
 
 LOOK_MS = 1000
 """How often it is checked that the folder is still the one that is watched."""
+
+SILENT_S = 2.0
+"""After this, it is reported that a file system does not answer."""
 
 RETRY_S = 10.0
 """After this, watching is tried again where it failed."""
@@ -75,6 +79,7 @@ class FileWatch:
     def _run(self) -> None:
         watched: tuple[int, int] | None = None
         while not self._stop.is_set():
+            self._await_answer()
             found = _identity(self.folder)
             if found is None:
                 self._call(self._reports.failed, f"{self.folder} does not exist")
@@ -83,6 +88,21 @@ class FileWatch:
             watched = found or watched
             if found is None or not self._watch(found):
                 self._stop.wait(LOOK_MS / 1000 if found is None else RETRY_S)
+
+    def _await_answer(self) -> None:
+        """Wait until the file system answers, if it may not: the native code would wait for it with
+        Python's lock held, and so stop all threads of this process."""
+        mount = waiting_mount(self.folder)
+        if mount is None:
+            return
+        text = f"waiting for the file system at {mount}"
+        late = threading.Timer(SILENT_S, self._call, (self._reports.failed, text))
+        late.daemon = True
+        late.start()
+        for _ in os.walk(self.folder):
+            if self._stop.is_set():
+                break
+        late.cancel()
 
     def _watch(self, identity: tuple[int, int]) -> bool:
         """Report changes until the folder is another one; return False when that fails."""

@@ -5,13 +5,16 @@ import os
 from collections.abc import Collection, Iterable
 from itertools import islice
 
+from monit_agent.system.mounts import mount_of, waiting_mounts
+
 PROCESSES = 256
 """Of an app with more processes, only so many are looked at: 0.1 ms each with 50 descriptors."""
 
 
 def written_by(pids: Iterable[int], paths: Collection[str]) -> set[str]:
     """Return those of ``paths`` that one of the processes has open for writing."""
-    real = {os.path.realpath(path): path for path in paths}
+    mounts = waiting_mounts()
+    real = {path if mount_of(path, mounts) else os.path.realpath(path): path for path in paths}
     found: set[str] = set()
     for pid in islice(pids, PROCESSES):
         if len(found) == len(real):

@@ -13,6 +13,7 @@ from monit_agent.agent.restarts.file_watch import FileWatch, WatchReports
 from monit_agent.agent.restarts.own_files import written_by
 from monit_agent.agent.restarts.watch_brake import WatchBrake
 from monit_agent.agent.restarts.watch_filter import NamedPaths, WatchFilter, watched_folders
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.wire.messages import WatchState
 
 LONGEST_S = 5.0
@@ -81,7 +82,8 @@ class WatchRestarts:
         self._problems: dict[str, str] = {}
         """Why a folder cannot be watched, by path."""
         rules = NamedPaths(app.paths, WatchFilter(app.folder, home, app.ignored, app.argv))
-        self._roots = watched_folders(app.paths)
+        # without a look at what may not answer: a path is then a folder
+        self._roots = [*app.paths] if waiting_mount(*app.paths) else watched_folders(app.paths)
         self._watches = [self._watch(root, rules) for root in self._roots]
 
     def close(self) -> None:

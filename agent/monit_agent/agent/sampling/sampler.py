@@ -17,6 +17,7 @@ from monit_agent.agent.sampling.tree_memory import TreeMemory
 from monit_agent.agent.sampling.users import UserNames, effective_user
 from monit_agent.system import procfs
 from monit_agent.system.files.revision import revision_of, shown_revision
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.wire.limits import PROCESSES
 from monit_agent.wire.messages import Process, TreeFigures
 
@@ -188,6 +189,8 @@ class TreeSampler:
             folder = os.readlink(f"/proc/{worker.pid}/cwd")
         except OSError:
             return None  # another user's, or gone
+        if waiting_mount(folder) is not None:  # its keeper asked where waiting costs nobody else
+            return _passed_revision(procfs.environment_of(worker.pid) or {})
         return revision_of(folder, self._reader.started_at(worker) + CLOCK_STEP_S)
 
     def _measure(self, instance: int, reading: _Reading) -> None:

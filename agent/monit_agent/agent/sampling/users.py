@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from monit_agent.agent.sampling.process import Proc
+from monit_agent.agent.user_database import USERS, NoAnswerError
 
 _ROOT = 0
 _WAITS_ONLY = frozenset({
@@ -21,10 +22,12 @@ class UserNames:
         self._names: dict[int, str] = {}
 
     def name_of(self, uid: int) -> str:
-        """Return the name of a user, or the number where it has none."""
+        """Return the name of a user, or the number where it has none, or while it is not known."""
         if uid not in self._names:
             try:
-                self._names[uid] = pwd.getpwuid(uid).pw_name
+                self._names[uid] = USERS.ask(("name", uid), lambda: pwd.getpwuid(uid).pw_name)
+            except NoAnswerError:
+                return str(uid)
             except KeyError:
                 self._names[uid] = str(uid)
         return self._names[uid]

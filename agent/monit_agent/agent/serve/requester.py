@@ -1,9 +1,8 @@
 """Who sends a request, for the event log: what the kernel knows of the process that connected."""
 
-import functools
 import os
-import pwd
 
+from monit_agent.agent.sampling.users import UserNames
 from monit_agent.system.procfs import process_stat, read_file
 
 _NO_LOGIN = 2**32 - 1
@@ -23,14 +22,12 @@ def describe_requester(pid: int, uid: int) -> str:
     return f"{user_name(uid)}:{pid}{details}"
 
 
-@functools.lru_cache(maxsize=1024)
+_NAMES = UserNames()
+
+
 def user_name(uid: int) -> str:
-    """Return the name of a user, or the number where it has none. Each is looked up once: a
-    directory service may take long to answer, and all clients would wait."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    """Return the name of a user, or the number where it has none, or while it is not known."""
+    return _NAMES.name_of(uid)
 
 
 def _login(pid: int, uid: int) -> str | None:

@@ -18,6 +18,7 @@ from monit_agent.keeper.loop import Loop
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.keeper.workers.environment import WORKER_VARIABLES
 from monit_agent.keeper.workers.spawn import SpawnOrder, read_exec_error, spawn
+from monit_agent.supervise.supervisor import Supervisor
 from monit_agent.system.files.file_lock import is_locked
 from monit_agent.system.files.ownership import require_own_folder
 from monit_agent.system.installation import (
@@ -26,6 +27,7 @@ from monit_agent.system.installation import (
     is_there,
     own_installation,
 )
+from monit_agent.system.mounts import waiting_mount
 from monit_agent.system.suppress import suppress
 from monit_agent.typed import NamedTuple
 from monit_agent.wire.paths import AppPaths, agent_command, first_agent_lock, home_of
@@ -63,8 +65,8 @@ class AgentCalls(NamedTuple):
     control: Control
     record_event: Callable[[str, str], None]
     """With a kind and a text."""
-    instances: Callable[[], int]
-    """Return how many instances the app has."""
+    supervisor: Supervisor
+    """Knows the app and its settings."""
 
 
 class AgentProcess:
@@ -74,7 +76,7 @@ class AgentProcess:
     def __init__(self, loop: Loop, paths: AppPaths, calls: AgentCalls, excluded: set[int]) -> None:
         self._loop = loop
         self._paths = paths
-        self._control, self._record_event, self._instances = calls
+        self._control, self._record_event, self._supervisor = calls
         self._spared = excluded
         self.pid: int | None = None
         """Of the process that it runs in."""
@@ -331,8 +333,12 @@ class AgentProcess:
             self._start()
 
     def _must_be_alone(self) -> bool:
-        is_large = self._instances() > MANY_INSTANCES
-        return self._is_noisy or is_large or self._failures >= YOUNG_EXITS
+        is_large = len(self._supervisor.app.slots) > MANY_INSTANCES
+        if self._is_noisy or is_large or self._failures >= YOUNG_EXITS:
+            return True
+        # it reads them in its event loop, and all agents of the process would wait
+        log = self._supervisor.spec.log
+        return waiting_mount(log.out, log.err) is not None
 
     def _find_installation(self) -> bool:
         """Look up again where monit is, if it is not where it was; return whether it is found."""
