@@ -1,6 +1,7 @@
 """What every test may use: a home of its own that leaves nothing behind."""
 
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -13,6 +14,7 @@ from hypothesis import settings
 from monit_agent.keeper.logs.dropped import forget_dropped
 from monit_agent.system.claim import memory_name
 from monit_agent.system.memory.memory_folder import memory_folders, remove_memory_file
+from monit_agent.system.users import remove_shared_folder, shared_folder
 from support.processes import end_processes_of
 
 # a shell starts what runs in its background with these ignored, programs inherit that,
@@ -41,6 +43,8 @@ def _home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for app in Path(folder).glob("apps/*"):
             remove_memory_file(memory_name(str(app), "state"))
             forget_dropped(str(app))
+            if os.geteuid() == 0:
+                remove_shared_folder(shared_folder(str(app)))
         shutil.rmtree(folder, ignore_errors=True)
         _remove_memory_files(folder)
 

@@ -20,6 +20,7 @@ from monit_agent.keeper.state.claim import Claim, TakenError
 from monit_agent.keeper.upgrade.takeover import rehearse, take_over
 from monit_agent.keeper.workers import environment, probe_files
 from monit_agent.keeper.workers.room import missing_room
+from monit_agent.keeper.workers.shared_leftovers import remove_leftovers
 from monit_agent.keeper.workers.spawn import raise_descriptor_limit
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
@@ -202,6 +203,7 @@ class _PreparedKeeper:
                 keeper.feed(e.ScaleRequested(now(), given.spec.instances, self._ids))
         keeper.agent.start(wait=known)
         end_with_runner(keeper)
+        remove_leftovers()
 
 
 def _prepare(claim: Claim, paths: AppPaths, given: _Input | None) -> _PreparedKeeper:

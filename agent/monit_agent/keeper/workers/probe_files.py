@@ -16,6 +16,7 @@ import os
 import stat
 
 from monit_agent.keeper.journal import note
+from monit_agent.keeper.workers.shared_leftovers import mark_used
 from monit_agent.typed import NamedTuple
 from monit_agent.wire.paths import PACKAGE
 
@@ -66,6 +67,8 @@ def install(home: str, shared: str = SHARED) -> ProbeFiles | None:
         return None
     files = _copy_all(contents, name, home, shared)
     if files is not None:
+        if files.for_every_user:
+            mark_used(files.folder)
         _installed[home, shared] = _Installed(files, name, tuple(contents))
     return files
 
