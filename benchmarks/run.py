@@ -42,6 +42,7 @@ BENCHMARKS = (
     "growth",
     "probe_cost",
     "histograms",
+    "history",
     "blocked",
     "throughput",
     "spread",

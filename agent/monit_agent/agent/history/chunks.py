@@ -235,8 +235,5 @@ def _unpack(data: bytes, first: int) -> dict[int, HistoryStep]:
     if sys.byteorder == "big":
         numbers.byteswap()
     low, high, total, count = (numbers[part * STEPS : (part + 1) * STEPS] for part in range(4))
-    return {
-        first + place: HistoryStep(low[place], high[place], total[place], int(number))
-        for place, number in enumerate(count)
-        if number
-    }
+    steps = map(HistoryStep, low, high, total, map(int, count))
+    return {number: step for number, step in enumerate(steps, first) if step.samples}

@@ -83,7 +83,8 @@ class HistoryReader:
             if row is None:
                 continue
             merge(steps, self.finer(tier, asked, missing_from, begin))
-            merge(steps, _within(row, asked, tier.step_s))
+            is_within = asked.since <= begin and begin + tier.row_s <= asked.until
+            merge(steps, row if is_within else _within(row, asked, tier.step_s))
             missing_from = max(missing_from, begin + tier.row_s)
         merge(steps, self.finer(tier, asked, missing_from, asked.until))
         return steps

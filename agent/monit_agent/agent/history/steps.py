@@ -61,6 +61,8 @@ def _bounds(at: tuple[float, ...], length_s: float) -> list[tuple[int, int, int]
 
 def coarser(steps: Steps, factor: int) -> Steps:
     """Return steps that are ``factor`` times as long."""
+    if factor == 1:
+        return steps
     joined: Steps = {}
     for name, column in steps.items():
         into = joined.setdefault(name, {})
@@ -73,6 +75,9 @@ def merge(into: Steps, more: Mapping[Name, Mapping[int, HistoryStep]]) -> None:
     """Add ``more`` to ``into``; steps that both have are joined."""
     for name, column in more.items():
         target = into.setdefault(name, {})
+        if target.keys().isdisjoint(column):  # rows are: a third of the time for a day
+            target.update(column)
+            continue
         for number, step in column.items():
             _add(target, number, step)
 
