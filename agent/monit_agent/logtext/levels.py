@@ -32,24 +32,34 @@ _FIELD_WORDS: dict[bytes, Level] = {
     b"EROR": "error", b"FAIL": "error", b"FAILURE": "error", b"EMERGENCY": "error",
     b"FTL": "error", b"E": "error", b"F": "error", b"WRN": "warn", b"W": "warn",
     b"INFORMATION": "info", b"INF": "info", b"I": "info", b"NOTE": "info", b"LOG": "info",
-    b"DBG": "debug", b"DBUG": "debug", b"TRC": "debug", b"D": "debug", b"T": "debug",
+    b"DBG": "debug", b"DBUG": "debug", b"TRC": "debug", b"VRB": "debug",
+    b"D": "debug", b"T": "debug",
 }  # fmt: skip
 """In free text these would be something else."""
 
 _ANY = b"|".join(sorted(_WORDS, key=len, reverse=True))
 
 _FIELD = re.compile(
-    rb"\"@?(?:level|severity|levelname|loglevel|lvl|log\.level)\"\s*:\s*(?:\"(\w+)\"|(\d+))"
-    rb"|\b(?:level|lvl|severity|levelname)=(?:\"?([A-Za-z]+)|(\d+))",
+    rb"\"@?(?:level|severity|levelname|loglevel|lvl|log\.level)\"\s*:\s*"
+    rb"(?:\"(?:\\u001b\[[\d;]*m)*(\w+)[\"\\]|(\d+))"  # winston writes colours as text
+    rb"|\b(?:level|lvl|severity|levelname)=(?:[\"']?([A-Za-z]+)|(\d+))",
     re.IGNORECASE,
 )
 _SYSLOG = re.compile(rb"<(\d{1,3})>")
 _GLOG = re.compile(rb"([IWEF])\d{4} \d\d:\d\d:")
-_UPPER = re.compile(rb"(?<![A-Za-z_/\-])(" + _ANY + rb")(?![A-Za-z_/\-])")
+# behind a slash stands a process of Celery: "ERROR/MainProcess]"
+_UPPER = re.compile(
+    rb"(?<![A-Za-z_/\-])(" + _ANY + rb")(?:(?![A-Za-z_/\-])|(?=/[\w.-]+(?:\(\d+\))?\]))"
+)
 # in lower case a word is a level only where a level stands: [error], error:, <warn>
 _LOWER = re.compile(rb"(?:^|[\s\[<(|])(" + _ANY + rb")(?:[\]>)|]|:\s)", re.IGNORECASE)
+# structlog pads it: [error    ]
+_PADDED = re.compile(rb"\[(" + _ANY + rb") +\]", re.IGNORECASE)
+# of Serilog and zerolog: "[10:11:12 WRN] …", "10:11AM WRN …"
+_SHORT = re.compile(rb"\[?[\d:.,TZ+/-]*\d(?:AM|PM|Z)? (FTL|ERR|WRN|INF|DBG|VRB|TRC)[ \]]")
 _RAISED = re.compile(
     rb"^\s*(?:Traceback \(most recent call last\):|panic: |Uncaught |Unhandled "
+    rb"|Exception in thread |thread '[^']*' (?:\(\d+\) )?panicked at "
     rb"|(?:[A-Za-z_][\w.]*)?(?:Error|Exception)(?::| \[|$))"
 )
 _CONTINUES = re.compile(
@@ -67,10 +77,10 @@ _SIGNS: dict[Level, tuple[bytes, ...]] = {
     "error": (
         b"err", b"eror", b"fatal", b"crit", b"emerg", b"alert", b"panic", b"severe", b"exception",
         b"uncaught", b"unhandled", b"traceback", b"level", b"lvl", b"severity",
-        b"\n<", b"\ne", b"\nf",
+        b"ftl", b"\n<", b"\ne", b"\nf",
     ),
 }  # fmt: skip
-_SIGNS["warn"] = (*_SIGNS["error"], b"warn", b"\nw")
+_SIGNS["warn"] = (*_SIGNS["error"], b"warn", b"wrn", b"\nw")
 """What a line of this level or worse holds, in lower case; the newline is the one before it."""
 
 
@@ -90,9 +100,14 @@ def level_of(raw: bytes) -> Level | None:
     prefix = _GLOG.match(line)
     if prefix:
         return _FIELD_WORDS[prefix[1]]
+    prefix = _SHORT.match(line)
+    if prefix:
+        return _FIELD_WORDS[prefix[1]]
     if _RAISED.match(line):
         return "error"
     found = _UPPER.search(line) or _LOWER.search(line)
+    if found is None and b" ]" in line:
+        found = _PADDED.search(line)
     return _WORDS[found[1].upper()] if found else None
 
 
