@@ -19,7 +19,7 @@ import pyte
 import pytest
 
 from monit_tui.keys.actions import REGISTRY
-from monit_tui.keys.bindings import key_name
+from monit_tui.keys.names import key_name
 from monit_tui.preferences.page import QUESTION
 from support.waiting import wait_until
 

@@ -6,8 +6,9 @@ from textual.binding import Binding
 
 from monit_agent.replay import scenes
 from monit_tui.keys.actions import REGISTRY, allowed_actions, footer_actions
-from monit_tui.keys.bindings import key_name, make_bindings
+from monit_tui.keys.bindings import make_bindings
 from monit_tui.keys.keymap import fill_keys
+from monit_tui.keys.names import key_name
 from support.screen import Shown, show
 
 

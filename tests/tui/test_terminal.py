@@ -1,10 +1,12 @@
 """The terminal's traits, which are determined before Textual is imported."""
 
 import pytest
+from rich.console import Console
 
 from monit_tui import terminal
+from monit_tui.palettes import THEMES
 from monit_tui.text.contrast import LEGIBLE, contrast
-from monit_tui.theme import THEMES, make_look
+from monit_tui.theme import make_look
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,20 @@ def test_the_locale_says_whether_utf8_is_understood(environ: dict[str, str], utf
     """The locale determines UTF-8; without a locale, the name of the terminal does. The fonts of
     the Linux console lack the glyphs, whatever the locale."""
     assert terminal.read_features(environ).utf8 is utf8
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["xterm", "xterm-256color", "xterm-kitty", "linux", "screen.xterm-256color", "rxvt-16color",
+     "tmux-direct", "vt100", " XTERM-256COLOR "],
+)  # fmt: skip
+@pytest.mark.parametrize("colorterm", ["", "truecolor", "24bit", " TrueColor ", "yes"])
+def test_colours_are_counted_as_rich_counts_them(term: str, colorterm: str) -> None:
+    """So the first frame has the colours of the screen that follows."""
+    environ = {"TERM": term, "COLORTERM": colorterm}
+    system = Console(force_terminal=True, _environ=environ).color_system
+    counts = {"truecolor": 1 << 24, "256": 256, "standard": 16}
+    assert terminal.colour_count(environ) == counts[system or ""]
 
 
 def test_over_ssh_textual_sends_less() -> None:

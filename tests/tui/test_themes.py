@@ -5,9 +5,9 @@ from rich.color import Color
 
 from monit_agent.replay import scenes
 from monit_tui.model.view_state import ViewState
+from monit_tui.palettes import DARK, THEMES
 from monit_tui.preferences.files import Preferences
 from monit_tui.screens.themes import ThemeMenu
-from monit_tui.theme import DARK, THEMES
 from support.screen import Shown, show
 
 MINE = DARK._replace(surface="#101010", text="#eeeeee")

@@ -10,8 +10,8 @@ import monit_tui
 from monit_agent.client.source import LogChunk
 from monit_agent.replay import scenes
 from monit_tui.keys.actions import REGISTRY
-from monit_tui.keys.bindings import key_name
 from monit_tui.keys.keymap import Keymap, make_keymap
+from monit_tui.keys.names import key_name
 from monit_tui.preferences.files import Preferences
 from support.screen import Shown, show
 

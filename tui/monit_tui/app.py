@@ -33,13 +33,16 @@ from monit_tui.clock import Clock
 from monit_tui.commands.reading import BadCommandError, read_command
 from monit_tui.commands.table import all_commands
 from monit_tui.driver import PageTold, TerminalDriver
+from monit_tui.early_keys import EarlyKeys
 from monit_tui.feed import ChangeFeed
+from monit_tui.first_frame.early_screen import EarlyScreen
 from monit_tui.kept_view import ViewSaver, read_view, restore_view
 from monit_tui.keys.actions import SCOPE_TITLES, KeyAction, allowed_actions
-from monit_tui.keys.bindings import key_name
 from monit_tui.keys.keymap import fill_keys
+from monit_tui.keys.names import key_name
 from monit_tui.model.confirmation import ASKED
 from monit_tui.model.view_state import ViewState, load_state, save_state
+from monit_tui.palettes import MANY_COLOURS, THEMES, Tone
 from monit_tui.preferences.files import (
     Preferences,
     load_preferences,
@@ -49,7 +52,6 @@ from monit_tui.preferences.files import (
 from monit_tui.screens.overview import OverviewScreen
 from monit_tui.terminal import TerminalFeatures
 from monit_tui.text.clipboard import copy_text
-from monit_tui.theme import MANY_COLOURS, THEMES, Tone
 from monit_tui.theme_switch import ThemeSwitch
 from monit_tui.widgets.command_line import CommandLine
 from monit_tui.widgets.lines import Lines
@@ -99,12 +101,16 @@ class MonitApp(App[None]):
         view: ViewState | None = None, problem: str = "",
         preferences: Preferences | None = None, save: Callable[[ViewState], str] | None = None,
         driver: type[Driver] = TerminalDriver, in_browser: bool = False,
+        early: EarlyScreen | None = None,
     ) -> None:  # fmt: skip
         no_color = bool(os.environ.get("NO_COLOR"))
         # ansi_color first, so that NO_COLOR means no colour, not grey
         super().__init__(driver_class=driver, ansi_color=True)
         self.use_command_palette = True
         self.at = at or TerminalFeatures()
+        self.early_screen = early
+        """The first frame, if it is on the screen already; the driver takes it."""
+        self._early_keys = EarlyKeys()
         self._view = view or ViewState()
         self.clock = clock or Clock(source.wall, source.monotonic)
         self.source = source
@@ -169,7 +175,7 @@ class MonitApp(App[None]):
         """Start with the overview, so that the first frame has data."""
         return self.overview
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Poll before the first frame, then at a steady rate."""
         if not self.is_headless:
             self._exit_on_signals()
@@ -183,7 +189,7 @@ class MonitApp(App[None]):
         if self._saver is not None:
             self.set_interval(SAVE_EVERY_S, partial(self._saver.save_changes, self.notify))
         self.overview.pause_painting(paused=True)
-        self._await_first_answers(EAGER_TIMES)
+        await self._await_first_answers(EAGER_TIMES)
 
     def _exit_on_signals(self) -> None:
         """Restore the terminal also after SIGTERM and SIGINT, even while the event loop waits for
@@ -198,20 +204,22 @@ class MonitApp(App[None]):
         for number in EXIT_SIGNALS:
             signal.signal(number, leave)
 
-    def _await_first_answers(self, times: int) -> None:
+    async def _await_first_answers(self, times: int) -> None:
         """Delay the first frame until the agents have answered. They answer while the screen is
         built, so it is painted once, with data, instead of four times."""
         apps = self.source.fleet.apps.values()
         ready = self.overview.is_mounted and all(app.link != "connecting" for app in apps)
         if ready or not times:
             self.overview.pause_painting(paused=False)
+            for event in self._early_keys.release():
+                await self.on_event(event)
             gc.freeze()  # modules stay: looking through them would hold a key up for 50 ms
             problems = "; ".join(filter(None, self._problems))
             if problems:
                 self.notify(printable(problems), severity="warning", markup=False)
             return
         self.feed.flush()
-        self.set_timer(EAGER_EVERY_S, lambda: self._await_first_answers(times - 1))
+        self.set_timer(EAGER_EVERY_S, partial(self._await_first_answers, times - 1))
 
     def on_page_told(self, event: PageTold) -> None:
         """Show the theme that is made for the terminal's page, unless the user has chosen one."""
@@ -246,6 +254,8 @@ class MonitApp(App[None]):
         keys that arrive together the later ones went to the pane that had the focus before. Text
         that is typed into a field goes there as usual.
         """
+        if isinstance(event, Key) and self._early_keys.keep(event):
+            return
         if isinstance(event, Key) and not event.is_forwarded and self.screen_stack:
             self.app_focus = True
             self.overview.table.holds_cursor = True
@@ -382,13 +392,13 @@ class MonitApp(App[None]):
 
 def run(
     home: str, targets: list[str], read_only: bool = False, end_at_once: bool = False,
-    hosts: tuple[Host, ...] = (), *, apps_stay: bool = True,
+    hosts: tuple[Host, ...] = (), *, apps_stay: bool = True, early: EarlyScreen | None = None,
 ) -> int:  # fmt: skip
     """Show the apps of ``home``, or of ``hosts``, until the user quits; return the exit code.
 
     ``targets`` limits the list, as on the command line. 2 when this terminal cannot show it.
     With ``end_at_once`` the process ends too, without taking itself apart. With ``apps_stay`` the
-    last line says that the apps keep running.
+    last line says that the apps keep running. ``early`` is the first frame, if it is shown already.
     """
     problem = terminal.why_unusable(os.environ)
     if problem is not None:
@@ -398,7 +408,7 @@ def run(
     source = open_source(home, hosts)
     code, last = show(
         source, tuple(targets), read_only=read_only, view=view, problem=problem,
-        save=partial(save_state, home), apps_stay=apps_stay,
+        save=partial(save_state, home), apps_stay=apps_stay, early=early,
     )  # fmt: skip
     problem = save_state(home, last)
     if problem:
@@ -421,6 +431,7 @@ def show(
     source: Source, targets: tuple[str, ...] = (), *, read_only: bool = False,
     view: ViewState | None = None, problem: str = "",
     save: Callable[[ViewState], str] | None = None, apps_stay: bool = True,
+    early: EarlyScreen | None = None,
 ) -> tuple[int, ViewState]:  # fmt: skip
     """Run the screen on ``source``, close it afterwards, and print how many apps keep running, if
     ``apps_stay``.
@@ -434,7 +445,7 @@ def show(
     own = load_preferences(os.environ)
     app = MonitApp(
         source, read_only=read_only, targets=targets, at=at, view=view, problem=problem,
-        preferences=own, save=save,
+        preferences=own, save=save, early=early,
     )  # fmt: skip
     handlers = {number: signal.getsignal(number) for number in EXIT_SIGNALS}
     try:

@@ -19,7 +19,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 
-from monit_tui.text.clusters import crop_line, sure_pieces
+from monit_tui.text.strips import crop_line, sure_pieces
 
 
 def move_along(x: int) -> str:

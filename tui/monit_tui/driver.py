@@ -17,6 +17,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.widgets import Input
 
+from monit_tui.first_frame.early_screen import ENTER, EarlyScreen
 from monit_tui.preferences.page import QUESTION, PageAnswer
 
 LEAVE_S = 1.0
@@ -53,6 +54,8 @@ class TerminalDriver(LinuxDriver):
         self._left = threading.Event()
         self._in_frame = False
         self._page = PageAnswer()
+        self._early: EarlyScreen | None = getattr(self._app, "early_screen", None)
+        """The first frame, which is on the screen already."""
 
     def ask_page(self) -> None:
         """Ask the terminal for the colour of its page; `PageTold` follows if it answers."""
@@ -84,6 +87,8 @@ class TerminalDriver(LinuxDriver):
         """Write a frame and the marks around it, which let the terminal show it at one time, at
         once; a small one without them. The cursor has a place only in a field: an input method
         shows there what is typed."""
+        if data == ENTER and self._early is not None:
+            return  # many terminals would clear the first frame
         if data in (SYNC_START, SYNC_END):
             self._in_frame = data == SYNC_START
             return
@@ -92,6 +97,14 @@ class TerminalDriver(LinuxDriver):
             data = data[: move.start()]
         marked = self._in_frame and len(data) >= SMALL_BYTES
         super().write(f"{SYNC_START}{data}{SYNC_END}" if marked else data)
+
+    def start_application_mode(self) -> None:
+        """Enter the screen; what the first frame has entered stays, and is restored at the end."""
+        super().start_application_mode()
+        if self._early is not None and self.attrs_before is not None:
+            self.attrs_before = self._early.attributes
+            self._early.hand_over()
+            self._early = None
 
     def leave(self, code: int) -> None:
         """Close the screen for good soon; the process ends with ``code`` if that is impossible."""

@@ -1,11 +1,9 @@
 """What must be set up in the terminal before Textual is imported. Standard library only."""
 
 import contextlib
-import locale
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import NamedTuple, NoReturn
@@ -42,10 +40,23 @@ def _utf8(environ: Mapping[str, str]) -> bool:
         return not environ.get("TERM", "").startswith("vt")
     charset = locale_name.partition(".")[2].partition("@")[0]
     if not charset:
+        import locale  # noqa: PLC0415 - start-up time
+
         return (
             locale_name not in {"C", "POSIX"} and locale.getpreferredencoding().lower() == "utf-8"
         )
     return charset.lower().replace("-", "") == "utf8"
+
+
+COLOURS = {"256color": 256, "kitty": 256}
+"""Colours by the end of TERM; other terminals have sixteen."""
+
+
+def colour_count(environ: Mapping[str, str]) -> int:
+    """Return how many colours the terminal shows, found out as Rich does."""
+    if environ.get("COLORTERM", "").strip().lower() in {"truecolor", "24bit"}:
+        return 1 << 24
+    return COLOURS.get(environ.get("TERM", "").strip().lower().rpartition("-")[2], 16)
 
 
 def choose_theme(
@@ -114,6 +125,8 @@ def exit_with_terminal() -> None:
     its own exit waits for a writer that cannot write.
     """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    import threading  # noqa: PLC0415 - start-up time
+
     threading.Thread(target=_watch, name="terminal watch", daemon=True).start()
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from monit_tui.theme import MANY_COLOURS, THEME_HELP, THEMES, Look, Palette, make_look
+from monit_tui.palettes import MANY_COLOURS, THEME_HELP, THEMES, Palette
+from monit_tui.theme import Look, make_look
 
 
 class ThemeSwitch:

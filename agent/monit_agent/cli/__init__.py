@@ -13,26 +13,31 @@ def main() -> int:
 
 
 def _quick_verb() -> int | None:
-    """Run ``monit list`` or ``monit logs`` without what other commands need, where that is
-    possible; return its exit code, or None. Other machines, and completion by a shell, are left to
-    the others."""
+    """Run ``monit list``, ``monit logs`` or the screen without what other commands need, where that
+    is possible; return its exit code, or None. Other machines, and completion by a shell, are left
+    to the others."""
     import os  # noqa: PLC0415 — an ``__init__`` imports nothing
     import sys  # noqa: PLC0415
 
-    from monit_agent.cli.verb_table import find_verb  # noqa: PLC0415
+    from monit_agent.cli.verb_table import SCREEN, find_verb  # noqa: PLC0415
 
     others = ("MONIT_HOSTS", "_MONIT_COMPLETE", "_PMONIT_COMPLETE")
     if any(map(os.environ.get, others)) or sys.stdout is None or sys.stderr is None:
         return None
-    verb = find_verb("".join(sys.argv[1:2]))
+    words = sys.argv[1:]
+    verb = find_verb("".join(words[:1]))
     if verb == "list":
         from monit_agent.cli.quick_list import quick_list  # noqa: PLC0415
 
-        return quick_list(sys.argv[2:])
+        return quick_list(words[1:])
     if verb == "logs":
         from monit_agent.cli.quick_logs import quick_logs  # noqa: PLC0415
 
-        return quick_logs(sys.argv[2:])
+        return quick_logs(words[1:])
+    if verb is None or verb == SCREEN:
+        from monit_agent.cli.quick_screen import quick_screen  # noqa: PLC0415
+
+        return quick_screen(words if verb is None else words[1:])
     return None
 
 

@@ -55,28 +55,30 @@ class PlainRecord:
         return tuple(self.__dict__)
 
 
-def request_apps(apps: Sequence[AppPaths]) -> list[AppView]:
-    """Return these apps as their agents list them. Raise `NoListingError` if one does not."""
+def request_apps(apps: Sequence[AppPaths], within_s: float = ANSWER_WITHIN_S) -> list[AppView]:
+    """Return these apps as their agents list them. Raise `NoListingError` if one does not within
+    that time."""
     links = [PlainLink(paths.ctl) for paths in apps]
     try:
-        return list_apps({paths.name: link for paths, link in zip(apps, links, strict=True)})
+        named = {paths.name: link for paths, link in zip(apps, links, strict=True)}
+        return list_apps(named, within_s)
     finally:
         for each in links:
             each.close()
 
 
-def list_apps(links: Mapping[str, PlainLink]) -> list[AppView]:
+def list_apps(links: Mapping[str, PlainLink], within_s: float = ANSWER_WITHIN_S) -> list[AppView]:
     """Return the apps of these names as their agents list them, which the links lead to. Raise
-    `NoListingError` if one does not."""
+    `NoListingError` if one does not within that time."""
     try:
-        answers = _receive(links)
+        answers = _receive(links, within_s)
         return [app_of_listing(name, answers[name]) for name in links]
     except (OSError, ProtocolError, LookupError, TypeError, ValueError) as error:
         raise NoListingError(str(error)) from error
 
 
-def _receive(links: Mapping[str, PlainLink]) -> dict[str, bytes]:
-    end = time.monotonic() + ANSWER_WITHIN_S
+def _receive(links: Mapping[str, PlainLink], within_s: float) -> dict[str, bytes]:
+    end = time.monotonic() + within_s
     poll = select.poll()
     answers: dict[str, bytes] = {}
     waiting = {link.send(REQUEST): name for name, link in links.items()}
@@ -105,7 +107,9 @@ def app_of_listing(name: str, answer: bytes) -> AppView:
     record: dict[str, Any] = listing["app"]
     record["problems"] = tuple(record["problems"])
     record["watch"], record["log"] = _record(record["watch"]), _record(record["log"])
+    record["policy"] = _record(record["policy"])
     app.record = cast("Any", PlainRecord(record))
+    app.rollout = _rollout(listing["rollout"])
     app.epoch = listing["epoch"]
     app.agent_version = listing["agent_version"]
     app.agent_pid = listing["agent_pid"]
@@ -129,7 +133,15 @@ def _json_of(answer: bytes) -> bytes:
 
 
 def _instance(fields: dict[str, Any]) -> Any:
-    return PlainRecord({**fields, "exits": _records(fields["exits"])})
+    exits, replacement = _records(fields["exits"]), _record(fields["replacement"])
+    return PlainRecord({**fields, "exits": exits, "replacement": replacement})
+
+
+def _rollout(fields: dict[str, Any] | None) -> Any:
+    if fields is None:
+        return None
+    under_way = fields["failed"] is None or bool(fields["current"])
+    return PlainRecord({**fields, "under_way": under_way})
 
 
 def _sample(fields: dict[str, Any] | None) -> Any:

@@ -190,8 +190,9 @@ def _explain(fleet: Fleet, target: str) -> str:
     if rest.startswith("@"):
         spaces = {app.record.namespace for app in fleet.apps.values() if app.record}
         return f"no app is in namespace {rest[1:]!r}; namespaces: {_listed(spaces, rest[1:])}"
+    from difflib import get_close_matches  # noqa: PLC0415 — only for this error
+
     names = sorted({app.app for app in fleet.apps})
-    from difflib import get_close_matches  # noqa: PLC0415 — only for errors, and takes 2 ms
 
     near = get_close_matches(re.sub(r"[*?\[\]]|/.*", "", rest), names, n=3)
     guess = f"did you mean {' or '.join(near)}?" if near else f"there are {_listed(names, '')};"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from monit_tui.keys.actions import REGISTRY
-from monit_tui.keys.bindings import key_name
 from monit_tui.keys.keymap import FILE, Keymap, fill_keys, load_keymap, make_keymap, parse_key
+from monit_tui.keys.names import key_name
 
 ROOT = Path(__file__).parents[3]
 

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.geometry import Region
 
 from monit_tui.model.layout import LIST_STEP, PANES, PaneName, kept_rows, lay_out
 
@@ -18,7 +19,8 @@ def test_panes_never_overlap_nor_leave_the_screen(
     made = lay_out(width, height, tuple(recent), zoomed, rows)
     cells: set[tuple[int, int]] = set()
     area = 0
-    for region in [slot.region for slot in made.slots] + ([made.divider] if made.divider else []):
+    places = [slot.region for slot in made.slots] + ([made.divider] if made.divider else [])
+    for region in (Region(*place) for place in places):
         assert region.x >= 0
         assert region.y >= 0
         assert region.right <= width

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from monit_tui.palettes import DARK, LIGHT, THEMES
 from monit_tui.preferences.files import config_folder, load_preferences
 from monit_tui.preferences.themes import faint_texts, load_themes, read_theme
-from monit_tui.theme import DARK, LIGHT, THEMES
 
 
 def test_roles_that_are_not_named_come_from_the_base() -> None:

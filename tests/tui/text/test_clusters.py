@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from monit_tui.compositor import TightUpdate, WholeUpdate
-from monit_tui.text.clusters import cells_of, crop_line
+from monit_tui.text.strips import cells_of, crop_line
 from monit_tui.widgets.lines import changed_spans, make_strip
 
 PLAIN, RED = Style(), Style(color="red")

@@ -6,13 +6,11 @@ Each fault is described in words and its line is ignored; the other lines count.
 import os
 import re
 import string
-import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol, cast
 
 from monit_tui.keys.actions import REGISTRY, SCOPE_TITLES, KeyAction, KeyScope
-from monit_tui.keys.bindings import PRIORITY_IDS, character_key, key_name
+from monit_tui.keys.names import PRIORITY_IDS, character_key, key_name
 
 FILE = "keys.toml"
 """Its name in the config folder."""
@@ -62,12 +60,14 @@ def load_keymap(config: str) -> Keymap:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             return Keymap(problems=(f"{path}: larger than {MOST_BYTES // 1024} kB",))
+        import tomllib  # noqa: PLC0415 - start-up time
+
         made = make_keymap(tomllib.loads(raw.decode()))
     except FileNotFoundError:
         return Keymap()
     except OSError as error:
         return Keymap(problems=(f"{path}: cannot be read ({error.strerror})",))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return Keymap(problems=(f"{path}: is not TOML ({error})",))
     return made._replace(problems=tuple(f"{path}: {problem}" for problem in made.problems))
 
@@ -103,6 +103,8 @@ def _action(name: str) -> KeyAction:
     found = next((action for action in REGISTRY if action.id == name), None)
     if found is not None:
         return found
+    from difflib import get_close_matches  # noqa: PLC0415 - start-up time
+
     near = get_close_matches(name, [action.id for action in REGISTRY], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}?" if near else "docs/screen.md lists all"
     raise ValueError(f"there is no action {name!r}; {guess}")

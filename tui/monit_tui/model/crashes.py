@@ -8,7 +8,7 @@ from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import InstanceId
 from monit_agent.wire.messages import Exit
 from monit_tui.model.processes.rows import RowKey
-from monit_tui.theme import Tone
+from monit_tui.palettes import Tone
 
 CRASHES = 10
 """Most exits that are shown side by side."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from monit_agent.client.text.format import format_bytes, format_uptime
 from monit_agent.client.text.sanitize import printable
 from monit_agent.client.view import Fleet, HostView
-from monit_tui.theme import Tone
+from monit_tui.palettes import Tone
 
 
 class HostLine(NamedTuple):

@@ -2,8 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-from textual.geometry import Region
-
 PaneName = Literal["processes", "logs", "metrics", "metadata", "events", "blocked"]
 
 PANES: tuple[PaneName, ...] = ("processes", "logs", "metrics", "metadata", "events", "blocked")
@@ -26,6 +24,16 @@ LOW = 20
 """Rows below which one pane is shown at a time."""
 
 
+def has_header(height: int) -> bool:
+    """Return whether a terminal of so many lines has room for the header."""
+    return height >= 6
+
+
+def has_footer(height: int) -> bool:
+    """Return whether a terminal of so many lines has room for the footer."""
+    return height >= 4
+
+
 LIST_ROWS = 10
 """Fewest rows of the list beside another pane; title and column titles come on top."""
 TALL = 30
@@ -34,10 +42,19 @@ LIST_STEP = 6
 """The list grows and shrinks by so many rows, so that the panes do not jump with every app."""
 
 
+class ScreenRegion(NamedTuple):
+    """A rectangle of cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 class PaneSlot(NamedTuple):
     """A region of the screen: the pane that it shows, and the panes of its tabs."""
 
-    region: Region
+    region: ScreenRegion
     shown: PaneName
     tabs: tuple[PaneName, ...]
 
@@ -46,7 +63,7 @@ class ScreenLayout(NamedTuple):
     """The whole screen between header and footer."""
 
     slots: tuple[PaneSlot, ...]
-    divider: Region | None = None
+    divider: ScreenRegion | None = None
     crossings: tuple[int, int] = (-1, -1)
     """Rows of the divider at which the title lines of the lower panes meet it: left and right."""
 
@@ -64,7 +81,7 @@ def lay_out(
     ``recent`` has all panes, the one used last first; it decides which tab is shown.
     ``list_rows`` is how many rows of the list there are; None: more than there is room for.
     """
-    everywhere = Region(0, 0, max(0, width), max(0, height))
+    everywhere = ScreenRegion(0, 0, max(0, width), max(0, height))
     if zoomed is not None:
         return ScreenLayout((PaneSlot(everywhere, zoomed, (zoomed,)),))
     if width < NARROW or height < LOW - 2:
@@ -85,8 +102,8 @@ def _two(width: int, height: int, recent: tuple[PaneName, ...]) -> ScreenLayout:
     above = max(LIST_ROWS + 2, height * 9 // 20)
     tabs = PANES[1:]
     return ScreenLayout((
-        PaneSlot(Region(0, 0, width, above), "processes", ("processes",)),
-        PaneSlot(Region(0, above, width, height - above), _latest(recent, tabs), tabs),
+        PaneSlot(ScreenRegion(0, 0, width, above), "processes", ("processes",)),
+        PaneSlot(ScreenRegion(0, above, width, height - above), _latest(recent, tabs), tabs),
     ))  # fmt: skip
 
 
@@ -102,12 +119,14 @@ def _four(
     details: tuple[PaneName, ...] = ("metadata", "events", "blocked")
     return ScreenLayout(
         (
-            PaneSlot(Region(0, 0, left, at_left), "processes", ("processes",)),
-            PaneSlot(Region(left + 1, 0, right, above), "logs", ("logs",)),
-            PaneSlot(Region(0, at_left, left, height - at_left), "metrics", ("metrics",)),
-            PaneSlot(Region(left + 1, above, right, below), _latest(recent, details), details),
+            PaneSlot(ScreenRegion(0, 0, left, at_left), "processes", ("processes",)),
+            PaneSlot(ScreenRegion(left + 1, 0, right, above), "logs", ("logs",)),
+            PaneSlot(ScreenRegion(0, at_left, left, height - at_left), "metrics", ("metrics",)),
+            PaneSlot(
+                ScreenRegion(left + 1, above, right, below), _latest(recent, details), details
+            ),
         ),
-        divider=Region(left, 0, 1, height),
+        divider=ScreenRegion(left, 0, 1, height),
         crossings=(at_left, above),
     )
 

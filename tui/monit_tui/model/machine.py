@@ -1,7 +1,6 @@
 """Load and memory of the machine, for the header."""
 
 import os
-import socket
 from typing import NamedTuple
 
 
@@ -17,7 +16,7 @@ class MachineFigures(NamedTuple):
 def read_machine() -> MachineFigures:
     """Return the present figures; takes some 50 µs."""
     used, total = _memory()
-    return MachineFigures(socket.gethostname().partition(".")[0], _load(), used, total)
+    return MachineFigures(os.uname().nodename.partition(".")[0], _load(), used, total)
 
 
 def _load() -> float | None:

@@ -9,13 +9,8 @@ from typing import Literal
 import msgspec
 
 from monit_agent.system.files.replaced_file import replace_file
+from monit_tui.model.kept_file import FILE, MOST_BYTES
 from monit_tui.model.processes.rows import SortColumn
-
-FILE = "screen.json"
-"""Its name in the home of monit."""
-
-MOST_BYTES = 1024 * 1024
-"""A larger file is none of ours: a thousand folded apps take 40 kB."""
 
 AppPair = tuple[str, str]
 """Host ("" for this machine) and name of an app."""

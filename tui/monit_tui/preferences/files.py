@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from monit_agent.client.text.format import format_quantity
 from monit_tui.keys.keymap import Keymap, load_keymap
+from monit_tui.palettes import Palette
+from monit_tui.preferences.folder import config_folder
 from monit_tui.preferences.themes import load_themes
-from monit_tui.theme import Palette
 
 
 def problems_text(problems: Sequence[str]) -> str:
@@ -29,14 +30,6 @@ class Preferences(NamedTuple):
     palettes: Mapping[str, Palette] = {}
     problems: tuple[str, ...] = ()
     keymap: Keymap = Keymap()
-
-
-def config_folder(environ: Mapping[str, str]) -> str:
-    """Return the folder of the user's files: ``$XDG_CONFIG_HOME/monit``, or ``~/.config/monit``."""
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):  # as the specification says of relative ones
-        base = os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(base, "monit")
 
 
 def load_preferences(environ: Mapping[str, str]) -> Preferences:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
+from monit_tui.palettes import THEMES, Palette
 from monit_tui.text.contrast import LEGIBLE, contrast
-from monit_tui.theme import THEMES, Palette
 
 FOLDER = "themes"
 """Its name in the config folder."""

@@ -30,9 +30,10 @@ from monit_agent.wire.messages import (
 from monit_tui.compositor import TightCompositor
 from monit_tui.model.crashes import Crash, crashes_of, shown_lines
 from monit_tui.model.processes.rows import RowKey, row_name
+from monit_tui.palettes import Tone
 from monit_tui.text.compact import compact_json
 from monit_tui.text.fitting import fit_end, fit_middle, wrap_words
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.key_bar import KeyBar, KeyHint, title_bar
 from monit_tui.widgets.lines import Lines, make_strip
 

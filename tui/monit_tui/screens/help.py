@@ -10,8 +10,8 @@ from textual.strip import Strip
 
 from monit_tui.commands.table import all_commands
 from monit_tui.keys.actions import SCOPE_TITLES, KeyAction, KeyScope, allowed_actions
-from monit_tui.keys.bindings import key_name
 from monit_tui.keys.keymap import fill_keys
+from monit_tui.keys.names import key_name
 from monit_tui.text.fitting import wrap_words
 from monit_tui.theme import Look
 from monit_tui.widgets.key_bar import TitleBar

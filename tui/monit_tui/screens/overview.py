@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.events import DescendantFocus
-from textual.geometry import Region
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -16,11 +15,21 @@ from monit_tui.compositor import TightCompositor
 from monit_tui.keys.actions import REGISTRY, KeyAction, KeyScope, footer_actions
 from monit_tui.keys.bindings import bindings_of
 from monit_tui.model.confirmation import Verb
-from monit_tui.model.layout import PANES, TALL, PaneName, ScreenLayout, kept_rows, lay_out
+from monit_tui.model.layout import (
+    PANES,
+    TALL,
+    PaneName,
+    ScreenLayout,
+    ScreenRegion,
+    has_footer,
+    has_header,
+    kept_rows,
+    lay_out,
+)
 from monit_tui.model.machine import read_machine
 from monit_tui.model.processes.rows import nearest_row
+from monit_tui.palettes import Tone
 from monit_tui.screens.dialogs import ScreenWithDialogs
-from monit_tui.theme import Tone
 from monit_tui.theme_switch import ThemeSwitch
 from monit_tui.widgets.charts.metrics_pane import MetricsPane
 from monit_tui.widgets.command_line import CommandLine
@@ -102,7 +111,7 @@ class OverviewScreen(ScreenWithDialogs):
 
     def pause_painting(self, *, paused: bool) -> None:
         """Pause painting, or resume it and paint everything."""
-        self._tight.paused = paused
+        self._tight.paused = self.details.follows_at_once = paused
         if not paused:
             self.refresh()
 
@@ -149,8 +158,8 @@ class OverviewScreen(ScreenWithDialogs):
     def place_panes(self) -> None:
         """Place the panes for the present size."""
         width, height = self.app.size
-        self.header.display = height >= 6
-        self.footer.display = height >= 4
+        self.header.display = has_header(height)
+        self.footer.display = has_footer(height)
         room = height - self.header.display - self.footer.display
         now = lay_out(width, room, self.recent, self.zoomed, self.list_rows)
         for pane in self.panes.values():
@@ -400,7 +409,7 @@ def _fit_list(screen: OverviewScreen) -> None:
         screen.place_panes()
 
 
-def _put(widget: Widget, region: Region) -> None:
+def _put(widget: Widget, region: ScreenRegion) -> None:
     styles = widget.styles
     styles.offset = (region.x, region.y)
     styles.width, styles.height = region.width, region.height

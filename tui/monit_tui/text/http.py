@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 Outcome = Literal["good", "key", "warn", "bad"]
-"""The tone of a status, as `theme.Tone` names it."""
+"""The tone of a status, as `palettes.Tone` names it."""
 
 _ACCESS = re.compile(
     r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \S+(?: HTTP/[\d.]+)?\"? ([1-5]\d\d)\b"

@@ -12,7 +12,8 @@ from monit_agent.client.text.sanitize import printable
 from monit_agent.client.view import InstanceView
 from monit_agent.wire.messages import Answer, Blocked, BlockedPart, BlockedTable, Frame
 from monit_tui.model.processes.rows import RowKey, instances_of
-from monit_tui.theme import Look, Tone
+from monit_tui.palettes import Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import make_strip
 from monit_tui.widgets.scrolled import ScrolledLines
 

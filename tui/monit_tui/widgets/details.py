@@ -42,6 +42,8 @@ class DetailPanes:
         self._shown: tuple[RowKey | None, tuple[InstanceId, ...]] | None = None
         self._timer: Timer | None = None
         self._sampled: set[AppId] = set()
+        self.follows_at_once = True
+        """Whether the panes wait for nothing: before the first frame nobody holds a key."""
 
     @property
     def bodies(self) -> dict[PaneName, Widget]:
@@ -59,9 +61,11 @@ class DetailPanes:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if self._shown is None:
+        if self._shown == (key, who):
+            return
+        if self._shown is None or self.follows_at_once:
             self._show(then)
-        elif self._shown != (key, who):
+        else:
             self._timer = self.logs.set_timer(RESTS_S, lambda: self._show(then))
 
     def show_now(
@@ -99,7 +103,9 @@ class DetailPanes:
         name = self._name()
         if pane == "metadata" and self._key is not None and self._key.pid is not None:
             return f"{name}, pid {self._key.pid}"
-        return f"{name}, {self.metrics.times.title}" if pane == "metrics" else name
+        if pane == "metrics":
+            return ", ".join(filter(None, (name, self.metrics.times.title)))
+        return name
 
     def _show(self, then: Callable[[], None]) -> None:
         before = self._shown[0] if self._shown else None

@@ -1,4 +1,4 @@
-"""The bottom line: keys of the pane with the focus, from the registry."""
+"""The bottom line, as a widget (``model/footer_line.py`` has its parts)."""
 
 from rich.style import Style
 from textual.events import Click
@@ -6,16 +6,9 @@ from textual.message import Message
 from textual.strip import Strip
 
 from monit_tui.keys.actions import KeyAction
-from monit_tui.keys.bindings import key_name
+from monit_tui.model.footer_line import footer_line
 from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
-
-KEPT = frozenset({"help", "back"})
-"""Shown also where other actions do not fit: without them a new user is lost."""
-
-
-def _cells(action: KeyAction) -> int:
-    return len(key_name(action.keys[0])) + len(action.label) + 3
 
 
 class FooterBar(Lines):
@@ -45,20 +38,9 @@ class FooterBar(Lines):
         self.repaint()
 
     def draw(self, width: int, _height: int, /) -> list[Strip]:
-        """Return the line; actions that do not fit are left out, help and quit last."""
-        style, room = self._look.bar_style, width
-        parts: list[tuple[str, Style]] = []
-        self._ends = []
-        kept = sum(_cells(action) for action in self._actions if action.id in KEPT)
-        for action in self._actions:
-            kept -= _cells(action) if action.id in KEPT else 0
-            if _cells(action) + kept > room:
-                continue
-            key = f" {key_name(action.keys[0])}"
-            parts += [(key, style("key")), (f" {action.label} ", style("muted"))]
-            room -= len(key) + len(action.label) + 2
-            self._ends.append((width - room, action))
-        return [make_strip(parts, width)]
+        """Return the line."""
+        parts, self._ends = footer_line(self._actions, width)
+        return [make_strip(self._look.bar_parts(parts), width)]
 
     def on_click(self, event: Click) -> None:
         """Do what the label under the mouse says."""

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from monit_tui.keys.keymap import fill_keys, key_actions
-from monit_tui.text.clusters import cells_of
+from monit_tui.text.strips import cells_of
 
 BLANK = Style()
 
@@ -23,10 +23,11 @@ GAP = 6
 cursor takes about seven bytes."""
 
 
-def make_strip(parts: Sequence[tuple[str, Style]], width: int) -> Strip:
-    """Return a strip of exactly ``width`` cells; longer text is cut."""
+def make_strip(parts: Sequence[tuple[str, Style]], width: int, fill: Style = BLANK) -> Strip:
+    """Return a strip of exactly ``width`` cells, filled up in the style ``fill``; longer text is
+    cut."""
     made = Strip([Segment(text, style) for text, style in parts if text])
-    return made.adjust_cell_length(width, BLANK)
+    return made.adjust_cell_length(width, fill)
 
 
 class Lines(Widget):

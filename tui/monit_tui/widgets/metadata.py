@@ -28,7 +28,6 @@ from monit_tui.model.processes.rows import RowKey
 from monit_tui.text.fitting import fit_middle, wrap_words
 from monit_tui.theme import Look
 from monit_tui.widgets.lines import make_strip
-from monit_tui.widgets.processes.columns import NOT_BOLD
 from monit_tui.widgets.processes.facts import Pair, process_pairs, tree_pairs
 from monit_tui.widgets.scrolled import ScrolledLines
 
@@ -103,7 +102,7 @@ class MetadataPane(ScrolledLines):
             for row in wrap_words(printable(self.with_keys(text)), max(1, width - 18)):
                 label = "" if lines else "why"
                 head = (f" {label:<{LABEL_WIDTH}} ", style("bad"))
-                lines.append(make_strip([head, (row, style("warn") + NOT_BOLD)], width))
+                lines.append(make_strip([head, (row, style("reason"))], width))
         return [*lines, make_strip([], width)]
 
     def _short(self, pairs: list[Pair], width: int) -> list[Strip]:

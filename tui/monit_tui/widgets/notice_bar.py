@@ -5,8 +5,9 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.timer import Timer
 
+from monit_tui.palettes import Tone
 from monit_tui.text.fitting import wrap_words
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
 
 MOST_LINES = 4

@@ -24,8 +24,9 @@ from monit_tui.keys.bindings import bindings_of
 from monit_tui.model.charts.marks import EventMark, marks_of
 from monit_tui.model.processes.rows import RowKey, row_name
 from monit_tui.model.timeline import AllEvents, TimelineEntry, event_text
+from monit_tui.palettes import Tone
 from monit_tui.text.fitting import fit_middle
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
 
 _TONES: dict[str, Tone] = {

@@ -1,9 +1,10 @@
 """The current step of an instance's replacement, in words. Pure."""
 
-from typing import NamedTuple
-
 from monit_agent.client.view import AppView
-from monit_agent.wire.messages import InstanceRecord, Replacement
+from monit_agent.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import InstanceRecord, Replacement
 
 
 class Step(NamedTuple):
@@ -17,7 +18,7 @@ Steps = tuple[tuple[int, str], ...]
 """Instances, each with the text of its current step."""
 
 
-def step_of(record: InstanceRecord) -> Step | None:
+def step_of(record: "InstanceRecord") -> Step | None:
     """Return what the instance's workers are doing; None when its only worker is online."""
     if record.replacement is not None:
         return _with_two_workers(record, record.replacement)
@@ -39,7 +40,7 @@ def steps_of(app: AppView) -> Steps:
     return tuple((number, step.text) for number, step in steps if step)
 
 
-def _with_two_workers(record: InstanceRecord, replacement: Replacement) -> Step:
+def _with_two_workers(record: "InstanceRecord", replacement: "Replacement") -> Step:
     own, other = record.pid, replacement.pid
     if replacement.role == "incoming":
         new, old = _worker("new", other), _worker("old", own)
@@ -54,7 +55,7 @@ def _with_two_workers(record: InstanceRecord, replacement: Replacement) -> Step:
     return Step("stop old", f"{new} ready, {old} stopping")
 
 
-def is_newer(record: InstanceRecord, replacement: Replacement) -> bool:
+def is_newer(record: "InstanceRecord", replacement: "Replacement") -> bool:
     """Return whether the replacement was started after the slot's own worker."""
     return (replacement.started_at or 0.0) > (record.started_at or 0.0)
 

@@ -3,10 +3,13 @@
 from signal import Signals
 
 from monit_agent.client.text.format import format_quantity, format_run_time
-from monit_agent.wire.messages import Exit
+from monit_agent.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import Exit
 
 
-def exit_text(record: Exit) -> str:
+def exit_text(record: "Exit") -> str:
     """Return how a worker exited: ``exit code 1 after 1.5s``, ``killed by SIGKILL after 2h03m``."""
     if record.signal is not None:
         how = f"killed by {_signal_name(record.signal)}"

@@ -23,7 +23,7 @@ from monit_tui.model.charts.series import (
     threshold,
 )
 from monit_tui.model.charts.steps import MetricStep
-from monit_tui.theme import ASCII, Glyphs
+from monit_tui.palettes import ASCII, Glyphs
 from monit_tui.widgets.charts import plot
 
 CPU, MEMORY = KINDS[0], KINDS[1]

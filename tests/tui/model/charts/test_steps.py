@@ -20,7 +20,7 @@ from monit_tui.model.charts.steps import (
     is_flat,
 )
 from monit_tui.model.charts.time_axis import ticks
-from monit_tui.theme import ASCII, Glyphs
+from monit_tui.palettes import ASCII, Glyphs
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import math
 
 from monit_tui.model.charts.series import SPANS
 from monit_tui.model.charts.steps import Window, choose_window
-from monit_tui.model.charts.time_axis import span_text, ticks, time_text
+from monit_tui.model.charts.time_axis import DEFAULT_SPAN_S, span_text, ticks, time_text
 
-DEFAULT_SPAN = SPANS.index(300)
+DEFAULT_SPAN = SPANS.index(DEFAULT_SPAN_S)
 
 LEAST_DOTS = 20
 """Columns of dots for which a window is chosen at least: a narrow pane has steps that short."""

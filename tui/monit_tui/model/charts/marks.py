@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from monit_agent.wire.messages import EventRecord
-from monit_tui.theme import Glyphs, Tone
+from monit_tui.palettes import Glyphs, Tone
 
 
 class EventMark(NamedTuple):

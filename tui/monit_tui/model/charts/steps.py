@@ -8,9 +8,10 @@ second. A step without a value is a gap, never 0.
 import math
 from array import array
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from monit_agent.wire.messages import HistoryPart
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import HistoryPart
 
 MOST_STEPS = 4096
 """Steps that a table keeps: two answers of an agent. A metric then takes 130 kB."""
@@ -146,7 +147,7 @@ class StepTable:
         """Return the wall time from which on something is known."""
         return self.since or float(self._first * self.step_s)
 
-    def merge(self, part: HistoryPart, factors: Mapping[str, float]) -> None:
+    def merge(self, part: "HistoryPart", factors: Mapping[str, float]) -> None:
         """Take in what an agent answered; columns named in ``factors`` are multiplied."""
         first = round(part.begin / self.step_s)
         if part.step_s != self.step_s or not part.steps:

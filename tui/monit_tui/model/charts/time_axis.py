@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from monit_tui.model.charts.steps import Window
 
+DEFAULT_SPAN_S = 300
+"""Seconds that a chart shows until the user chooses."""
+
 _SECONDS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 _HOURS = (1, 2, 3, 6, 12)
 _DAYS = (1, 2, 5, 10, 20, 40)

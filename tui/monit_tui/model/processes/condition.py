@@ -1,6 +1,6 @@
 """The state of a row: its worst problem or its status, as glyph, word and tone. Pure."""
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from monit_agent.client.commands.replacement import step_of
 from monit_agent.client.text.format import format_ms, format_uptime
@@ -8,8 +8,10 @@ from monit_agent.client.text.manager import manager_warning
 from monit_agent.client.text.watch import watch_warning
 from monit_agent.client.view import AppView, Fleet, InstanceView
 from monit_agent.wire.limits import STUCK_SHOWN_S
-from monit_agent.wire.messages import AlertRecord, InstanceRecord, Rollout, Status
-from monit_tui.theme import Tone
+from monit_tui.palettes import Tone
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import AlertRecord, InstanceRecord, Rollout, Status
 
 GlyphName = Literal["online", "stopped", "busy", "warn", "error", "unknown", "waiting"]
 
@@ -61,7 +63,7 @@ class Condition(NamedTuple):
         return self.kind or self.word
 
 
-_PLAIN: dict[Status, Condition] = {
+_PLAIN: "dict[Status, Condition]" = {
     "online": Condition("online", "online", "good", 0),
     "starting": Condition("busy", "starting", "busy", 2),
     "draining": Condition("busy", "draining", "busy", 2),
@@ -206,7 +208,7 @@ def _backoff(view: InstanceView, now: ClockReading) -> Condition:
     return _PLAIN["backoff"]._replace(word=f"backoff {left}", kind="backoff")
 
 
-def _rolling(rollout: Rollout) -> Condition:
+def _rolling(rollout: "Rollout") -> Condition:
     total = len(rollout.done) + len(rollout.waiting) + len(rollout.current) + len(rollout.failures)
     if rollout.cancelled:
         return Condition("warn", "cancelled", "warn", 4)
@@ -215,7 +217,7 @@ def _rolling(rollout: Rollout) -> Condition:
     return Condition("busy", f"reload {len(rollout.done)}/{total}", "busy", 2)
 
 
-def _replaced(rollout: Rollout | None, record: InstanceRecord) -> Condition | None:
+def _replaced(rollout: "Rollout | None", record: "InstanceRecord") -> Condition | None:
     """Return the step of an online instance's replacement, or that it failed."""
     step = step_of(record)
     if step is not None:
@@ -240,14 +242,14 @@ def _idle(view: InstanceView) -> Condition | None:
     return None
 
 
-def _alerting(app: AppView, record: InstanceRecord) -> Condition | None:
+def _alerting(app: AppView, record: "InstanceRecord") -> Condition | None:
     """Return the rule of the alert that fires for an instance the longest; a muted one is
     nobody's job."""
     alert = next(iter(alerts_of(app, record.instance)), None)
     return None if alert is None else Condition("warn", alert.rule, "warn", EXPLAINED, "alert")
 
 
-def alerts_of(app: AppView, instance: int) -> list[AlertRecord]:
+def alerts_of(app: AppView, instance: int) -> "list[AlertRecord]":
     """Return the alerts that fire for an instance or for its whole app, and are not muted."""
     return [
         alert

@@ -1,13 +1,17 @@
 """The reason for a row's state: a note at its end, or a line below it. Pure."""
 
+from typing import TYPE_CHECKING
+
 from monit_agent.client.commands.replacement import step_of
 from monit_agent.client.text.format import format_duration, format_quantity, format_uptime
 from monit_agent.client.text.manager import manager_problems
 from monit_agent.client.text.outcomes import exit_text, health_text
 from monit_agent.client.text.watch import watch_note
 from monit_agent.client.view import AppView, InstanceView
-from monit_agent.wire.messages import InstanceRecord
 from monit_tui.model.processes.condition import ClockReading, alerts_of, is_crashing, stuck_for
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import InstanceRecord
 
 _TOLD = frozenset({"errored", "crash-loop", "stuck", "unhealthy"})
 """Rules about what the row and its other reasons say already."""
@@ -64,7 +68,7 @@ def reasons_of(app: AppView, view: InstanceView, now: ClockReading, error: str) 
     return (*found, *exits)
 
 
-def _exit_reasons(record: InstanceRecord, crashes: int, error: str) -> list[str]:
+def _exit_reasons(record: "InstanceRecord", crashes: int, error: str) -> list[str]:
     last = record.exits[-1] if record.exits else None
     if last is None or (last.requested and not record.reason):
         return [record.reason] if record.reason else []
@@ -81,7 +85,7 @@ def _without_exit(reason: str, how: str) -> str:
     return "" if reason == exited else reason.removesuffix(f" (last: {exited})")
 
 
-def _replacement_note(app: AppView, record: InstanceRecord) -> str:
+def _replacement_note(app: AppView, record: "InstanceRecord") -> str:
     rollout = app.rollout
     step = step_of(record)
     if step is not None and (

@@ -6,12 +6,11 @@ Pure: callers pass the time. A row is identified by its `RowKey`, never by its n
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from monit_agent.client.process_trees import process_branches, processes_of
 from monit_agent.client.view import AppView, Fleet, InstanceView
 from monit_agent.wire.ids import AppId, InstanceId
-from monit_agent.wire.messages import Process
 from monit_agent.wire.metrics import figure
 from monit_tui.model.processes.condition import (
     TROUBLE,
@@ -28,6 +27,9 @@ from monit_tui.model.processes.filtering import (
     word_matches,
 )
 from monit_tui.model.processes.notes import app_note, note_of
+
+if TYPE_CHECKING:
+    from monit_agent.wire.messages import Process
 
 
 class RowKey(NamedTuple):
@@ -192,13 +194,13 @@ _FIELDS: dict[SortColumn, str] = {
 }  # fmt: skip
 
 
-def _siblings(how: Arrangement) -> Callable[[Process], tuple[bool, float, int]] | None:
+def _siblings(how: Arrangement) -> "Callable[[Process], tuple[bool, float, int]] | None":
     """Return the sort key of processes with one parent: like the rows, else the oldest first."""
     field = _FIELDS.get(how.sort)
     if field is None:
         return None
 
-    def order(process: Process) -> tuple[bool, float, int]:
+    def order(process: "Process") -> tuple[bool, float, int]:
         value: float | None = getattr(process, field)
         return value is None, (value or 0.0) * (1 if how.reverse else -1), process.pid
 

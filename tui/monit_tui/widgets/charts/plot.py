@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from monit_tui.model.charts.steps import MetricStep
-from monit_tui.theme import Glyphs, Tone
+from monit_tui.palettes import Glyphs, Tone
 
 Values = Sequence[float | None]
 Steps = Sequence[MetricStep | None]

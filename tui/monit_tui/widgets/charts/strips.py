@@ -12,8 +12,9 @@ from monit_tui.model.charts.marks import EventMark
 from monit_tui.model.charts.series import ChartKind
 from monit_tui.model.charts.steps import MetricStep, Window, is_flat, summary
 from monit_tui.model.charts.time_axis import Tick, ticks, time_text
+from monit_tui.palettes import Tone
 from monit_tui.text.fitting import wrap_words
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.charts import plot
 from monit_tui.widgets.lines import make_strip
 

@@ -13,11 +13,12 @@ from monit_agent.client.logs.rows import LogGap, LogLine, Row
 from monit_agent.client.text.format import format_bytes
 from monit_agent.logtext.levels import Level, level_of
 from monit_agent.wire.ids import InstanceId
+from monit_tui.palettes import Tone
 from monit_tui.text.cells import Parts, cropped, highlighted, over_span, styled, wrapped
 from monit_tui.text.compact import compact_json
 from monit_tui.text.http import outcome_of, status_span
 from monit_tui.text.pretty import json_rows
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import make_strip
 
 Stamps = Literal["off", "time", "date", "since"]

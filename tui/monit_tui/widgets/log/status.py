@@ -11,8 +11,9 @@ from monit_agent.client.text.format import format_count
 from monit_agent.client.text.sanitize import escape_controls
 from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import AppId, InstanceId
+from monit_tui.palettes import Tone
 from monit_tui.text.fitting import fit_middle
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
 from monit_tui.widgets.log.history import LogHistory
 from monit_tui.widgets.log.searching import SearchState

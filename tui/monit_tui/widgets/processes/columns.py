@@ -3,8 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from rich.style import Style
-
 from monit_agent.client.text.format import (
     UNKNOWN,
     format_bytes,
@@ -19,9 +17,9 @@ from monit_agent.client.text.sanitize import printable
 from monit_tui.model.charts.spark import STEPS
 from monit_tui.model.processes.condition import Condition
 from monit_tui.model.processes.rows import RowFacts, SortColumn
+from monit_tui.palettes import Glyphs, Tone, ToneParts
 from monit_tui.text.brief import present_text
 from monit_tui.text.fitting import fit_end
-from monit_tui.theme import Look, Tone
 
 SLOW_MS, VERY_SLOW_MS = 50.0, 250.0
 """Event-loop lag p95 that the app's users can notice, and that they certainly notice."""
@@ -139,10 +137,6 @@ CPU_AND_MEMORY = 12
 """Cells that a long name leaves to the two columns that everybody looks for."""
 NOTE_LEAST = 16
 
-NOT_BOLD = Style(bold=False)
-
-Parts = list[tuple[str, Style]]
-
 
 class TableLayout(NamedTuple):
     """Widths of name, state and note (0: no note), and the columns that fit."""
@@ -197,27 +191,29 @@ def known_columns(
 
 
 def header_parts(
-    plan: TableLayout, look: Look, sort: SortColumn, reverse: bool, above: int = 0
-) -> Parts:
+    plan: TableLayout, glyphs: Glyphs, sort: SortColumn, reverse: bool, above: int = 0
+) -> ToneParts:
     """Return the line of titles; the sorted column has an arrow. With ``above`` it begins with
     that number of problems above the first row in view."""
-    glyphs, muted, strong = look.glyphs, look.style("muted"), look.style("accent")
     mark = glyphs.ascending if reverse else glyphs.descending
 
-    def title(text: str, column: SortColumn | None, width: int, align: str = "<") -> Parts:
+    def title(text: str, column: SortColumn | None, width: int, align: str = "<") -> ToneParts:
         chosen = column == sort and width > 1
         shown = (text[: width - 1] + mark) if chosen else text[:width]
-        return [(f"{shown:{align}{width}}", strong if chosen else muted)]
+        return [(f"{shown:{align}{width}}", "accent" if chosen else "muted")]
 
-    parts: Parts = [("   ", muted), *title("name", "name", plan.name), (" ", muted)]
+    parts: ToneParts = [("   ", "muted")]
+    parts += title("name", "name", plan.name)
+    parts.append((" ", "muted"))
     if above:
         room = plan.name + 3
         text = f"{glyphs.up} {format_quantity(above, 'problem')}"
-        parts = [(f"{text if len(text) <= room else text[:room]:<{room}} ", look.style("warn"))]
+        parts = [(f"{text if len(text) <= room else text[:room]:<{room}} ", "warn")]
     parts += title("state", "state", plan.state)
     for column in plan.columns:
         text = glyphs.restarts if column.sort == "restarts" else column.title
-        parts += [(" ", muted), *title(text, column.sort, column.width, column.align)]
+        parts.append((" ", "muted"))
+        parts += title(text, column.sort, column.width, column.align)
     return parts
 
 
@@ -255,44 +251,43 @@ def name_room(facts: RowFacts, plan: TableLayout) -> tuple[int, int]:
     return indent, room - indent
 
 
-def row_parts(facts: RowFacts, plan: TableLayout, look: Look, texts: RowTexts) -> Parts:
+def row_parts(facts: RowFacts, plan: TableLayout, glyphs: Glyphs, texts: RowTexts) -> ToneParts:
     """Return one row."""
     indent, _ = name_room(facts, plan)
     old = facts.condition.glyph == "unknown"  # the numbers may be outdated
     title: Tone = "plain" if facts.depth else "strong"
-    parts: Parts = [
-        (f"{texts.mark[0]}{' ' * indent}{texts.mark[1]} ", look.style("accent")),
-        (texts.name, look.style("muted" if facts.stateless else title)),
-    ]
+    parts: ToneParts = [(f"{texts.mark[0]}{' ' * indent}{texts.mark[1]} ", "accent")]
+    parts.append((texts.name, "muted" if facts.stateless else title))
     if not facts.stateless:
-        parts += [(" ", look.style("plain")), _state(facts.condition, plan.state, look)]
+        parts.append((" ", "plain"))
+        parts.append(_state(facts.condition, plan.state, glyphs))
     for column in plan.columns:
         if column.name == TREND:
-            parts.append((f" {texts.trend:<{STEPS}}", look.style("muted" if old else "curve")))
+            parts.append((f" {texts.trend:<{STEPS}}", "muted" if old else "curve"))
             continue
         text = column.text(facts)
         dim = old or text == UNKNOWN or (facts.is_old and column.name in OF_TREE)
         tone: Tone = "muted" if dim else column.tone(facts)
-        parts.append((f" {text:{column.align}{column.width}}", look.style(tone)))
+        parts.append((f" {text:{column.align}{column.width}}", tone))
     if plan.note and texts.note:
-        note = fit_end(printable(texts.note), plan.note - 1, look.glyphs.ellipsis)
-        parts.append(("  " + note, look.style("muted")))
+        note = fit_end(printable(texts.note), plan.note - 1, glyphs.ellipsis)
+        parts.append(("  " + note, "muted"))
     return parts
 
 
-def reason_parts(text: str, depth: int, tone: Tone, look: Look, width: int) -> Parts:
+def reason_parts(text: str, depth: int, tone: Tone, glyphs: Glyphs, width: int) -> ToneParts:
     """Return the second line of a row in trouble."""
     indent = 3 + 2 * depth
-    head = f"{' ' * indent}{look.glyphs.corner} "
+    head = f"{' ' * indent}{glyphs.corner} "
     room = max(0, width - len(head) - 1)
-    shown = text.replace("·", look.glyphs.dot)
+    shown = text.replace("·", glyphs.dot)
     return [
-        (head, look.style("muted")),
-        (fit_end(printable(shown), room, look.glyphs.ellipsis), look.style(tone) + NOT_BOLD),
+        (head, "muted"),
+        (fit_end(printable(shown), room, glyphs.ellipsis), tone),
     ]
 
 
-def _state(condition: Condition, width: int, look: Look) -> tuple[str, Style]:
-    glyph = getattr(look.glyphs, condition.glyph)
-    text = glyph if width < 3 else fit_end(f"{glyph} {condition.word}", width, look.glyphs.ellipsis)
-    return f"{text:<{width}}", look.style(condition.tone)
+def _state(condition: Condition, width: int, glyphs: Glyphs) -> tuple[str, Tone]:
+    glyph = getattr(glyphs, condition.glyph)
+    text = glyph if width < 3 else fit_end(f"{glyph} {condition.word}", width, glyphs.ellipsis)
+    return f"{text:<{width}}", condition.tone

@@ -7,26 +7,21 @@ move.
 from bisect import bisect_left
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.strip import Strip
 
 from monit_agent.client.source import Source
-from monit_agent.client.text.sanitize import printable
-from monit_agent.client.view import Fleet
 from monit_agent.wire.ids import InstanceId
 from monit_tui.clock import Clock
 from monit_tui.cpu_past import CpuPast
 from monit_tui.keys.bindings import bindings_of
 from monit_tui.last_errors import LastErrors
-from monit_tui.model.hosts import host_lines, nothing_text
 from monit_tui.model.layout import PaneName
-from monit_tui.model.processes.condition import ClockReading
-from monit_tui.model.processes.folding import fold_row, has_tree, unfold_row
+from monit_tui.model.processes.folding import fold_row, unfold_row
 from monit_tui.model.processes.reasons import explained_views
-from monit_tui.model.processes.row_window import RowLine, lines_in_view, scroll_top
+from monit_tui.model.processes.row_window import RowLine
 from monit_tui.model.processes.rows import (
     SORT_COLUMNS,
     Arrangement,
@@ -35,23 +30,21 @@ from monit_tui.model.processes.rows import (
     SortColumn,
     arrange_rows,
     instances_of,
-    is_folded,
     problem_places,
     row_facts,
-    serves_http,
 )
-from monit_tui.text.fitting import fit_end, wrap_words
 from monit_tui.theme import Look
-from monit_tui.widgets.lines import BLANK, Lines, make_strip
-from monit_tui.widgets.processes import columns as process_columns
-from monit_tui.widgets.processes.painter import RowPainter, fitted_names
-
-EMPTY = "No apps yet. Run in another terminal:  monit start app.py --name web -i 2"
-NO_MATCH = "No row matches the filter. {clear} clears it."
-
-
-FOLD_LEAST, FOLD_MOST = 3, 8
-"""Apps of more instances show only those in trouble; 8 where there is room, 3 in a low pane."""
+from monit_tui.widgets.lines import Lines, make_strip
+from monit_tui.widgets.processes.columns import COLUMN_NAMES, TableLayout, column_at
+from monit_tui.widgets.processes.list_lines import (
+    ListLine,
+    ListSource,
+    ListState,
+    arrangement_text,
+    draw_list,
+    fold_limit,
+)
+from monit_tui.widgets.processes.painter import RowPainter
 
 ERRORS_BELOW = 24
 """Rows below the first one in view whose errors are requested before the first frame."""
@@ -84,16 +77,19 @@ class ProcessTable(Lines, can_focus=True):
         self.last_errors = LastErrors(source, self.repaint)
         self.cpu_past = CpuPast(source, self.repaint)
         self.painter = RowPainter(
-            source.fleet, look, clock,
-            errors=self.last_errors, past=self.cpu_past, with_keys=self.with_keys,
+            source.fleet, look.glyphs, clock, self.with_keys, error_of=self.last_errors.text,
+            past=self.cpu_past.steps, request_past=self.cpu_past.request,
         )  # fmt: skip
+        self._drawn_from = ListSource(
+            source.fleet, look.glyphs, self._facts, self._problems_above, self.with_keys
+        )
         self.shown: list[RowLine] = []
         """The lines in view below the line of titles and those about hosts."""
         self._above = 1
         """How many lines stand above them."""
         self.hidden_columns: frozenset[str] = frozenset()
-        self.column_order: tuple[str, ...] = process_columns.COLUMN_NAMES
-        self._plan: process_columns.TableLayout | None = None
+        self.column_order: tuple[str, ...] = COLUMN_NAMES
+        self._plan: TableLayout | None = None
         self._top = 0
         self.is_tall = False
         """Whether the list has as many lines as it needs, at least where it needs few."""
@@ -108,10 +104,9 @@ class ProcessTable(Lines, can_focus=True):
     def update_rows(self) -> None:
         """Compute the rows again, after apps, instances or their order changed."""
         before, place, top = self.cursor, self._place(), self._top
-        fold_over = FOLD_MOST if self.is_tall else self.size.height // 3
-        how = self.arrangement._replace(fold_over=max(FOLD_LEAST, min(FOLD_MOST, fold_over)))
-        self.arrangement = how
-        self.rows = arrange_rows(self._fleet, how, self._clock.now())
+        fold_over = fold_limit(self.size.height, is_tall=self.is_tall)
+        self.arrangement = self.arrangement._replace(fold_over=fold_over)
+        self.rows = arrange_rows(self._fleet, self.arrangement, self._clock.now())
         self.problems = None
         self.cpu_past.forget_gone()
         self.last_errors.forget_gone()
@@ -168,78 +163,24 @@ class ProcessTable(Lines, can_focus=True):
 
     def title_info(self, _pane: PaneName) -> str:
         """Return filter, selection and order for the pane's title."""
-        how = self.arrangement
-        parts = [f"{len(self.picked)} selected"] if self.picked else []
-        parts += [f"/{how.filter}"] if how.filter else []
-        parts += (
-            [f"by {how.sort}{', reversed' if how.reverse else ''}"]
-            if how.sort != "name" or how.reverse
-            else []
-        )
-        return ", ".join(parts)
+        return arrangement_text(self.arrangement, len(self.picked))
 
     def draw(self, width: int, height: int, /) -> list[Strip]:
         """Return the title line and the visible rows."""
-        painter = self.painter
-        painter.forget_reasons()
-        hosts = host_lines(self._fleet, self._clock.monotonic(), height // 3)
-        self._above = 1 + len(hosts)
-        room = max(0, height - self._above)
-        if self.rows:
-            self._top = scroll_top(self.rows, self._top, self._place(), room, painter.lines_of)
-        self.shown = lines_in_view(self.rows, self._top, room, painter.lines_of)
-        facts = {key: row for key, line in self.shown if not line and (row := self._facts(key))}
-        names = {key: printable(row.name) for key, row in facts.items()}
-        longest = max(
-            (cell_len(name) + 2 * facts[key].depth for key, name in names.items()), default=8
-        )
-        plan = process_columns.choose_columns(
-            width, longest, http=serves_http(self._fleet), hidden=self.hidden_columns,
-            order=self.column_order,
+        state = ListState(
+            self.rows, self.cursor, self.arrangement, self._top, self.picked,
+            self.hidden_columns, self.column_order,
         )  # fmt: skip
-        self._plan = plan
-        how, look = self.arrangement, self._look
-        above = _problems_above(self, self._fleet, self._top, self._clock.now())
-        titles = process_columns.header_parts(plan, look, how.sort, how.reverse, above)
-        lines = [make_strip(titles, width)]
-        for text, tone in hosts:
-            fitted = fit_end(text, max(0, width - 2), look.glyphs.ellipsis)
-            lines.append(make_strip([(f"  {fitted}", look.style(tone))], width))
-        if not self.rows:
-            empty = nothing_text(self._fleet) if self._fleet.hosts else EMPTY
-            text = self.with_keys(NO_MATCH) if self._fleet.apps else empty
-            muted, rows = look.style("muted"), wrap_words(text, max(1, width - 4))
-            return [*lines, *(make_strip([(f"  {row}", muted)], width) for row in ("", *rows))]
-        fitted = fitted_names(facts, names, plan, look)
-        for key, line in self.shown:
-            row = facts.get(key)
-            if row is None:  # removed after the rows were computed
-                lines.append(Strip.blank(width, BLANK))
-            elif line:
-                lines.append(painter.reason_line(key, row, width))
-            else:
-                painted = painter.row_line(key, row, (self._mark(key), fitted[key]), plan, width)
-                on_bar = key == self.cursor
-                lines.append(look.on_bar(painted, focused=self.has_focus) if on_bar else painted)
-        return lines
+        drawn = draw_list(self._drawn_from, self.painter, state, (width, height), self._clock.now())
+        self._top, self._above, self.shown = drawn.top, drawn.above, drawn.shown
+        self._plan = drawn.plan
+        focused = self.has_focus
+        return [_strip_of(line, self._look, width, focused=focused) for line in drawn.lines]
 
     def row_at(self, y: int) -> RowKey | None:
         """Return the row on a line of the widget, None where there is none."""
         line = y - self._above
         return self.shown[line][0] if 0 <= line < len(self.shown) else None
-
-    def _mark(self, key: RowKey) -> str:
-        glyphs = self._look.glyphs
-        picked = glyphs.picked if key in self.picked else " "
-        if key.instance is not None:
-            folded, below = key not in self.arrangement.opened, has_tree(self._fleet, key)
-        else:
-            app = self._fleet.apps.get(key.app)
-            below = bool(app and app.instances)
-            folded = below and is_folded(self._fleet, self.arrangement, key.app)
-        if not below:
-            return f"{picked} "
-        return f"{picked}{glyphs.folded if folded else glyphs.opened}"
 
     def _facts(self, key: RowKey) -> RowFacts | None:
         if self._frozen is not None and key in self._frozen:
@@ -248,6 +189,14 @@ class ProcessTable(Lines, can_focus=True):
         if self._frozen is not None and row is not None:
             self._frozen[key] = row
         return row
+
+    def _problems_above(self, top: int) -> int:
+        """Return how many rows above the one at ``top`` have a problem."""
+        if not top:
+            return 0
+        if self.problems is None:
+            self.problems = problem_places(self._fleet, self.rows, self._clock.now())
+        return bisect_left(self.problems, top)
 
     def _place(self) -> int:
         return self.rows.index(self.cursor) if self.cursor in self.rows else 0
@@ -348,7 +297,7 @@ class ProcessTable(Lines, can_focus=True):
             self.move_to(self.rows.index(key))
         if event.y or self._plan is None:
             return
-        column = process_columns.column_at(self._plan, event.x)
+        column = column_at(self._plan, event.x)
         if column is not None:
             how = self.arrangement
             reverse = column == how.sort and not how.reverse
@@ -365,10 +314,8 @@ class ProcessTable(Lines, can_focus=True):
         self.move_to(self._place() - 3)
 
 
-def _problems_above(table: ProcessTable, fleet: Fleet, top: int, now: ClockReading) -> int:
-    """Return how many rows above the one at ``top`` have a problem."""
-    if not top:
-        return 0
-    if table.problems is None:
-        table.problems = problem_places(fleet, table.rows, now)
-    return bisect_left(table.problems, top)
+def _strip_of(line: ListLine, look: Look, width: int, *, focused: bool) -> Strip:
+    if not line.on_bar:
+        return make_strip(look.page_parts(line.parts), width)
+    parts = look.cursor_parts(line.parts, focused=focused)
+    return make_strip(parts, width, look.cursor_bar(focused=focused))

@@ -7,8 +7,9 @@ from monit_agent.client.profiles.cpu import CpuProfileData, FunctionCost, functi
 from monit_agent.client.profiles.words import code_owner, place_text
 from monit_agent.client.text.format import format_percent
 from monit_agent.client.text.sanitize import printable
+from monit_tui.palettes import Tone
 from monit_tui.text.fitting import fit_end, fit_middle
-from monit_tui.theme import Look, Tone
+from monit_tui.theme import Look
 from monit_tui.widgets.lines import Lines, make_strip
 
 BAR_WIDE, BAR_NARROW = 20, 10

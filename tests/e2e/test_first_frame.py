@@ -1,0 +1,242 @@
+"""The first frame of the screen in a real pseudo-terminal: it stays until the screen has its own,
+keys wait for it, and the terminal is restored whatever happens.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+from support.command_line import MONIT, monit, script
+from support.waiting import wait_until
+
+COLUMNS, LINES = 120, 35
+ENTER = b"\x1b[?1049h"
+TAKEN = b"\x1b[?1000h"
+"""What Textual sends first: it switches the mouse on."""
+
+METADATA = "script      "
+"""What the pane of metadata says, and no first frame."""
+
+PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p")
+"""What pyte does not support and would print."""
+
+Cells = list[list[pyte.screens.Char]]
+
+
+class Opened:
+    """``monit`` in a terminal."""
+
+    def __init__(self, *words: str, shell: bool = False, **environ: str) -> None:
+        env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environ}
+        command = ["bash", "--norc", "-i"] if shell else [*MONIT, *words]
+        self.child = pexpect.spawn(
+            command[0], command[1:], env=env, dimensions=(LINES, COLUMNS), timeout=60
+        )  # type: ignore[arg-type]
+        self.before = termios.tcgetattr(self.child.fileno())
+        self.raw = b""
+        self.screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def read(self) -> bool:
+        """Read what was printed; return False at the end."""
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.05)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.raw += data
+        self._stream.feed(PRIVATE.sub(b"", data))
+        return True
+
+    def until(self, *texts: str) -> None:
+        """Wait until all texts stand on the screen."""
+
+        def shown() -> bool:
+            running, text = self.read(), "\n".join(self.screen.display)
+            return running and all(each in text for each in texts)
+
+        wait_until(shown, what=f"{texts} on\n" + "\n".join(self.screen.display))
+
+    def until_entered(self) -> None:
+        """Wait until the first frame begins."""
+        wait_until(lambda: self.read() and ENTER in self.raw, what="the first frame")
+
+    def until_exit(self) -> int:
+        wait_until(lambda: not self.read(), what="the screen is closed")
+        self.child.wait()
+        code = self.child.exitstatus
+        return code if code is not None else -self.child.signalstatus
+
+    def is_restored(self) -> bool:
+        """Return whether modes, screen, cursor and wrapping are as they were before."""
+        off = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?7h")
+        modes = termios.tcgetattr(self.child.fileno())
+        return modes == self.before and all(one in self.raw.rpartition(ENTER)[2] for one in off)
+
+
+def cells_of(raw: bytes) -> Cells:
+    """Return the cells of a terminal that was sent ``raw``."""
+    screen = pyte.Screen(COLUMNS, LINES)
+    pyte.ByteStream(screen).feed(PRIVATE.sub(b"", raw))
+    return [[screen.buffer[y][x] for x in range(COLUMNS)] for y in range(LINES)]
+
+
+@pytest.fixture(name="opened")
+def _opened() -> Iterator[list[Opened]]:
+    opened: list[Opened] = []
+    yield opened
+    for one in opened:
+        one.child.close(force=True)
+
+
+@pytest.fixture(name="shop")
+def _shop(home: Path, tmp_path: Path) -> Path:
+    """Return a home with an app that is online, one that is stopped, and one that failed."""
+    quiet = script(tmp_path, "quiet.py", "import signal\nsignal.pause()\n")
+    failing = script(tmp_path, "failing.py", "raise SystemExit(3)\n")
+    monit("start", quiet, "--name", "online")
+    monit("start", quiet, "--name", "resting")
+    monit("stop", "resting")
+    monit("start", failing, "--name", "broken", "--no-autorestart", "--wait-ready", code=1)
+    return home
+
+
+def stand_in(folder: Path, text: str) -> str:
+    """Return a folder in which a program stands for Textual."""
+    (folder / "textual").mkdir(parents=True)
+    (folder / "textual" / "__init__.py").write_text(text)
+    return os.pathsep.join([str(folder), *sys.path])
+
+
+def test_the_list_stands_from_the_first_frame_on(shop: Path, opened: list[Opened]) -> None:
+    """The rows of the first frame have the cells of the screen's own; in between no row vanishes,
+    and the terminal is not told to enter, and so to clear, its alternate screen again."""
+    screen = Opened()
+    opened.append(screen)
+    screen.until("online", "resting", "broken", METADATA)
+    first, marker, rest = screen.raw.partition(TAKEN)
+    assert marker
+    before, after = cells_of(first), cells_of(screen.raw)
+    texts = ["".join(cell.data for cell in line[:58]) for line in before]
+    assert "Processes" in texts[1]
+    still = [
+        y for y, text in enumerate(texts) if y < 20 and ("resting" in text or "broken" in text)
+    ]
+    assert len(still) >= 2
+    assert not any("old" in text for text in texts)
+    for y in (1, 2, *still):
+        assert before[y][:59] == after[y][:59]
+    assert screen.raw.count(ENTER) == 1
+    for end in range(0, len(rest), 500):
+        shown = cells_of(first + marker + rest[:end])
+        assert all(shown[y][3:12] == before[y][3:12] for y in still)
+    screen.child.send("q")
+    assert screen.until_exit() == 0
+
+
+def test_keys_that_are_typed_before_the_screen_is_there_reach_it(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """They are carried out in their order, and the terminal does not show them."""
+    screen = Opened()
+    opened.append(screen)
+    screen.until_entered()
+    screen.child.send("jx")
+    screen.until("Stop online")
+    assert b"jx" not in screen.raw
+
+
+def test_a_screen_that_is_quit_before_it_is_there_restores_the_terminal(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """The key waits for the screen, which then closes as usual."""
+    screen = Opened()
+    opened.append(screen)
+    screen.until_entered()
+    screen.child.send("q")
+    assert screen.until_exit() == 0
+    assert screen.is_restored()
+    assert b"apps keep running" in screen.raw
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_first_frame_restores_the_terminal(
+    shop: Path, opened: list[Opened], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Also while Textual is imported."""
+    waits = stand_in(tmp_path / "waits", "import time\nwhile True: time.sleep(60)\n")
+    screen = Opened(PYTHONPATH=waits)
+    opened.append(screen)
+    screen.until("resting", "q quit")
+    screen.child.kill(number)
+    assert screen.until_exit() == 128 + number
+    assert screen.is_restored()
+
+
+def test_an_import_that_fails_restores_the_terminal(
+    shop: Path, opened: list[Opened], tmp_path: Path
+) -> None:
+    """Its error stands on the terminal's own screen."""
+    screen = Opened(PYTHONPATH=stand_in(tmp_path / "fails", "raise ImportError('it is damaged')\n"))
+    opened.append(screen)
+    assert screen.until_exit() == 1
+    assert screen.is_restored()
+    assert b"it is damaged" in screen.raw.rpartition(b"\x1b[?1049l")[2]
+
+
+def test_a_screen_that_is_suspended_and_resumed_is_entered_again(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """The first frame stands in for one entry alone."""
+    screen = Opened(shell=True, PS1="shell> ")
+    opened.append(screen)
+    screen.until("shell>")
+    screen.child.sendline(" ".join(MONIT))
+    screen.until(METADATA)
+    screen.child.send("\x1a")
+    screen.until("Stopped")
+    screen.child.sendline("fg")
+    wait_until(lambda: screen.read() and screen.raw.count(ENTER) == 2, what="it is entered again")
+    screen.until("resting", METADATA)
+    screen.child.send("q")
+    screen.until("apps keep running")
+    screen.child.sendline("exit")
+    assert screen.until_exit() == 0
+
+
+@pytest.mark.parametrize("words", [("--read-only",), ("resting",), ("screen", "resting")])
+def test_words_of_the_command_line_count_in_the_first_frame(
+    shop: Path, opened: list[Opened], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Only the apps that were named have rows, and a read-only screen shows no keys that act."""
+    waits = stand_in(tmp_path / "waits", "import time\nwhile True: time.sleep(60)\n")
+    screen = Opened(*words, PYTHONPATH=waits)
+    opened.append(screen)
+    screen.until("resting", "q quit", words[-1].removeprefix("--"))
+    text = "\n".join(screen.screen.display)
+    assert ("broken" in text) == ("resting" not in words)
+    assert ("restart" in text) == ("--read-only" not in words)
+
+
+def test_the_first_frame_imports_neither_textual_nor_what_takes_as_long() -> None:
+    """What draws it loads no library but Rich's table of widths."""
+    code = (
+        "import sys, monit_agent.cli.quick_screen, monit_tui.first_frame.opening\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('rich.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages, rich = (set(line.split()) for line in done.stdout.splitlines())
+    slow = {"textual", "msgspec", "zmq", "click", "asyncio", "json", "inspect", "tomllib", "socket"}
+    assert not packages & slow
+    assert all(name.startswith(("rich.cells", "rich._")) for name in rich), rich
