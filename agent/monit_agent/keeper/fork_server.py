@@ -21,7 +21,7 @@ from monit_agent.system.arguments import (
     read_arguments,
     write_arguments,
 )
-from monit_agent.system.loaded_code import code_on_disk
+from monit_agent.system.loaded_code import Code, code_on_disk
 from monit_agent.system.sockets import received_fds, socket
 from monit_agent.system.suppress import suppress
 from monit_agent.wire.paths import keeper_command
@@ -48,13 +48,30 @@ def serve() -> str:
             os._exit(0)
         fds = received_fds(ancillary)
         folder = os.fsdecode(raw)
-        if len(fds) != _FDS or len(_command(folder)) > space.size or code != code_on_disk():
+        if len(fds) != _FDS or len(_command(folder)) > space.size or _has_changed(code):
             channel.send(REFUSED)
         elif _fork(channel):
             _become_keeper(folder, fds, space)
             return folder
         for fd in fds:
             os.close(fd)
+
+
+def _has_changed(code: Code) -> bool:
+    """Return whether the code on disk is another one; also when that is unknown. A process of its
+    own looks: what this one writes to between two forks, their keepers do not share, and a look
+    writes to 0.2 MB."""
+    try:
+        looks = os.fork()
+    except OSError:
+        return True
+    if not looks:
+        changed = True
+        try:
+            changed = code != code_on_disk()
+        finally:
+            os._exit(changed)
+    return os.waitpid(looks, 0)[1] != 0
 
 
 def _take_standard_input() -> int:
