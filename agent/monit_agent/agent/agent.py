@@ -27,6 +27,7 @@ from monit_agent.agent.health.stuck_loops import StuckWatch
 from monit_agent.agent.history.answers import past_seconds
 from monit_agent.agent.history.store import HistoryStore
 from monit_agent.agent.journal import log
+from monit_agent.agent.keeper.folder_changes import FolderChanges, knock
 from monit_agent.agent.keeper.link import KeeperLink, stopped_text
 from monit_agent.agent.keeper.messages import KeeperSnapshot, LogChanged
 from monit_agent.agent.keeper.state import AppState
@@ -66,6 +67,10 @@ BIND_ANYWAY_S = 2.0
 """Without a keeper the sockets are bound this late: until then a client would only be refused, and
 one that finds no socket yet tries again."""
 
+KEEPER_LOOK_S = 3.0
+"""How often it looks whether the keeper is stopped. A look each second would be a twentieth of what
+an idle agent does."""
+
 CANCEL_S = 1.0
 """How long checks may take to kill their commands at the end."""
 
@@ -85,6 +90,7 @@ class Agent:
     ) -> None:
         paths = self._paths = AppPaths(order.folder)
         self._lock = lock
+        self._folder = FolderChanges(order.folder)
         self._loop = loop
         self._leaves = leaves
         self._is_leaving = False
@@ -126,6 +132,7 @@ class Agent:
         self._server = self._new_server(identity)
         self._loop.call_later(BIND_ANYWAY_S, self._sockets.bind)
         RepeatedCall(self._loop, BEAT_S, self._beat)
+        RepeatedCall(self._loop, KEEPER_LOOK_S, self._look_at_keeper)
         self._link_task = self._loop.create_task(self._link.run())
 
     async def close(self) -> None:
@@ -354,12 +361,9 @@ class Agent:
             self._every_second()
 
     def _every_second(self) -> None:
-        if not self._lock.is_in_place() and not self._acquire_again():
+        if not self._look_after_folder():
             return
-        self._sockets.rebind_if_gone()
-        self._probes.sockets.rebind_if_gone()
         self._awake.now()
-        self._look_at_keeper()
         self._link.sockets.renew_if_outdated()
         self._publisher.publish_beat()
         self._combine_instances()
@@ -370,8 +374,20 @@ class Agent:
         self._crashes.every_second()
         self._totals.every_second()
 
+    def _look_after_folder(self) -> bool:
+        """Make again what is missing in the folder; False while, or because, it is not ours."""
+        changed = self._folder.may_have_changed()
+        if changed:
+            knock(self._paths.folder)
+            if not self._lock.is_in_place() and not self._acquire_again():
+                self._folder.look_again()
+                return False
+        self._sockets.rebind_if_gone(folder_changed=changed)
+        self._probes.sockets.rebind_if_gone(folder_changed=changed)
+        return True
+
     def _combine_instances(self) -> None:
-        running = [number for number, slot in self._instances().items() if slot.pid is not None]
+        running = {number for number, slot in self._instances().items() if slot.pid is not None}
         sample = self._whole.make_sample(time.time(), running)
         if sample is not None:
             self._publisher.publish_app_sample(sample)

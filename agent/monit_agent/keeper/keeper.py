@@ -86,11 +86,10 @@ class Keeper(Effects):
         self.supervisor = Supervisor(spec, self, events, pid=os.getpid(), version=__version__)
         self.loop = Loop()
         self._budget = SpawnBudget(self.loop, self.supervisor)
-        self.boot = boot
+        self.boot, self.node_probe = boot, True
         self._shutting_down = self.delete_files = False
         self.wall_clock = WallClock(inherited)
         self._problems: tuple[str, ...] = ()
-        self.node_probe = True
         self.runner: Runner | None = None
         self.other_state: dict[str, Any] = {}
         """Keys of another version in ``state.json``."""
@@ -109,11 +108,12 @@ class Keeper(Effects):
         reports = self._worker_ready, self._main_announced
         self.notify = Notify(self.loop, paths.notify, *reports, inherited)
         self.seen = SeenSockets(self.loop)
-        sockets = (self.control.file, self.notify.file, self.ports.share.file)
+        sockets = self.control.file, self.notify.file, self.ports.share.file
         self.worker_user = WorkerUser(self.loop, paths, sockets[1:], self.workers, inherited)
         self.orders = SpawnOrders(self.variables, self.worker_user, self.logs)
         self.reloads = InPlaceReloads(self.workers, self.orders, self._reloaded, self.record_event)
-        parts = FolderParts(claim, sockets, self.saving.save, self._keep_environment)
+        keeps = self.saving.save, self._keep_environment, self.agent.looks_after_folder
+        parts = FolderParts(claim, sockets, *keeps)
         self.folder = FolderWatch(self.loop, paths, parts, self._record_app_event)
         self.loop.on_signal(signal.SIGTERM, self._terminated)
         self.loop.at_round_end(self._round_finished)

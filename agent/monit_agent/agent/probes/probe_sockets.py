@@ -38,7 +38,7 @@ class ProbeSockets:
         self._owners: dict[str, int] = {}
         self._again: asyncio.TimerHandle | None = None
         """When the user is looked up again."""
-        self.rebind_if_gone()
+        self.rebind_if_gone(folder_changed=False)
 
     def serve_user(self, name: str, group: str) -> None:
         """Bind both also where workers of this user can reach them, if it is another one."""
@@ -64,12 +64,14 @@ class ProbeSockets:
             self._owners = dict.fromkeys(places, uid)
             self._bind |= places
             self._inodes |= dict.fromkeys(places)
-            self.rebind_if_gone()
+            self.rebind_if_gone(folder_changed=False)
 
-    def rebind_if_gone(self) -> None:
-        """Bind what is not bound, or whose file is not ours any more."""
+    def rebind_if_gone(self, *, folder_changed: bool) -> None:
+        """Bind what is not bound, or whose file is not ours any more, which changes the app's
+        folder; those for another user are elsewhere."""
         for path, inode in self._inodes.items():
-            if inode is None or inode != _inode(path):
+            looks = folder_changed or path in self._owners
+            if inode is None or (looks and inode != _inode(path)):
                 self._bind_again(path)
 
     def close(self) -> None:

@@ -66,9 +66,10 @@ class ServerSocket:
         self._listener, self._inode = listener, _inode(self._path)
         self._loop.add_reader(listener.fileno(), self._accept, listener)
 
-    def rebind_if_gone(self) -> None:
-        """Bind again if the file was deleted or replaced, or could not be bound."""
-        if self._inode is None or _inode(self._path) != self._inode:
+    def rebind_if_gone(self, *, folder_changed: bool) -> None:
+        """Bind again if it could not be bound, or if the file was deleted or replaced, which
+        changes the folder."""
+        if self._inode is None or (folder_changed and _inode(self._path) != self._inode):
             if self._inode is not None:
                 log(f"{self._path} is not the socket that was bound; binding it again")
             self.bind()
@@ -133,11 +134,11 @@ class Sockets:
             self.ctl.bind()
             self.pub.bind()
 
-    def rebind_if_gone(self) -> None:
+    def rebind_if_gone(self, *, folder_changed: bool) -> None:
         """Bind again sockets that were deleted or replaced."""
         if self._is_bound:
-            self.ctl.rebind_if_gone()
-            self.pub.rebind_if_gone()
+            self.ctl.rebind_if_gone(folder_changed=folder_changed)
+            self.pub.rebind_if_gone(folder_changed=folder_changed)
 
     async def flush(self, most_s: float) -> None:
         """Wait until the clients have what was sent last, at most for ``most_s`` seconds."""

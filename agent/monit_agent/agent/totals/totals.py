@@ -95,7 +95,10 @@ class AppTotals:
             self.save()
 
     def _of(self, instance: int) -> InstanceCounters:
-        return self._instances.setdefault(instance, InstanceCounters())
+        found = self._instances.get(instance)
+        if found is None:
+            found = self._instances[instance] = InstanceCounters()
+        return found
 
     # ------------------------------------------------------------ the request
 

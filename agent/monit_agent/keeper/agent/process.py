@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from monit_agent import __version__
 from monit_agent.keeper.agent.first_agent import AGAIN_S, FirstAgent
 from monit_agent.keeper.agent.zygote_client import ANSWER_S, FIRST_ANSWER_S, ZygoteClient
 from monit_agent.keeper.control import Control
@@ -102,6 +103,11 @@ class AgentProcess:
         """Another one replaces it, and it was asked to leave."""
         self._zygote = ZygoteClient(loop, self._taken, self._not_taken)
         self._first = FirstAgent(first_agent_lock(home_of(paths.folder)))
+
+    def looks_after_folder(self) -> bool:
+        """Return whether an agent is connected that knocks when something in the folder changed, as
+        all of our version do."""
+        return self.version == __version__
 
     def start(self, *, wait: bool) -> None:
         """Start the agent, or with ``wait`` only if none connects."""
