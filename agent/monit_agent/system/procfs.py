@@ -49,6 +49,11 @@ class ProcessStat:
         return int(self._fields[4])
 
     @property
+    def faults(self) -> int:
+        """Pages that the kernel provided, without and with reading a disk."""
+        return int(self._fields[7]) + int(self._fields[9])
+
+    @property
     def cpu_ticks(self) -> int:
         """CPU time, user and system."""
         return int(self._fields[11]) + int(self._fields[12])

@@ -16,10 +16,14 @@ class ProcessOwners:
         self._owners: dict[tuple[int, int], int] = {}
         """By pid, and when the process's probe started."""
 
+    def known_worker(self, pid: int, started: int) -> int | None:
+        """Return which worker the process was found to be below of, if it was looked up."""
+        return self._owners.get((pid, started))
+
     def worker_of(self, pid: int, started: int, roots: Container[int]) -> int | None:
         """Return which of the workers ``roots`` the process is or descends from."""
         key = (pid, started)
-        known = self._owners.get(key)
+        known = self.known_worker(pid, started)
         if known is not None and known in roots:
             return known
         root = root_of(pid, roots)

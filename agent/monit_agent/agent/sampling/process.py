@@ -24,3 +24,5 @@ class Proc(NamedTuple):
     """The kernel's name for it, which changes when it becomes another program."""
     uid: int | None = None
     """The effective user."""
+    faults: int = 0
+    """Pages that it had the kernel provide so far: after a fork it needs more. 0 where unknown."""

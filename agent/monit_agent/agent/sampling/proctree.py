@@ -13,7 +13,7 @@ import time
 from typing import Protocol
 
 from monit_agent.agent.sampling.process import TREE_MAX, Proc
-from monit_agent.system.procfs import process_stat, read_file
+from monit_agent.system.procfs import ProcessStat, process_stat, read_file
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -24,6 +24,11 @@ class TreeReader(Protocol):
 
     def tree(self, root: int) -> list[Proc]:
         """Return the process ``root`` and its descendants, root first; empty if it is gone."""
+        ...
+
+    def childless(self, before: Proc) -> Proc | None:
+        """Return how a process is now that had no child ``before``, if it has not forked since;
+        None where that is not certain: `tree` is to be read then."""
         ...
 
     def uss_bytes(self, root: int) -> int | None:
@@ -70,6 +75,18 @@ class ProcReader:
                     unread += _children(pid)
         return found if found and found[0].pid == root else []
 
+    def childless(self, before: Proc) -> Proc | None:
+        """See `TreeReader.childless`. A fork makes the parent's pages read-only, so the next write
+        is a fault; only a child that was made by vfork leaves no trace, until it exits."""
+        try:
+            stat = process_stat(before.pid)
+            if stat is None or stat.exited:
+                return None
+            now = _proc(before.pid, stat, before.uid)
+        except OSError:
+            return None
+        return now if _traces(now) == _traces(before) else None
+
     def uss_bytes(self, root: int) -> int | None:
         """See `TreeReader.uss_bytes`."""
         total = 0
@@ -109,6 +126,12 @@ def _process(pid: int) -> Proc | None:
     stat = process_stat(pid)
     if stat is None or stat.exited:
         return None
+    # the folder has the effective user also where its files are root's: after setuid(2)
+    # without exec, as in the workers of `gunicorn --user`
+    return _proc(pid, stat, os.stat(f"/proc/{pid}").st_uid)
+
+
+def _proc(pid: int, stat: ProcessStat, uid: int | None) -> Proc:
     return Proc(
         pid=pid,
         ppid=stat.parent,
@@ -119,10 +142,14 @@ def _process(pid: int) -> Proc | None:
         threads=stat.threads,
         fds=_count_fds(pid),
         comm=stat.name.decode(errors="replace"),
-        # the folder has the effective user also where its files are root's: after setuid(2)
-        # without exec, as in the workers of `gunicorn --user`
-        uid=os.stat(f"/proc/{pid}").st_uid,
+        uid=uid,
+        faults=stat.faults,
     )
+
+
+def _traces(process: Proc) -> tuple[float, ...]:
+    """Return what changes at the latest when a process has forked."""
+    return process.started, process.threads, process.faults, process.reaped_cpu_s
 
 
 def _cpu_s(pid: int, ticks: int) -> float:

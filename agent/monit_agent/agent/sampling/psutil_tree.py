@@ -18,6 +18,10 @@ class PsutilReader:
                 found.append(_read(process))
         return found if found and found[0].pid == root else []
 
+    def childless(self, before: Proc) -> Proc | None:  # noqa: ARG002 (psutil does not show faults)
+        """See `TreeReader.childless`."""
+        return None
+
     def uss_bytes(self, root: int) -> int | None:
         """See `TreeReader.uss_bytes`."""
         total = 0

@@ -36,6 +36,10 @@ less often."""
 EACH_SECOND_S = 1.0
 """So often all trees are read that are not too large for it."""
 
+CHILDREN_S = 5.0
+"""So often children are looked for below a process that had none and seems not to have forked:
+listing them takes as long as all else that is read of it."""
+
 Percents = Mapping[int, float]
 """CPU in percent of one core by pid; a process that was read only once has none."""
 
@@ -108,6 +112,8 @@ class TreeSampler:
         self._revisions: dict[int, str | None] = {}
         self._memory = TreeMemory(reader)
         self._last: dict[int, _LastSample] = {}
+        self._listed_at: dict[int, float] = {}
+        """When the children of an instance's worker were looked for."""
         self._all_cost_s = 0.0
 
     def sample(self, instance: int, pid: int | None, now: float) -> SampledTree | None:
@@ -139,7 +145,7 @@ class TreeSampler:
         return pause_s if pause_s > EACH_SECOND_S else 0.0
 
     def _read(self, instance: int, pid: int | None, now: float) -> SampledTree | None:
-        processes = self._reader.tree(pid) if pid is not None else []
+        processes = self._processes(instance, pid, now) if pid is not None else []
         if not processes:
             self.remove(instance)
             return None
@@ -163,9 +169,23 @@ class TreeSampler:
             started=processes[0].started, read_at=read_at,
         )  # fmt: skip
 
+    def _processes(self, instance: int, pid: int, now: float) -> list[Proc]:
+        before = self._readings.get(instance)
+        if before is not None and now - self._listed_at.get(instance, 0.0) < CHILDREN_S:
+            known = before.processes
+            alone = known.get(pid) if len(known) == 1 else None
+            found = self._reader.childless(alone) if alone is not None else None
+            if found is not None:
+                return [found]
+        self._listed_at[instance] = now
+        return self._reader.tree(pid)
+
     def remove(self, instance: int) -> None:
         """Drop what is remembered of a slot that is gone, or whose worker is."""
-        for by_instance in (self._readings, self._cpu, self._used_s, self._names, self._revisions):
+        for by_instance in (
+            *(self._readings, self._cpu, self._used_s, self._names),
+            *(self._revisions, self._listed_at),
+        ):
             by_instance.pop(instance, None)
         self._note(instance, None)
         self._memory.remove(instance)

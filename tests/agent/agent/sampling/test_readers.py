@@ -53,7 +53,10 @@ def test_both_readers_see_the_same_processes(root: int) -> None:
 
     def figures(tree: list[Proc]) -> list[Proc]:
         # each system has its own unit of the start; CPU time and memory are compared below
-        plain = [each._replace(started=0, cpu_s=0, reaped_cpu_s=0, rss_bytes=0) for each in tree]
+        plain = [
+            each._replace(started=0, cpu_s=0, reaped_cpu_s=0, rss_bytes=0, faults=0)
+            for each in tree
+        ]
         return sorted(plain)
 
     assert len(ProcReader().tree(root)) == 3
@@ -88,3 +91,40 @@ def test_both_readers_say_when_a_process_was_started(root: int) -> None:
     started_at = ProcReader().started_at(mine)
     assert PsutilReader().started_at(portable) == pytest.approx(started_at, abs=1)
     assert PsutilReader().arguments(portable) == ProcReader().arguments(mine)
+
+
+FORKS_WHEN_TOLD = """
+import os, sys, time
+print("here", flush=True)
+sys.stdin.readline()
+if os.fork():
+    print("forked", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_forked_is_not_taken_for_childless() -> None:
+    """While nothing happens, a process that had no child has none; after a fork that is unknown,
+    also before it runs again."""
+    reader = ProcReader()
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", FORKS_WHEN_TOLD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == "here\n"
+            (before,) = reader.tree(process.pid)
+            after = wait_until(lambda: reader.childless(reader.tree(process.pid)[0]))
+            assert after._replace(cpu_s=before.cpu_s, faults=before.faults) == before
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "forked\n"
+            assert reader.childless(after) is None
+            assert len(reader.tree(process.pid)) == 2
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)

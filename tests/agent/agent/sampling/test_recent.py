@@ -32,6 +32,9 @@ class SlowReader(ProcReader):
             pass
         return super().tree(root)
 
+    def childless(self, before: Proc) -> Proc | None:
+        return None
+
 
 class Seconds:
     """Samples this process, second after second, as often as the test says."""

@@ -17,7 +17,12 @@ from monit_agent.agent.sampling.process import Proc
 from monit_agent.agent.sampling.proctree import ProcReader, TreeReader, make_reader
 from monit_agent.agent.sampling.psutil_tree import PsutilReader
 from monit_agent.agent.sampling.sample import build_sample
-from monit_agent.agent.sampling.sampler import SampledTree, TreeSampler, cpu_between
+from monit_agent.agent.sampling.sampler import (
+    CHILDREN_S,
+    SampledTree,
+    TreeSampler,
+    cpu_between,
+)
 from monit_agent.wire.messages import TreeFigures
 from support.waiting import wait_until
 
@@ -182,6 +187,33 @@ def test_trees_that_are_slow_to_read_are_read_less_often(spawn: Spawn) -> None:
     assert sampler.sample(0, second, 1001.0) is not None
     assert sampler.sample(0, second, 2000.0) is not None
     assert reader.read == [first, second, second, second]
+
+
+class BlindReader(ProcReader):
+    """Sees no child of a process before ``sees_children``; a child by vfork leaves no trace."""
+
+    def __init__(self) -> None:
+        self.sees_children = False
+
+    def tree(self, root: int) -> list[Proc]:
+        found = super().tree(root)
+        return found if self.sees_children else found[:1]
+
+    def childless(self, before: Proc) -> Proc | None:
+        return super().tree(before.pid)[0]
+
+
+def test_a_child_that_left_no_trace_is_seen_within_seconds(spawn: Spawn) -> None:
+    """Children of a process that seems to have none are looked for every few seconds."""
+    pid, reader = spawn(FAMILY), BlindReader()
+    wait_until(lambda: len(make_reader().tree(pid)) == 3, what="both children")
+    sampler = TreeSampler(reader)
+    first = sampler.sample(0, pid, 1000.0)
+    reader.sees_children = True
+    early = sampler.sample(0, pid, 1000.0 + CHILDREN_S - 1.0)
+    late = sampler.sample(0, pid, 1000.0 + CHILDREN_S)
+
+    assert [each.figures.children for each in (first, early, late) if each] == [0, 0, 2]
 
 
 def test_no_worker_reads_as_unknown() -> None:
