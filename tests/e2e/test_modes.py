@@ -240,7 +240,8 @@ def test_a_server_that_opens_its_port_with_reuseport_is_replaced_beside_the_old_
     server = script(home, "web.py", REUSES)
     # isolated, so that nothing of monit is in it, as in a server that binds in Rust or Go
     isolated = (sys.executable, "-I", str(server))
-    monit("start", "--name", "web", "-i", str(instances), "--port", str(port), "--", *isolated)
+    options = ("--name", "web", "-i", str(instances), "--port", str(port), "--mode", "fork")
+    monit("start", *options, "--", *isolated)
     wait_until(lambda: row("web")["mode"] == "reuseport", what="the mode is known")
     assert "SO_REUSEPORT" in monit("describe", "web")
     before = pids("web")
@@ -369,17 +370,27 @@ def test_a_program_that_looks_whether_its_port_is_free_shares_it(home: Path, how
     assert logs("web").count("it is taken now") == 5
 
 
-def test_a_program_that_looks_first_by_other_means_says_what_to_do(home: Path) -> None:
-    """Where it cannot be helped, a failed reload names the ways out."""
+def test_an_interpreter_that_ignores_the_environment_cannot_share(home: Path) -> None:
+    """So two instances with one port are refused, with the ways out, and do not start to fail."""
     port = free_port()
     code = LOOKS_FIRST.replace("HOW", "connect_ex")
     server = str(script(home, "web.py", code))
     monit("start", "--name", "web", "--port", str(port), "--", sys.executable, "-I", server)
-    assert row("web")["status"] == "online"
-    command("scale", "web", "2")
-    wait_until(
-        lambda: "--increment-var PORT" in monit("describe", "web"),
-        what="the reason names the ways out",
+    assert (row("web")["mode"], row("web")["status"]) == ("fork", "online")
+    assert "--increment-var PORT" in monit_error("scale", "web", "2")
+    assert "--increment-var PORT" in monit_error(
+        "start",
+        "--name",
+        "two",
+        "-i",
+        "2",
+        "--port",
+        str(port),
+        "--",
+        sys.executable,
+        "-I",
+        server,
+        code=2,
     )
 
 

@@ -25,6 +25,8 @@ _PYTHON_RUNNERS = frozenset(
 _NODE_RUNNERS = frozenset(
     ["npm", "npx", "pnpm", "pnpx", "yarn", "yarnpkg", "tsx", "nodemon", "concurrently", "turbo"]
 )
+_CLEARING = frozenset(["pipx"])
+"""Python programs that run others without ``PYTHONPATH``."""
 _SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
 _PREFIXES = frozenset(
     ["env", "nice", "ionice", "nohup", "setsid", "stdbuf", "timeout", "time", "chrt", "taskset",
@@ -52,10 +54,12 @@ def find_runtime(argv: Sequence[str], places: Places, depth: int = 0) -> Runtime
     """Return what the command runs in the end; "" for what is unknown."""
     if not argv or depth > _DEEPEST:
         return ""
-    by_name = _runtime_of_name(os.path.basename(argv[0]))
-    if by_name:
-        return by_name
     name = os.path.basename(argv[0])
+    by_name = _runtime_of_name(name)
+    if by_name == "python" and _PYTHON.fullmatch(name) and _ignores_environment(argv[1:]):
+        return ""
+    if by_name or name in _CLEARING:
+        return by_name
     if name in _SHELLS:
         return _in_shell(argv[1:], places, depth)
     if name in _PREFIXES:
@@ -69,6 +73,22 @@ def _runtime_of_name(name: str) -> Runtime:
     if name in NODES:
         return "node"
     return "node runner" if name in _NODE_RUNNERS else ""
+
+
+def _ignores_environment(words: Sequence[str]) -> bool:
+    """Return whether options of Python keep out what the environment brings in: ``-I``, ``-E`` or
+    ``-S``, alone or as in ``-sE``."""
+    takes_value = False
+    for word in words:
+        if takes_value:
+            takes_value = False
+        elif not word.startswith("-") or word.startswith(("--", "-m", "-c")) or word == "-":
+            break
+        elif word[:2] in ("-W", "-X"):
+            takes_value = len(word) == 2
+        elif set(word) & set("IES"):
+            return True
+    return False
 
 
 def _first_of(words: Sequence[str], places: Places, depth: int) -> Runtime:
@@ -119,11 +139,15 @@ def _in_file(argv: Sequence[str], places: Places, depth: int) -> Runtime:
     if not text.startswith("#!"):
         return ""
     interpreter, _, rest = text[2:].partition("\n")
-    names = [os.path.basename(word) for word in interpreter.split() if not word.startswith("-")]
-    for name in names[:2]:
+    words = interpreter.split()
+    programs = [at for at, word in enumerate(words) if not word.startswith("-")]
+    for at in programs[:2]:
+        name = os.path.basename(words[at])
         if name in _SHELLS:
             return _in_script(rest, places, depth)
         if found := _runtime_of_name(name):
+            if found == "python" and _ignores_environment(words[at + 1 :]):
+                return ""
             linked_to = os.path.basename(os.path.realpath(file)).partition("-cli.")[0]
             return "node runner" if found == "node" and linked_to in _NODE_RUNNERS else found
     return ""

@@ -16,6 +16,7 @@ FILES = {
     "run.sh": "#!/bin/bash\nset -e\nnode build.js\nexec uvicorn app:app --port $PORT\n",
     "serve.sh": 'cd /srv # then python\nexec node server.js "$@"\n',
     "tool": "#!/usr/bin/env -S python3 -u\n",
+    "sealed": "#!/usr/bin/python3 -sE\n",
     "loop.sh": "#!/bin/sh\nexec ./loop.sh\n",
     "broken.sh": "#!/bin/sh\necho 'it\nexec bin/server\n",
 }
@@ -36,6 +37,13 @@ def _places(tmp_path: Path) -> Places:
     ("command", "runtime"),
     [
         ("python3.11 app.py", "python"),
+        ("python3 -u -X dev -W error -P app.py -I", "python"),
+        ("python3 -m app -S", "python"),
+        ("python3 -I app.py", ""),
+        ("python3 -X dev -uE -m app", ""),
+        ("python3 -S app.py", ""),
+        ("./sealed", ""),
+        ("pipx run serve", ""),
         ("/usr/bin/node app.js", "node"),
         ("uvicorn app:app", "python"),
         ("./tool", "python"),
