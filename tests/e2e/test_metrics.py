@@ -144,6 +144,37 @@ def test_counters_go_on_over_workers_keepers_and_agents(tmp_path: Path) -> None:
     assert value(after, "monit_instance_exits_total", requested="false") == 1
 
 
+LIVES = """\
+printf x >> "$1/lives"
+life=$(wc -c < "$1/lives")
+while [ "$life" -gt 1 ] && [ ! -e "$1/go" ]; do sleep 0.05; done
+[ "$life" -gt 101 ] && exec sleep 1000
+exit 3
+"""
+"""Exits once, and a hundred times more when it may."""
+
+
+def test_a_hundred_restarts_make_no_new_series(tmp_path: Path) -> None:
+    """No label has a pid, a number of a restart or a time in it."""
+    path = str(script(tmp_path, "app.sh", LIVES))
+    often = "--min-uptime", "1ms", "--max-restarts", "1000", "--backoff-max", "0.1s"
+    monit("start", path, *often, "--", str(tmp_path))
+
+    def restarts() -> float | None:
+        return value(scraped(), "monit_instance_restarts_total", reason="exit")
+
+    wait_until(lambda: restarts() == 1, what="it has exited once")
+    wait_until(lambda: value(scraped(), "monit_instance_resident_memory_bytes"), what="a sample")
+
+    def ours() -> set[object]:
+        return {key for key in scraped() if key[0].startswith("monit_")}
+
+    before = ours()
+    (tmp_path / "go").touch()
+    wait_until(lambda: restarts() == 101, what="a hundred exits more", deadline_s=110)
+    wait_until(lambda: ours() == before, what="the same series")
+
+
 def test_requests_are_counted_by_result_and_duration(tmp_path: Path) -> None:
     """Failed and other requests, and a histogram that has them all, also over a restart."""
     port = free_port()
