@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ import pytest
 
 from monit_agent.client.hosts.fleet_source import FleetSource
 from monit_agent.client.hosts.names import Host, HostError, parse_hosts
+from monit_agent.wire import bridge
+from monit_agent.wire.limits import PROTOCOL_VERSION
 from support.hosts import OtherHosts, real_sshd, ssh_sessions
 from support.waiting import wait_until
 
@@ -226,6 +229,65 @@ def test_a_forced_command_decides(server: Server) -> None:
     )
     assert crafted.returncode == 1
     assert not (server.folder / "made").exists()
+
+
+def test_a_killed_ssh_is_replaced(
+    server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is lost, then back, with its apps; nothing of the old connection stays there."""
+    monkeypatch.setenv("MONIT_SSH", f"ssh -F {server.config}")
+    with contextlib.closing(FleetSource(str(home), [Host("web1", "web1")])) as source:
+        view = source.fleet.hosts["web1"]
+
+        def reaches(state: str) -> bool:
+            source.poll(0.05)
+            return view.state == state and (state == "lost" or view.is_listed)
+
+        wait_until(lambda: reaches("live"), what="web1 is reached")
+        (old,) = server.hosts.bridges("web1")
+        (ssh,) = [each for each in psutil.Process().children() if each.name() == "ssh"]
+        ssh.kill()
+        wait_until(lambda: reaches("lost"), what="the loss is noticed")
+        (app,) = source.fleet.apps.values()
+        assert app.link == "stale"
+        wait_until(lambda: reaches("live") and app.link == "live", what="web1 is back")
+        wait_until(lambda: not old.is_running(), what="the old bridge has ended")
+    wait_until(lambda: not ssh_sessions(server.folder), what="no session is left")
+
+
+def test_many_hosts_are_not_dialled_at_once(home: Path, tmp_path: Path) -> None:
+    """An sshd refuses those that log in at the same time as too many others."""
+    hosts = OtherHosts(tmp_path)
+    names = [f"web{number}" for number in range(12)]
+    try:
+        for name in names:
+            hosts.add(name)
+        path = f"{tmp_path}/bin:/usr/bin:/bin"
+        with real_sshd(tmp_path, hosts.homes, path, "MaxStartups 4:100:4\n") as config:
+            done = hosts.monit("hosts", *names, "--json", MONIT_SSH=f"ssh -F {config}")
+        found = [(row["host"], row["state"], row["apps"]) for row in json.loads(done.stdout)]
+        assert found == [(name, "live", 0) for name in names], done.stderr
+    finally:
+        hosts.close()
+    assert home.exists()
+
+
+def test_the_clock_of_a_host_is_an_hour_ahead(home: Path, tmp_path: Path) -> None:
+    """Whoever reads its times is warned."""
+    assert home.exists()
+    hosts = OtherHosts(tmp_path)
+    hello = bridge.Hello(
+        v=bridge.BRIDGE_VERSION, protocol=PROTOCOL_VERSION, version="0.1.0", host="x", boot_id="b",
+        wall=time.time() + 3600, home="/", user="me",
+    )  # fmt: skip
+    path = tmp_path / "hello"
+    path.write_bytes(bridge.MAGIC + bridge.BridgeWriter().batch([hello, bridge.Listed()]))
+    hosts.set("web1", f"cat {path}; sleep 100")
+    (found,) = json.loads(hosts.monit("hosts", "web1", "--json").stdout)
+    assert 3500 < found["clock_ahead_s"] < 3700
+    assert re.search(
+        r"web1: its clock is 3\d+ s ahead", hosts.monit("list", "--host", "web1").stderr
+    )
 
 
 @pytest.mark.parametrize("shell", ["fish", "zsh", "bash", "dash", "tcsh"])
