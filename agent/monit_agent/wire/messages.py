@@ -440,7 +440,8 @@ class TreeFigures(Figures, frozen=True, kw_only=True):
     """What the kernel counts, as sums over the worker and all processes below it."""
 
     cpu_percent: float | None = None
-    """None until the worker was read twice."""
+    """Since the last sample, or since the start; None until a worker that was not started within
+    the last second was read twice."""
     rss_bytes: int | None = None
     """Resident memory; pages that several processes of the tree share count once."""
     threads: int | None = None

@@ -12,7 +12,7 @@ from monit_agent.wire.messages import InstanceRecord, Sample
 
 FIRST_S = 0.2
 """A new worker is sampled at once and this much later, so that its CPU is known within a second
-of its start."""
+of its start, also if it was too young for it at once."""
 
 TOGETHER, STEPS, STEP_S = 64, 40, 0.02
 """Instances that are sampled in one step, and the number and distance of the steps of one second.

@@ -24,6 +24,10 @@ from monit_agent.wire.messages import Process, TreeFigures
 MIN_INTERVAL_S = 0.1
 """Readings closer together than this make no new CPU value: the quotient would be noise."""
 
+YOUNG_S = 1.0
+"""Of a worker that is not older at its first reading, all of its life is the interval of a sample:
+its CPU is known at once."""
+
 CLOCK_STEP_S = 0.02
 """The start of a process is known to 10 ms, and a file that was written right before it must not
 look younger."""
@@ -119,9 +123,9 @@ class TreeSampler:
     def sample(self, instance: int, pid: int | None, now: float) -> SampledTree | None:
         """Read the tree of ``pid``; None without a worker or when it is gone.
 
-        ``now`` is monotonic. CPU is None until the worker was read twice, that of a child until it
-        was. Where reading all trees takes more than `READ_SHARE`, the last sample of this one is
-        returned again until its turn comes.
+        ``now`` is monotonic. CPU is None until the worker was read twice, unless it is young; that
+        of a child until it was read twice. Where reading all trees takes more than `READ_SHARE`,
+        the last sample of this one is returned again until its turn comes.
         """
         last = self._last.get(instance)
         if last is not None and last.pid == pid and now - last.at < self._pause_s():
@@ -216,16 +220,23 @@ class TreeSampler:
     def _measure(self, instance: int, reading: _Reading) -> None:
         before = self._readings.get(instance)
         if before is None or not _same_root(before, reading):
-            self._cpu.pop(instance, None)
+            worker = next(iter(reading.processes.values()))
             whole = sum(each.cpu_s + each.reaped_cpu_s for each in reading.processes.values())
+            self._cpu[instance] = _CpuUse(self._use_since_start(worker, whole), {})
             self._used_s[instance] = whole
-            self._revisions[instance] = self._revision(next(iter(reading.processes.values())))
+            self._revisions[instance] = self._revision(worker)
         elif reading.at - before.at < self._min_interval_s:
             return  # the older reading stays the base of the next difference
         else:
             self._cpu[instance] = _cpu_use(before, reading)
             self._used_s[instance] += cpu_between(before.processes, reading.processes)
         self._readings[instance] = reading
+
+    def _use_since_start(self, worker: Proc, used_s: float) -> float | None:
+        """Return the CPU in percent of a young worker's whole life; None for an older one, which
+        was not seen working lately."""
+        age_s = time.time() - self._reader.started_at(worker)
+        return 100.0 * used_s / age_s if self._min_interval_s <= age_s <= YOUNG_S else None
 
 
 def largest(tree: Sequence[Proc], percents: Percents) -> list[Proc]:

@@ -229,11 +229,36 @@ def test_no_worker_reads_as_unknown() -> None:
 
 def test_a_new_worker_begins_without_a_past(spawn: Spawn) -> None:
     """When the worker was replaced, its CPU is not compared with its predecessor's."""
-    sampler = TreeSampler(make_reader())
+    sampler = TreeSampler(AgedReader(60.0))
     first, second = spawn("while True: pass"), spawn("while True: pass")
     wait_until(lambda: _cpu(sampler, first) is not None)
 
     assert _cpu(sampler, second) is None
+
+
+class AgedReader(ProcReader):
+    """Says of each process that it was started so many seconds ago."""
+
+    def __init__(self, age_s: float) -> None:
+        self.age_s = age_s
+
+    def started_at(self, process: Proc) -> float:
+        return time.time() - self.age_s
+
+
+@pytest.mark.parametrize(("age_s", "is_known"), [(0.01, False), (0.5, True), (60.0, False)])
+def test_the_cpu_of_a_young_worker_is_known_at_once(
+    spawn: Spawn, age_s: float, is_known: bool
+) -> None:
+    """What it has used since its start is its CPU. An older one has to be read twice: nobody knows
+    when it used what."""
+    pid, reader = spawn("while True: pass"), AgedReader(age_s)
+    wait_until(lambda: sum(each.cpu_s for each in reader.tree(pid)) > 0.05, what="it computes")
+
+    percent = _cpu(TreeSampler(reader), pid)
+
+    assert (percent is not None) == is_known
+    assert percent is None or percent >= 10
 
 
 def _proc(pid: int, ppid: int, cpu_s: float, reaped_cpu_s: float = 0.0) -> Proc:
