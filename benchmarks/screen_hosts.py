@@ -81,6 +81,8 @@ def measure(quick: bool) -> list[Figure]:
         Figure(f"{words}: key to paint, median", "ms", keys(0.5)),
         Figure(f"{words}: key to paint, p95", "ms", keys(0.95)),
         Figure(f"{words}: CPU, with ssh", "% of a core", of("cpu_percent")),
+        Figure(f"{words}: CPU of the screen alone", "% of a core", of("own_cpu_percent")),
+        Figure(f"{words}: the screen waited for a core", "% of the time", of("waited_percent")),
         Figure(f"line to a host of {instances} idle instances", "B/s", {"monit": rates}),
     ]
 

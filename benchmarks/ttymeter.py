@@ -54,6 +54,10 @@ class Measured(NamedTuple):
     """Output after the settling time."""
     cpu_percent: float
     """Of one core, the program and its descendants, after the settling time."""
+    own_cpu_percent: float
+    """The same of the program's main thread alone."""
+    waited_percent: float
+    """How much of the time this thread could have run and had no core."""
     pss_mb: float
     """Proportional memory of the same processes at the end."""
     key_ms: list[float]
@@ -85,7 +89,7 @@ class Meter:
         self.began = time.monotonic()
         self.first_paint: float | None = None
         self.seen_at: float | None = None
-        self.settled: tuple[float, float] | None = None
+        self.settled: tuple[float, float, tuple[float, float]] | None = None
         self.output = 0
         self.next_key = plan.settle_s
         self.pressed = 0
@@ -110,7 +114,7 @@ class Meter:
     def step(self) -> bool:
         """Read what came and press what is due; False when the program is gone."""
         if self.settled is None and self.now() >= self.plan.settle_s:
-            self.settled, self.output = (self.now(), self._cpu_s()), 0
+            self.settled, self.output = (self.now(), self._cpu_s(), self._main_thread_s()), 0
         self._press()
         readable, _, _ = select.select([self.terminal], [], [], 0.02)
         if readable:
@@ -153,13 +157,16 @@ class Meter:
                 self.seen_at = at - self.began
 
     def _result(self) -> Measured:
-        since, cpu = self.settled or (self.now(), self._cpu_s())
+        since, cpu, before = self.settled or (self.now(), self._cpu_s(), self._main_thread_s())
+        own = [now - then for now, then in zip(self._main_thread_s(), before, strict=True)]
         span = max(self.now() - since, 0.001)
         return Measured(
             first_paint_s=self.first_paint,
             until_s=self.seen_at,
             bytes_per_s=self.output / span,
             cpu_percent=(self._cpu_s() - cpu) / span * 100,
+            own_cpu_percent=own[0] / span * 100,
+            waited_percent=own[1] / span * 100,
             pss_mb=self.pss_mb(),
             key_ms=self.key_ms,
             screen=[row.rstrip() for row in self.screen.display],
@@ -187,6 +194,15 @@ class Meter:
                 times = process.cpu_times()
                 spent += times.user + times.system
         return spent
+
+    def _main_thread_s(self) -> tuple[float, float]:
+        """Return how long the main thread has run, and waited for a core."""
+        try:
+            with open(f"/proc/{self.pid}/schedstat", encoding="ascii") as file:
+                ran, waited, _ = file.read().split()
+        except OSError:
+            return 0.0, 0.0
+        return int(ran) / 1e9, int(waited) / 1e9
 
     def end(self) -> None:
         """End the program."""
