@@ -75,6 +75,8 @@ ANSWERS = {
 }  # fmt: skip
 """What is printed for keys whose meaning is lost."""
 
+CRON_FIELDS = 5
+
 AUTOSTART = "autostart"
 NOT_STARTED = "autostart: false has no effect; name the apps to start: monit start FILE NAME …"
 
@@ -104,17 +106,22 @@ def pm2_variable(value: Any) -> str:
     return variable_text(value)
 
 
+def _written(value: Any) -> str:
+    """Return a value as it stands in the file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _duration(value: Any) -> Any:
     """Bare numbers are milliseconds in pm2."""
     if isinstance(value, bool):
-        raise BadValueError(f"{value} is not a time; write milliseconds, or '10s'")
+        raise BadValueError(f"{_written(value)} is not a time; write milliseconds, or '10s'")
     text = str(value).strip()
     return f"{text}ms" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else text
 
 
 def _size(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise BadValueError(f"{value} is not a size; write bytes, or '300M'")
+        raise BadValueError(f"{_written(value)} is not a size; write bytes, or '300M'")
     return str(int(value) if isinstance(value, float) else value)
 
 
@@ -150,7 +157,12 @@ def _watched(value: Any) -> Any:
 
 
 def _cron(value: Any) -> Any:
-    return None if value in (0, "0", False, "") else value
+    """A pattern may begin with seconds, of which only a number has a counterpart: the minute."""
+    if value in (0, "0", False, ""):
+        return None
+    words = value.split() if isinstance(value, str) else []
+    has_second = len(words) == CRON_FIELDS + 1 and re.fullmatch(r"[0-5]?[0-9]", words[0])
+    return " ".join(words[1:]) if has_second else value
 
 
 def _patterns(value: Any) -> Any:

@@ -184,7 +184,7 @@ def test_all_faults_have_their_lines(tmp_path: Path) -> None:
         "4: env: 'A B' is not the name",
         "4: env.C: the number is too large",
         "5: [a] user: there is no user somebody-else",
-        "6: max_memory_restart: True is not a size",
+        "6: max_memory_restart: true is not a size",
         "6: cron_restart: 'daily' is not a cron pattern",
         "7: two apps are called 'b'",
         "8: an app is an object",
@@ -418,3 +418,22 @@ def test_one_log_of_several_instances_is_a_note(name: str, tmp_path: Path) -> No
     config = _config(tmp_path, "ecosystem.json", json.dumps({"apps": apps}))
     assert any("-- monit logs NAME" in note.text for note in config.notes) is is_noted
     assert set(_launches(config)) == {"web"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cron"),
+    [("0 30 4 * * *", "30 4 * * *"), ("30 0 * * 1", "30 0 * * 1"), ("59 * * * * *", "* * * * *")],
+)
+def test_a_cron_pattern_with_seconds(pattern: str, cron: str, tmp_path: Path) -> None:
+    """It is common in pm2's files; monit restarts in that minute."""
+    apps = [{"name": "web", "script": "app.js", "cron_restart": pattern}]
+    config = _config(tmp_path, "ecosystem.json", json.dumps({"apps": apps}))
+    assert _launches(config)["web"].spec.policy.cron == cron
+
+
+def test_a_cron_pattern_of_many_seconds_is_a_fault(tmp_path: Path) -> None:
+    """A restart every five seconds has no counterpart; true is written as in the file."""
+    app = {"name": "web", "script": "app.js", "cron_restart": "*/5 * * * * *", "kill_timeout": True}
+    (cron, time) = _faults(_config(tmp_path, "ecosystem.json", json.dumps({"apps": [app]})))
+    assert "'*/5 * * * * *' is not a cron pattern: it does not have five fields" in cron
+    assert "kill_timeout: true is not a time" in time
