@@ -23,13 +23,19 @@ class LogWriter:
         self._as_json = as_json
         self._bare = bare
         self._widest = 0
+        self._prefixes: dict[tuple[StreamKey, bool], bytes] = {}
+        """By stream, and whether a line is one of the context: there are many lines and few of
+        these."""
         self._has_group = False
         self._unended: tuple[StreamKey, int] | None = None
         """Stream and offset after bytes that were written without a newline."""
 
     def widen(self, keys: Sequence[StreamKey]) -> None:
         """Make room for the prefixes of these streams."""
-        self._widest = max([self._widest, *(len(_label(key)) for key in keys)])
+        widest = max([self._widest, *(len(_label(key)) for key in keys)])
+        if widest > self._widest:
+            self._widest = widest
+            self._prefixes.clear()
 
     def write(self, lines: Sequence[StreamLine]) -> None:
         """Write lines in the order given."""
@@ -41,7 +47,7 @@ class LogWriter:
         if self._bare and not self._screen.is_tty:
             output.write_raw(b"".join(self._as_printed(line) for line in lines))
             return
-        self.widen([line.key for line in lines])
+        self.widen([*{line.key for line in lines}])
         output.write_raw(b"".join(self._bytes(line) for line in lines))
 
     def write_group(self, lines: Sequence[StreamLine]) -> None:
@@ -94,8 +100,9 @@ class LogWriter:
             )
 
     def _bytes(self, line: StreamLine) -> bytes:
-        prefix = b"" if self._bare else self._prefix(line).encode()
-        folded = self._screen.paint(_folded_text(line), "dim").encode()
+        prefix = b"" if self._bare else self._prefix(line)
+        folded = _folded_text(line)
+        folded = self._screen.paint(folded, "dim").encode() if folded else b""
         if not self._screen.is_tty:
             return prefix + _whole_text(line.raw).encode() + folded + b"\n"
         if line.note:
@@ -114,7 +121,14 @@ class LogWriter:
         self._unended = None if line.ended else (line.key, line.offset + len(line.raw))
         return (b"" if continues else b"\n") + line.raw + (b"\n" if line.ended else b"")
 
-    def _prefix(self, line: StreamLine) -> str:
+    def _prefix(self, line: StreamLine) -> bytes:
+        known = self._prefixes.get((line.key, line.context))
+        if known is None:
+            known = self._make_prefix(line).encode()
+            self._prefixes[line.key, line.context] = known
+        return known
+
+    def _make_prefix(self, line: StreamLine) -> str:
         mark = "-" if line.context else "|"
         label = f"{_label(line.key).ljust(self._widest)} {mark} "
         name = str(line.key.identity).encode()
@@ -124,6 +138,8 @@ class LogWriter:
 
 def _folded_text(line: StreamLine) -> str:
     """Return what a line stands for, "" for itself alone."""
+    if line.size == line.times == 1:
+        return ""
     parts = [f"{line.size} lines"] if line.size > 1 else []
     parts += [f"{line.times} times"] if line.times > 1 else []
     return f"  ({', '.join(parts)})" if parts else ""
@@ -136,6 +152,8 @@ def _write_note(line: StreamLine) -> None:
 def _whole_text(raw: bytes) -> str:
     """Return a line as safe text, with what a terminal would have overwritten: ``^M`` is put
     where a carriage return was."""
+    if b"\r" not in raw:
+        return plain_text(raw)
     return "^M".join(plain_text(part) for part in raw.rstrip(b"\r").split(b"\r"))
 
 

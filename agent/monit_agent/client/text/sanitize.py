@@ -63,6 +63,8 @@ def spans(raw: bytes, most: int = _NO_LIMIT) -> list[Span]:
 
 def plain_text(raw: bytes) -> str:
     """Return ``raw`` as text without colours, safe for every terminal and file."""
+    if raw.isascii() and (text := raw.decode("ascii")).isprintable():
+        return text
     return "".join(span.text for span in spans(raw))
 
 
