@@ -133,6 +133,25 @@ def test_what_a_shell_there_is_given_does_not_count(server: Server) -> None:
         assert server.apps(ssh) == [("web1", "api")]
 
 
+def test_the_agent_stays_here(server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is open for hours gives nobody there the use of the user's keys."""
+    path = server.hosts.homes["web1"] / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(path.exists, what="the agent listens")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        monkeypatch.setenv("MONIT_SSH", server.configured("agent", "Host web1", "ForwardAgent yes"))
+        with contextlib.closing(FleetSource(str(home), [Host("web1", "web1")])) as source:
+            view = source.fleet.hosts["web1"]
+            wait_until(lambda: source.poll(0.05) and view.is_listed, what="web1 is reached")
+            (bridge_there,) = server.hosts.bridges("web1")
+            assert "SSH_CONNECTION" in bridge_there.environ()
+            assert "SSH_AUTH_SOCK" not in bridge_there.environ()
+    finally:
+        agent.kill()
+        agent.wait()
+
+
 def test_a_host_key_that_is_new_or_another_one(server: Server) -> None:
     """They are told apart: one is for the user to confirm, the other may be an attack."""
     known, key = server.folder / "known_hosts", (server.folder / "host_key.pub").read_text()

@@ -36,7 +36,8 @@ _OPTIONS = (
     # a master that the user has is used; ours would take the user's sessions with it when it ends
     "-o", "ControlMaster=no",
     # what ~/.ssh/config has for a shell there: a command of its own, ports, the agent, the display
-    "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", "-a", "-x",
+    "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes",
+    "-o", "ForwardAgent=no", "-o", "ForwardX11=no",
 )  # fmt: skip
 
 
