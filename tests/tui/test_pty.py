@@ -386,6 +386,7 @@ SENT = {
     "enter": "\r", "escape": "\x1b", "tab": "\t", "space": " ", "up": "\x1b[A", "down": "\x1b[B",
     "right": "\x1b[C", "left": "\x1b[D", "home": "\x1b[H", "end": "\x1b[F", "pageup": "\x1b[5~",
     "pagedown": "\x1b[6~", "shift+tab": "\x1b[Z", "shift+left": "\x1b[1;2D", "f1": "\x1bOP",
+    "f3": "\x1bOR", "f4": "\x1bOS", "f6": "\x1b[17~", "f9": "\x1b[20~",
     "shift+right": "\x1b[1;2C", "f10": "\x1b[21~",
 }  # fmt: skip
 """What a terminal sends for a key; of the other keys, their character."""

@@ -55,12 +55,12 @@ GLOBAL_ACTIONS: tuple[KeyAction, ...] = (
 LIST_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("list.restart", ("r",), "restart", "Restart: stop the workers and start them again (asks for confirmation).", "screen.act('restart')", "list", footer=True, changes_apps=True),
     KeyAction("list.reload", ("R",), "reload", "Reload the app: replace its workers one by one; a shared port stays open (asks for confirmation).", "screen.act('reload')", "list", footer=True, changes_apps=True),
-    KeyAction("list.stop", ("x",), "stop", "Stop; the app stays in the list (asks for confirmation).", "screen.act('stop')", "list", footer=True, changes_apps=True),
+    KeyAction("list.stop", ("x", "f9"), "stop", "Stop; the app stays in the list (asks for confirmation).", "screen.act('stop')", "list", footer=True, changes_apps=True),
     KeyAction("list.start", ("s",), "start", "Start stopped or errored instances.", "screen.act('start')", "list", footer=True, changes_apps=True),
     KeyAction("list.undo", ("u",), "undo", "Undo: cancel the app's reload (workers that are already replaced stay), else start again what was stopped last.", "screen.undo", "list", footer=True, changes_apps=True),
     KeyAction("list.scale", ("S",), "scale", "Change the number of instances.", "screen.scale", "list", changes_apps=True),
     KeyAction("list.kill", ("X",), "kill -9", "Send SIGKILL to the workers and their child processes (asks for confirmation).", "screen.act('kill')", "list", changes_apps=True),
-    KeyAction("list.filter", ("slash",), "filter", "Show rows that contain all words: name, state, pid, @namespace; !word excludes.", "screen.filter", "list", footer=True),
+    KeyAction("list.filter", ("slash", "f3", "f4"), "filter", "Show rows that contain all words: name, state, pid, @namespace; !word excludes.", "screen.filter", "list", footer=True),
     KeyAction("list.next", ("n",), "next problem", "Go to the next row with a problem.", "problem(1)", "list"),
     KeyAction("list.previous", ("N",), "previous problem", "Go to the previous row with a problem.", "problem(-1)", "list"),
     KeyAction("list.logs", ("enter", "l"), "logs", "Go to the logs of this row.", "screen.show('logs')", "list"),
@@ -69,7 +69,7 @@ LIST_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("list.profile", ("P",), "profile", "Profile a running worker: where it spends its time, as a table and a flame view (asks for how long).", "screen.profile", "list", changes_apps=True),
     KeyAction("list.pick", ("space",), "select", "Select the row and move down; actions then apply to all selected rows.", "pick", "list"),
     KeyAction("list.pick_all", ("asterisk",), "select all", "Select all instances in the list, or none.", "pick_all", "list"),
-    KeyAction("list.sort_menu", ("o",), "sort", "Choose the column to sort by.", "screen.sort_menu", "list"),
+    KeyAction("list.sort_menu", ("o", "f6"), "sort", "Choose the column to sort by.", "screen.sort_menu", "list"),
     KeyAction("list.sort_left", ("less_than_sign",), "sort left", "Sort by the previous column.", "sort(-1)", "list"),
     KeyAction("list.sort_right", ("greater_than_sign",), "sort right", "Sort by the next column.", "sort(1)", "list"),
     KeyAction("list.reverse", ("O",), "reverse", "Reverse the sort order.", "reverse", "list"),
@@ -89,10 +89,10 @@ LIST_ACTIONS: tuple[KeyAction, ...] = (
 
 LOG_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("logs.follow", ("f",), "follow", "Follow new lines, or pause.", "log('follow')", "logs", footer=True),
-    KeyAction("logs.search", ("slash",), "search", "Search the whole log for text or a regular expression; {logs.older_match} goes to older matches, {logs.newer_match} to newer ones, {logs.escape} stops.", "log('search')", "logs", footer=True),
+    KeyAction("logs.search", ("slash", "f3"), "search", "Search the whole log for text or a regular expression; {logs.older_match} goes to older matches, {logs.newer_match} to newer ones, {logs.escape} stops.", "log('search')", "logs", footer=True),
     KeyAction("logs.older_match", ("n",), "older match", "Go to the next older match.", "log('older_match')", "logs"),
     KeyAction("logs.newer_match", ("N",), "newer match", "Go to the next newer match.", "log('newer_match')", "logs"),
-    KeyAction("logs.filter", ("ampersand",), "filter", "Show only matching lines of the whole log: regex, !regex excludes, -C 3 adds context, :err :out :warn :error.", "log('filter')", "logs", footer=True),
+    KeyAction("logs.filter", ("ampersand", "f4"), "filter", "Show only matching lines of the whole log: regex, !regex excludes, -C 3 adds context, :err :out :warn :error.", "log('filter')", "logs", footer=True),
     KeyAction("logs.older_error", ("e",), "error", "Go to the nearest error above, in the whole log.", "log('older_error')", "logs", footer=True),
     KeyAction("logs.newer_error", ("E",), "newer error", "Go to the nearest error below.", "log('newer_error')", "logs"),
     KeyAction("logs.all", ("a",), "one/all", "Show all instances of the app, or only the selected ones.", "log('all')", "logs", footer=True),
@@ -145,7 +145,7 @@ METRICS_ACTIONS: tuple[KeyAction, ...] = (
 
 EVENTS_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("events.go", ("enter",), "log and charts", "Go to the moment of this event, in the log and in the charts of its app.", "go", "events", footer=True),
-    KeyAction("events.filter", ("slash", "ampersand"), "filter", "Show events that contain all words: app, kind, text; !word excludes, app:web, kind:exited.", "screen.filter", "events", footer=True),
+    KeyAction("events.filter", ("slash", "ampersand", "f3", "f4"), "filter", "Show events that contain all words: app, kind, text; !word excludes, app:web, kind:exited.", "screen.filter", "events", footer=True),
     KeyAction("events.all", ("a",), "all/row", "Show the events of all apps, or only those of the row under the list's cursor.", "all", "events", footer=True),
     KeyAction("events.older_problem", ("e",), "problem", "Go to the nearest problem above: a crash, a failed reload, an alert.", "problem(-1)", "events", footer=True),
     KeyAction("events.newer_problem", ("E",), "newer problem", "Go to the nearest problem below.", "problem(1)", "events"),

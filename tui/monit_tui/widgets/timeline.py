@@ -39,7 +39,7 @@ _TONES: dict[str, Tone] = {
     "alert_fired": "bad", "alert_cleared": "good", "alert_flapping": "warn",
 }  # fmt: skip
 
-NAME_LEAST, NAME_MOST, KIND = 8, 24, 14
+NAME_LEAST, NAME_MOST, KIND = 8, 40, 14
 
 HINT = "filter: app, kind, text; !word excludes, app:web, kind:exited"
 
