@@ -1,6 +1,7 @@
 """The columns of the process list: chosen by the user, and kept."""
 
 import pytest
+from msgspec.structs import replace
 
 from monit_agent.replay import scenes
 from monit_agent.wire.ids import local_app
@@ -36,6 +37,24 @@ def test_a_very_long_name_leaves_room_for_cpu_and_memory(width: int) -> None:
     plan = choose_columns(width, 45)
     assert [column.name for column in plan.columns][:2] == ["cpu", "memory"]
     assert plan.name >= 24
+
+
+def test_without_an_event_loop_there_is_no_column_for_its_lag() -> None:
+    """While no app has an event loop, there is no column of lags, but as soon as one has."""
+
+    async def play(shown: Shown) -> None:
+        assert "lag95" in titles(shown)
+        stages = [shown.source.stage[name] for name in ("api", "web")]
+        for stage in stages:
+            read = stage.vitals
+            stage.vitals = lambda record, at, read=read: replace(read(record, at), loop=None)
+        await shown.pass_time(2)
+        assert "lag95" not in titles(shown)
+        stages[-1].vitals = read
+        await shown.pass_time(2)
+        assert "lag95" in titles(shown)
+
+    show(play, scenes.healthy())
 
 
 def test_columns_stand_in_the_order_of_the_user() -> None:

@@ -314,6 +314,15 @@ def serves_http(fleet: Fleet) -> bool:
     )
 
 
+def has_event_loops(fleet: Fleet) -> bool:
+    """Return whether any instance has an event loop, as far as probes can see."""
+    return any(
+        view.sample is not None and view.sample.loop is not None
+        for app in fleet.apps.values()
+        for view in app.instances.values()
+    )
+
+
 def row_name(key: RowKey) -> str:
     """Return a row's name: ``web``, ``web/0``."""
     return str(key.app if key.instance is None else key.app.instance(key.instance))

@@ -113,7 +113,8 @@ COLUMNS: tuple[ProcessColumn, ...] = (
     ProcessColumn("threads", "thr", 4, 11, _text("threads", format_count), _muted),
     ProcessColumn("files", "fds", 4, 12, _text("fds", format_count), _muted),
 )
-"""The columns after name and state; ``http`` is shown only when an app serves HTTP."""
+"""The columns after name and state; ``http`` is shown only when an app serves HTTP, and ``lag``
+when one has an event loop."""
 
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 """In the order in which they stand by default."""
@@ -127,7 +128,8 @@ TREND = "trend"
 COLUMN_HELP: dict[str, str] = {
     "cpu": "CPU, percent of one core", "memory": "memory of the process tree",
     "trend": "CPU of the last 2 minutes, a full bar is one core",
-    "lag": "event-loop lag, 95th percentile", "restarts": "restarts", "uptime": "uptime",
+    "lag": "event-loop lag, 95th percentile, when an app has an event loop",
+    "restarts": "restarts", "uptime": "uptime",
     "heap": "heap in use", "http": "HTTP requests a second, when an app serves HTTP",
     "pid": "process id", "threads": "threads", "files": "open files",
 }  # fmt: skip
@@ -148,14 +150,15 @@ class TableLayout(NamedTuple):
 
 
 def choose_columns(
-    width: int, longest_name: int, *, http: bool = False, hidden: Collection[str] = (),
-    order: Sequence[str] = (),
+    width: int, longest_name: int, *, absent: Collection[str] = ("http",),
+    hidden: Collection[str] = (), order: Sequence[str] = (),
 ) -> TableLayout:  # fmt: skip
     """Return the layout for a pane of ``width`` cells. Names win: columns that leave no room for
     the longest name go first, the least important ones before the others; a very long name loses
     its middle before CPU and memory go.
 
-    ``hidden`` and ``order`` have names of columns; those without a place in ``order`` come last.
+    ``absent`` has the names of columns of which no row has a value, ``hidden`` of those that the
+    user hides; those without a place in ``order`` come last.
     """
     state = STATE_WIDTH if width >= 36 else 1
     most = min(width // 2, width - 3 - (state + 1) - CPU_AND_MEMORY)
@@ -165,7 +168,7 @@ def choose_columns(
         name, room = max(1, min(name, width - state - 4)), 0
     chosen: set[str] = set()
     for column in sorted(COLUMNS, key=lambda one: one.rank):
-        if column.name in hidden or (column.name == "http" and not http):
+        if column.name in hidden or column.name in absent:
             continue
         if room < column.width + 1:
             break

@@ -13,7 +13,14 @@ from monit_tui.model.hosts import host_lines, nothing_text
 from monit_tui.model.processes.condition import ClockReading
 from monit_tui.model.processes.folding import has_tree
 from monit_tui.model.processes.row_window import RowLine, lines_in_view, scroll_top
-from monit_tui.model.processes.rows import Arrangement, RowFacts, RowKey, is_folded, serves_http
+from monit_tui.model.processes.rows import (
+    Arrangement,
+    RowFacts,
+    RowKey,
+    has_event_loops,
+    is_folded,
+    serves_http,
+)
 from monit_tui.palettes import Glyphs, ToneParts
 from monit_tui.text.fitting import fit_end, wrap_words
 from monit_tui.widgets.processes import columns
@@ -105,7 +112,7 @@ def draw_list(
     names = {key: printable(row.name) for key, row in facts.items()}
     longest = max((cell_len(name) + 2 * facts[key].depth for key, name in names.items()), default=8)
     plan = columns.choose_columns(
-        width, longest, http=serves_http(fleet), hidden=state.hidden_columns,
+        width, longest, absent=_absent(fleet), hidden=state.hidden_columns,
         order=state.column_order,
     )  # fmt: skip
     how, glyphs = state.arrangement, source.glyphs
@@ -150,3 +157,9 @@ def _mark(fleet: Fleet, state: ListState, key: RowKey, glyphs: Glyphs) -> str:
     if not below:
         return f"{picked} "
     return f"{picked}{glyphs.folded if folded else glyphs.opened}"
+
+
+def _absent(fleet: Fleet) -> tuple[str, ...]:
+    """Return the columns of which no row has a value."""
+    http = () if serves_http(fleet) else ("http",)
+    return http if has_event_loops(fleet) else (*http, "lag")
