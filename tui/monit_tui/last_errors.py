@@ -19,7 +19,9 @@ class LastErrors:
     """What the last worker of an instance printed about its end, as far as it is known."""
 
     def __init__(self, source: Source, changed: Callable[[], None]) -> None:
-        self._source, self._changed = source, changed
+        self._source = source
+        self.changed = [changed]
+        """Called when a line has come."""
         self._texts: dict[InstanceId, str] = {}
         self._exits: dict[InstanceId, float] = {}
         """Wall time of the exit whose lines were requested."""
@@ -65,6 +67,7 @@ class LastErrors:
                 self._ask(who, last, tuple(others))
             elif text != self._texts.get(who, ""):
                 self._texts[who] = text
-                self._changed()
+                for call in self.changed:
+                    call()
 
         self._source.send_request(who.app_id, request, then)

@@ -34,6 +34,7 @@ class DetailPanes:
         self.event_history = EventHistory(source)
         self.metrics = MetricsPane(source, look, self.event_history)
         self.metadata = MetadataPane(source.fleet, look, clock, errors.text)
+        errors.changed.append(self.metadata.repaint)
         self.events = TimelinePane(source, look, self.event_history)
         self.blocked = BlockedPane(source, look)
         self.moment = MomentLink(self.logs, self.metrics)
