@@ -55,6 +55,7 @@ SERVERS = {
     "gunicorn, uvicorn worker": Server(
         f"{GUNICORN} -k uvicorn.workers.UvicornWorker asgi:app", "asgi.py"
     ),
+    "gunicorn --preload": Server(f"{GUNICORN} --preload wsgi:app", "wsgi.py"),
     "uvicorn": Server("-i 2 -- {bin}/uvicorn --port {port} asgi:app", "asgi.py"),
     "uvicorn --workers 2": Server("-- {bin}/uvicorn --port {port} --workers 2 asgi:app", "asgi.py"),
     "hypercorn": Server("-i 2 -- {bin}/hypercorn -b 127.0.0.1:{port} asgi:app", "asgi.py"),
