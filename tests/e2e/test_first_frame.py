@@ -15,6 +15,10 @@ import pexpect
 import pyte
 import pytest
 
+from monit_tui.first_frame.kept_view import KeptView
+from monit_tui.first_frame.opening import frame_look
+from monit_tui.palettes import THEMES, look_traits
+from monit_tui.preferences.page import QUESTION
 from support.command_line import MONIT, monit, script
 from support.waiting import wait_until
 
@@ -35,9 +39,11 @@ Cells = list[list[pyte.screens.Char]]
 class Opened:
     """``monit`` in a terminal."""
 
-    def __init__(self, *words: str, shell: bool = False, **environ: str) -> None:
+    def __init__(
+        self, *words: str, shell: bool = False, program: list[str] | None = None, **environ: str
+    ) -> None:
         env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environ}
-        command = ["bash", "--norc", "-i"] if shell else [*MONIT, *words]
+        command = ["bash", "--norc", "-i"] if shell else program or [*MONIT, *words]
         self.child = pexpect.spawn(
             command[0], command[1:], env=env, dimensions=(LINES, COLUMNS), timeout=60
         )  # type: ignore[arg-type]
@@ -144,16 +150,43 @@ def test_the_list_stands_from_the_first_frame_on(shop: Path, opened: list[Opened
     assert screen.until_exit() == 0
 
 
+@pytest.mark.parametrize("after", [ENTER, QUESTION.encode()], ids=["shown", "asked for the page"])
 def test_keys_that_are_typed_before_the_screen_is_there_reach_it(
-    shop: Path, opened: list[Opened]
+    shop: Path, opened: list[Opened], after: bytes
 ) -> None:
     """They are carried out in their order, and the terminal does not show them."""
     screen = Opened()
     opened.append(screen)
-    screen.until_entered()
+    wait_until(lambda: screen.read() and after in screen.raw, what=repr(after))
     screen.child.send("jx")
     screen.until("Stop online")
     assert b"jx" not in screen.raw
+
+
+ASKS = """
+from monit_tui.first_frame.early_screen import EarlyScreen
+early = EarlyScreen()
+early.hold()
+light = early.ask_page(600.0)
+early.leave()
+print("answer:", light, early.typed)
+"""
+
+
+@pytest.mark.parametrize(("page", "light"), [("ffff/ffff/ffff", True), ("1e1e/1e1e/2e2e", False)])
+def test_the_page_is_known_to_the_first_frame_and_keys_around_the_answer_are_kept(
+    opened: list[Opened], page: str, light: bool
+) -> None:
+    """Its theme is that of the screen, and nothing of the answer is taken for a key."""
+    program = Opened(program=[sys.executable, "-c", ASKS])
+    opened.append(program)
+    wait_until(lambda: program.read() and QUESTION.encode() in program.raw, what="the question")
+    program.child.send(f"j\x1b]11;rgb:{page}\x1b\\x")
+    program.until(f"answer: {light} b'jx'")
+    theme = look_traits(
+        colours=256, no_color=False, theme="light" if light else "dark", palettes=THEMES
+    )
+    assert frame_look({"TERM": "xterm-256color"}, KeptView(), light=light).traits == theme
 
 
 def test_a_screen_that_is_quit_before_it_is_there_restores_the_terminal(

@@ -56,6 +56,8 @@ class TerminalDriver(LinuxDriver):
         self._page = PageAnswer()
         self._early: EarlyScreen | None = getattr(self._app, "early_screen", None)
         """The first frame, which is on the screen already."""
+        self._typed = self._early.typed if self._early is not None else b""
+        """What was typed before this reads keys."""
 
     def ask_page(self) -> None:
         """Ask the terminal for the colour of its page; `PageTold` follows if it answers."""
@@ -69,12 +71,13 @@ class TerminalDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.DefaultSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            typed, self._typed = self._without_answer(decode(self._typed)), b""
             while not self.exit_event.is_set():
-                typed = ""
                 if selector.select(INPUT_S):
-                    typed = self._without_answer(decode(os.read(self.fileno, READ_BYTES)))
+                    typed += self._without_answer(decode(os.read(self.fileno, READ_BYTES)))
                 for event in [*(parser.feed(typed) if typed else ()), *parser.tick()]:
                     self.process_message(event)
+                typed = ""
 
     def _without_answer(self, typed: str) -> str:
         before = self._page.is_light

@@ -1,13 +1,17 @@
 """The terminal from the first frame until Textual takes it: its modes, and how it is given back.
 
-Standard library only.
+Neither Textual nor what else takes long to import.
 """
 
 import os
+import select
 import signal
 import termios
+import time
 from types import FrameType
 from typing import Any
+
+from monit_tui.preferences.page import QUESTION, PageAnswer
 
 TERMINAL, OUTPUT = 0, 2
 """Descriptors, as Textual uses them: keys come from stdin, frames go to stderr."""
@@ -17,6 +21,8 @@ ENTER = "\x1b[?1049h"
 
 _BEGIN = f"{ENTER}\x1b[?25l\x1b[?7l"
 _END = b"\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"
+
+_READ_BYTES = 4096
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,14 +44,38 @@ class EarlyScreen:
     def __init__(self) -> None:
         self.attributes: list[Any] = termios.tcgetattr(TERMINAL)
         """The terminal's modes as they were before."""
-        self._open = False
+        self.typed = b""
+        """What was typed before Textual reads."""
+        self._open = self._shown = False
 
-    def show(self, frame: str) -> None:
-        """Show a frame."""
+    def hold(self) -> None:
+        """Read each key as it is typed from here on, without echo."""
         self._open = True
         for number in _SIGNALS:
             signal.signal(number, self._exit)
         termios.tcsetattr(TERMINAL, termios.TCSANOW, _as_textual_sets(self.attributes))
+
+    def ask_page(self, within_s: float) -> bool | None:
+        """Ask the terminal for the colour of its page; return whether that is light, None without
+        an answer in time. What is typed meanwhile is kept."""
+        _write(QUESTION.encode())
+        end, poll = time.monotonic() + within_s, select.poll()
+        poll.register(TERMINAL, select.POLLIN)
+        while (left_s := end - time.monotonic()) > 0 and poll.poll(left_s * 1000):
+            data = os.read(TERMINAL, _READ_BYTES)
+            if not data:
+                break
+            answer = PageAnswer()
+            rest = answer.without((self.typed + data).decode("latin-1"))
+            if answer.is_light is not None:
+                self.typed = rest.encode("latin-1")
+                return answer.is_light
+            self.typed += data
+        return None
+
+    def show(self, frame: str) -> None:
+        """Show a frame."""
+        self._shown = True
         _write(f"{_BEGIN}{frame}".encode())
 
     @property
@@ -65,7 +95,8 @@ class EarlyScreen:
         self._open = False
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        _write(_END)
+        if self._shown:
+            _write(_END)
         termios.tcsetattr(TERMINAL, termios.TCSAFLUSH, self.attributes)
 
     def _exit(self, number: int, _frame: FrameType | None) -> None:

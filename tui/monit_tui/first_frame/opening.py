@@ -8,6 +8,7 @@ import os
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 from monit_agent.client.listing import NoListingError, request_apps
 from monit_agent.client.view import AppView, Fleet
@@ -20,12 +21,16 @@ from monit_tui.first_frame.frame import FirstFrame, FrameData, FrameLook, FrameV
 from monit_tui.first_frame.kept_view import KeptView, read_kept_view
 from monit_tui.keys.keymap import load_keymap
 from monit_tui.model.machine import read_machine
-from monit_tui.palettes import ASCII, THEMES, Glyphs, Palette, look_traits
+from monit_tui.palettes import ASCII, MANY_COLOURS, THEMES, Glyphs, Palette, look_traits
 from monit_tui.preferences.folder import config_folder
 
 ANSWER_WITHIN_S = 0.15
 """How long the agents may take. A frame that comes later than this is hardly earlier than that of
 the whole screen."""
+
+PAGE_WITHIN_S = 0.02
+"""How long the terminal may take to tell the colour of its page. On this machine it answers within
+a few milliseconds; the screen asks again."""
 
 OF_TEXTUAL = ("TEXTUAL_COLOR_SYSTEM", "TEXTUAL_ALLOW_SIGNALS", "TEXTUAL_FILTERS")
 """Variables of Textual that change colours or keys in ways that only Textual knows."""
@@ -48,14 +53,18 @@ def open_early(
         kept.arrangement._replace(targets=targets), kept.hidden_columns, kept.column_order,
         keymap.actions, read_only, "  ".join([*(["read-only"] if read_only else []), *targets]),
     )  # fmt: skip
-    look = frame_look(os.environ, kept)
-    frame = FirstFrame(FrameData(fleet, read_machine(), Clock()), look, view, size)
+    data = FrameData(fleet, read_machine(), Clock())
     try:
-        text = frame.text()
         early = EarlyScreen()
-        early.show(text)
-    except (termios.error, OSError):
+    except termios.error:
         return None  # the terminal is gone, which the screen finds out too
+    with ExitStack() as undo:
+        undo.callback(early.leave)
+        early.hold()
+        light = early.ask_page(PAGE_WITHIN_S) if asks_page(os.environ, kept) else None
+        look = frame_look(os.environ, kept, light=light)
+        early.show(FirstFrame(data, look, view, size).text())
+        undo.pop_all()
     return early
 
 
@@ -89,10 +98,22 @@ def keep_samples(app: AppView, now: float) -> None:
             view.history.append(view.sample)
 
 
-def frame_look(environ: Mapping[str, str], kept: KeptView) -> FrameLook:
-    """Return the look that the screen will have."""
+def asks_page(environ: Mapping[str, str], kept: KeptView) -> bool:
+    """Return whether the colour of the page decides the theme, and the terminal has to tell it."""
+    if environ.get("NO_COLOR") or terminal.colour_count(environ) < MANY_COLOURS or kept.theme:
+        return False
+    return not terminal.is_theme_chosen(environ, _palettes(environ, kept.theme), kept.theme)
+
+
+def frame_look(
+    environ: Mapping[str, str], kept: KeptView, *, light: bool | None = None
+) -> FrameLook:
+    """Return the look that the screen will have. ``light`` is what the terminal told of its page,
+    if it was asked."""
     palettes = _palettes(environ, kept.theme)
     theme, _ = terminal.choose_theme(environ, palettes, kept.theme)
+    if light is not None:
+        theme = "light" if light else "dark"
     count, none = terminal.colour_count(environ), bool(environ.get("NO_COLOR"))
     traits = look_traits(colours=count, no_color=none, theme=theme, palettes=palettes)
     glyphs = Glyphs() if terminal.read_features(environ).utf8 else ASCII
