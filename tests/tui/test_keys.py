@@ -34,7 +34,7 @@ def test_motion_goes_both_ways() -> None:
             await shown.press(*keys)
             assert shown.table.cursor == rows[place], keys
 
-    show(play, scenes.healthy(), size=(120, 31))
+    show(play, scenes.healthy())
 
 
 def test_the_panes_follow_the_cursor() -> None:

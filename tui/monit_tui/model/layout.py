@@ -36,7 +36,7 @@ def has_footer(height: int) -> bool:
 
 LIST_ROWS = 10
 """Fewest rows of the list beside another pane; title and column titles come on top."""
-TALL = 30
+TALL = 40
 """Rows from which the charts get those that the list does not need."""
 LIST_STEP = 6
 """The list grows and shrinks by so many rows, so that the panes do not jump with every app."""
