@@ -311,11 +311,14 @@ class Keeper(Effects):
     def _port_conflict(self, ended: WorkerExit) -> str:
         """Return that a worker found a port in use, and what can be done; "" if it did not."""
         several = apps.instance_count(self.app) > 1 and self.spec.increment is None
-        beside = is_incoming(apps.find_slot(self.app, ended.instance), ended.pid)
+        slot = apps.find_slot(self.app, ended.instance)
+        beside = is_incoming(slot, ended.pid)
         if not beside and not (several and ended.code):
             return ""
         printed = self.logs.last_bytes_of_worker(ended.instance, LAST_BYTES)
-        return port_conflict(printed, beside=beside)
+        port = port_of(self.spec, ended.instance)
+        starting = beside or (slot is not None and slot.status is Status.STARTING)
+        return port_conflict(printed, port, starting=starting, beside=beside)
 
     def _is_fault_of_node_probe(self, ended: WorkerExit) -> bool:
         """Return whether the worker exited because Node could not load the probe, as in a sandbox
