@@ -10,7 +10,7 @@ SPAWNS_A_ROUND = 8
 
 
 class SpawnBudget:
-    """The workers that a round of the loop may still start; the next round goes on."""
+    """The workers that a round of the loop may still start; the next round starts the rest."""
 
     def __init__(self, loop: Loop, supervisor: Supervisor) -> None:
         self._loop = loop

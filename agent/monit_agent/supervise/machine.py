@@ -158,6 +158,8 @@ def _stable_for_long(slot: Slot, event: e.DeadlinePassed, _spec: AppSpec) -> Slo
 
 
 def _stop(slot: Slot, event: e.StopRequested, spec: AppSpec) -> SlotDecision:
+    if slot.worker is None:  # it is still to be started
+        return _stop_resting(slot, event, spec)
     slot = _with_desired(slot, event)
     stopping, actions = _send_stop(slot, event.now, spec, Status.STOPPING, AfterStop.STAY_STOPPED)
     return stopping, (_stopping_event(slot, spec), *actions)
@@ -183,6 +185,8 @@ def _with_desired(slot: Slot, event: e.StopRequested) -> Slot:
 
 
 def _restart(slot: Slot, event: e.RestartRequested, spec: AppSpec) -> SlotDecision:
+    if slot.worker is None:  # the start that is still to come is one
+        return slot._replace(failed_start_times=(), was_online=False), ()
     return _stop_for_next(slot, event.now, spec, Status.STOPPING)
 
 

@@ -178,3 +178,11 @@ def is_incoming(slot: Slot | None, pid: int) -> bool:
 def is_at_rest(slot: Slot) -> bool:
     """Return whether no process of the slot is alive."""
     return slot.status in RESTING and slot.replacement is None
+
+
+def awaits_worker(slot: Slot) -> bool:
+    """Return whether a worker of the slot is to be started."""
+    other = slot.replacement
+    if other is not None:
+        return other.role is Role.INCOMING and other.worker is None
+    return slot.status is Status.STARTING and slot.worker is None

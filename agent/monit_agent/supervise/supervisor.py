@@ -16,7 +16,7 @@ from monit_agent.supervise.clock_change import clock_change_text, with_shifted_t
 from monit_agent.supervise.event_log import EventLog
 from monit_agent.supervise.requests import AcceptedRequest
 from monit_agent.supervise.spec import AppSpec
-from monit_agent.supervise.state import Slot, Status
+from monit_agent.supervise.state import Slot, Status, awaits_worker
 from monit_agent.typed import Any
 
 
@@ -32,6 +32,18 @@ class Save(Enum):
     AT_ONCE = "at once"
     """Slots came or went, and one that is not saved must have no worker; or somebody wants others
     to run, which a reboot in the next moment must not undo."""
+
+
+_NEED_NONE = (
+    e.StartRequested,
+    e.StopRequested,
+    e.RestartRequested,
+    e.ResetRequested,
+    e.ScaleRequested,
+    e.DeleteRequested,
+    e.ShutdownRequested,
+)
+"""Events that a slot can decide about whose worker is still to be started."""
 
 
 class Effects:
@@ -143,7 +155,9 @@ class Supervisor:
     def start_postponed(self, *, all_of_them: bool = False) -> None:
         """Start workers that were postponed, as long as they may start, or all of them."""
         while self.postponed and (all_of_them or self._effects.may_spawn()):
-            self.feed(self._effects.spawn(self.postponed.popleft()))
+            answer = self._effects.spawn(self.postponed[0])
+            self.postponed.popleft()
+            self.feed(answer)
 
     def carry_out(self, accepted: AcceptedRequest) -> None:
         """Record who requested what, and feed its event."""
@@ -193,18 +207,20 @@ class Supervisor:
         }
 
     def _step(self, event: e.AppEvent) -> None:
-        waited_for = self._postponed_slots_of(event)
-        if waited_for:  # no decision is about a slot whose worker is still to be started
-            for instance in waited_for:
-                self.postponed.remove(instance)
-            answers = [self._effects.spawn(instance) for instance in waited_for]
-            self._queue.extendleft((event, *reversed(answers)))
+        first = self._to_start_first(event)
+        if first is not None:
+            answer = self._effects.spawn(first)
+            self.postponed.remove(first)
+            self._queue.extendleft((event, answer))
             return
         before = self.app
         self.app, actions = apps.decide(before, event, self.spec)
         if self.app is not before:
             self._effects.before_publish()
             self._publish(before)
+        if self.postponed:  # a slot that was stopped, or removed, meanwhile gets no worker
+            awaiting = {slot.instance for slot in self.app.slots if awaits_worker(slot)}
+            self.postponed = deque(each for each in self.postponed if each in awaiting)
         answers: list[e.AppEvent] = []
         for action in actions:
             if isinstance(action, a.Spawn) and self._effects.may_spawn():
@@ -218,13 +234,17 @@ class Supervisor:
                 self._perform(action)
         self._queue.extendleft(reversed(answers))
 
-    def _postponed_slots_of(self, event: e.AppEvent) -> list[int]:
-        """Return the slots that an event is about and whose worker is still to be started; an event
-        that is not about certain slots is about all."""
-        if not self.postponed or not isinstance(event, e.EachSlot):
-            return list(self.postponed)
-        concerned = set(event.instances)
-        return [instance for instance in self.postponed if instance in concerned]
+    def _to_start_first(self, event: e.AppEvent) -> int | None:
+        """Return a postponed slot whose worker must start before ``event`` is decided; None if
+        there is no further one. A stop, or another start, needs no worker."""
+        each = event.instances if isinstance(event, e.EachSlot) else None
+        needs_none = isinstance(event.event if isinstance(event, e.EachSlot) else event, _NEED_NONE)
+        for instance in self.postponed:
+            if each is None or instance in each:
+                slot = apps.find_slot(self.app, instance)
+                if slot is not None and not (needs_none and slot.replacement is None):
+                    return instance
+        return None
 
     def _perform(self, action: a.Action) -> None:
         if isinstance(action, a.Signal):

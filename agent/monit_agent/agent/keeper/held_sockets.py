@@ -21,7 +21,7 @@ MOST = 64
 class HeldSockets:
     """Copies of the listening sockets of the app's keeper, which answers at ``path``.
 
-    The agent goes on while it waits for them: a keeper that is busy or stopped answers late.
+    The agent works while it waits for them: a keeper that is busy or stopped answers late.
     """
 
     def __init__(self, loop: AgentLoop, path: str) -> None:
@@ -29,8 +29,8 @@ class HeldSockets:
         self._path = path
         self._fds: list[int] = []
         self._outdated = False
-        self._asked: socket.socket | None = None
-        """By which the answer comes."""
+        self._request: socket.socket | None = None
+        """The connection by which the answer comes."""
 
     def changed(self, count: int) -> None:
         """Take what the keeper has now. When it has none, the ports must be free at once."""
@@ -38,23 +38,23 @@ class HeldSockets:
             self.changed_unseen()
         else:
             self._outdated = False
-            self._ask_no_more()
+            self._end_request()
             self._replace([])
 
     def close(self) -> None:
         """Close the copies, and take no more."""
-        self._ask_no_more()
+        self._end_request()
         self._replace([])
 
     def changed_unseen(self) -> None:
         """Take what the keeper has now, which may be nothing: it is another one."""
         self._outdated = True
-        self._ask_no_more()  # the answer may tell of before the change
+        self._end_request()  # the answer may tell of before the change
         self.renew_if_outdated()
 
     def renew_if_outdated(self) -> None:
-        """Ask for what the keeper has now, if that did not work when it changed."""
-        if not self._outdated or self._asked is not None:
+        """Request what the keeper has now, if that did not work when it changed."""
+        if not self._outdated or self._request is not None:
             return
         keeper = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         keeper.setblocking(False)
@@ -65,7 +65,7 @@ class HeldSockets:
             keeper.close()
             _log_failure(error)
             return
-        self._asked = keeper
+        self._request = keeper
         self._loop.add_reader(keeper, self._take, keeper)
 
     def _take(self, keeper: socket.socket) -> None:
@@ -75,19 +75,19 @@ class HeldSockets:
         except BlockingIOError:
             return
         except OSError as error:
-            self._ask_no_more()
+            self._end_request()
             _log_failure(error)
             return
-        self._ask_no_more()
+        self._end_request()
         if data:  # else it has exited; there will be another one
             self._outdated = False
             self._replace(fds)
 
-    def _ask_no_more(self) -> None:
-        if self._asked is not None:
-            self._loop.remove_reader(self._asked)
-            self._asked.close()
-            self._asked = None
+    def _end_request(self) -> None:
+        if self._request is not None:
+            self._loop.remove_reader(self._request)
+            self._request.close()
+            self._request = None
 
     @contextlib.contextmanager
     def inherited(self) -> Generator[None]:

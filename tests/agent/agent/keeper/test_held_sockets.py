@@ -1,4 +1,4 @@
-"""An agent takes copies of the app's listening sockets, and goes on while it waits for them."""
+"""An agent takes copies of the app's listening sockets, and works while it waits for them."""
 
 import os
 import socket
@@ -57,7 +57,7 @@ def _place(tmp_path: Path) -> Generator[_Place]:
     place.app.close()
 
 
-def test_the_agent_goes_on_while_a_keeper_is_stopped(place: _Place) -> None:
+def test_the_agent_works_while_a_keeper_is_stopped(place: _Place) -> None:
     """The keeper answers when it continues, however late, and what it sends is held then."""
     place.held.changed(1)
     asked = place.question()
