@@ -91,6 +91,10 @@ def test_an_env_file_on_a_silent_server_delays_only_the_start(
     waiting = f"waiting for the file system at {remote.place} ("
     wait_until(lambda: waiting in str(app.slot(0)["reason"]), what="it says what it waits for")
     assert waiting in str(app.snapshot()["app"]["problems"])
+    refused = app.request("restart")
+    assert not refused["ok"]
+    assert f"nothing was stopped: {waiting}" in refused["message"]
+    assert app.slot(1)["pid"] == other
     assert app.request("signal", instances=[1], signal="CONT")["ok"]
     assert app.request("stop", instances=[1])["ok"]
     app.wait_for("stopped", 1)
@@ -171,8 +175,18 @@ def test_a_user_database_that_does_not_answer(app: KeptApp, tmp_path: Path, keep
         kill_worker(app, 0)
         waiting = "waiting for the user database ("
         wait_until(lambda: waiting in str(app.slot(0)["reason"]), what="it says what it waits for")
-        refused = app.request("reload")
-        assert app.request("stop", instances=[1])["ok"], refused
+        for do in ("reload", "restart"):
+            refused = app.request(do)
+            assert (refused["ok"], "nothing was stopped: waiting" in refused["message"]) == (
+                False,
+                True,
+            )
+        assert app.slot(1)["status"] == "online"
+        assert app.request("stop", instances=[1])["ok"]
+        app.wait_for("stopped", 1)
+        assert app.request("start", instances=[1])["ok"]
+        wait_until(lambda: waiting in str(app.slot(1)["reason"]), what="it waits, too")
+        assert app.request("stop", instances=[1])["ok"]
         app.wait_for("stopped", 1)
         assert app.request("signal", instances=[0], signal="CONT")["kind"] == "refused"
     slot = app.wait_for("online", 0)
@@ -187,8 +201,8 @@ def agent_of(app: str) -> int:
 def test_an_agent_does_not_wait_for_a_silent_file_system(
     remote: SilentFolder, tmp_path: Path
 ) -> None:
-    """Both apps of a process of agents are sampled and obey when it starts anew: also the one that
-    runs, is watched and is checked on a file system that does not answer."""
+    """Both apps of a process of agents are sampled and obey when it is started again: also the one
+    that runs, is watched and is checked on a file system that does not answer."""
     for folder in (remote.behind, tmp_path):
         (folder / "tick.py").write_text(TICKER)
     check = ("--health-command", "./check", "--health-interval", "1s", "--health-timeout", "30s")

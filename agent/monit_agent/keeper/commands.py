@@ -13,7 +13,7 @@ from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.spec_changes import SpecChanges, instances_without_listener
 from monit_agent.keeper.upgrade.upgrade import Upgrade
 from monit_agent.keeper.workers import environment
-from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, UnansweredError
+from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S
 from monit_agent.keeper.workers.room import missing_room
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
@@ -201,7 +201,7 @@ class Commands:
         try:
             if keeper.orders.prepare(keeper.spec, REQUEST_WAIT_S):
                 keeper.supervisor.publish_app()
-        except (BadUserError, UnansweredError) as error:
+        except (BadUserError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise RefusedRequestError("failed", f"nothing was reloaded: {why}") from error
 
@@ -339,7 +339,7 @@ class Commands:
         missing = self._keeper.variables.missing(self._keeper.spec)
         try:
             missing = missing or self._keeper.orders.missing(self._keeper.spec, search)
-        except UnansweredError as error:
+        except OSError as error:
             missing = error.strerror
         if missing is not None:
             raise RefusedRequestError("failed", f"nothing was stopped: {missing}")

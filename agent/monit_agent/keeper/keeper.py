@@ -402,7 +402,7 @@ class Keeper(Effects):
 
     def _port_callbacks(self) -> PortCallbacks:
         calls = self._worker_reported, self.mark_changed, self.record_event, self.workers.worker_of
-        return PortCallbacks(*calls, self._sockets_changed, lambda: self.worker_user.run_as)
+        return PortCallbacks(*calls, self._sockets_changed, lambda: self.worker_user)
 
     def _sockets_changed(self, count: int) -> None:
         """Notify the agent, which holds the sockets for the next keeper. That knows them only from

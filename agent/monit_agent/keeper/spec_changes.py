@@ -11,7 +11,6 @@ from monit_agent.keeper.journal import note
 from monit_agent.keeper.keeper import Keeper
 from monit_agent.keeper.workers import environment
 from monit_agent.keeper.workers.app_environment import different_inherited
-from monit_agent.keeper.workers.lookups import UnansweredError
 from monit_agent.supervise import app as apps
 from monit_agent.supervise import events as e
 from monit_agent.supervise.requests import (
@@ -140,7 +139,7 @@ class SpecChanges:
         search = named.get(b"PATH", keeper.variables.merged(spec).get(b"PATH"))
         try:
             missing = keeper.orders.missing(spec, search)
-        except UnansweredError as error:
+        except OSError as error:
             missing = error.strerror
         if missing is None and (spec.port, spec.listen) != (keeper.spec.port, keeper.spec.listen):
             missing = keeper.ports.conflict(spec)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from monit_agent.keeper.upgrade.inherited import Inherited, Values
 from monit_agent.system.sockets import socket
 from monit_agent.system.suppress import suppress
-from monit_agent.system.users import RunAs, acting_as, run_as
+from monit_agent.system.users import RunAs, acting_as, user_of_ids
 from monit_agent.typed import NamedTuple
 
 BACKLOG = 4096
@@ -197,7 +197,7 @@ def _same_port(one: BindAddress, other: BindAddress) -> bool:
 def _maker_of(sock: socket.socket) -> RunAs | None:
     """Return as whom a socket was bound, which the kernel remembers, also of an earlier keeper."""
     made = os.fstat(sock.fileno())
-    return run_as(str(made.st_uid), str(made.st_gid)) if os.geteuid() == 0 else None
+    return user_of_ids(made.st_uid, made.st_gid, ()) if os.geteuid() == 0 else None
 
 
 def _bind(place: BindAddress, user: RunAs | None) -> socket.socket:

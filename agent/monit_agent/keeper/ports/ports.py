@@ -12,14 +12,16 @@ from monit_agent.keeper.ports.listeners import BindAddress, HeldSocket, Listener
 from monit_agent.keeper.ports.node_cluster import NodeChannels
 from monit_agent.keeper.ports.python_bind import BindServer
 from monit_agent.keeper.upgrade.inherited import NOTHING_INHERITED, HandedOn, Inherited
+from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, START_WAIT_S, UnansweredError
 from monit_agent.keeper.workers.spawn import FIRST_FD
+from monit_agent.keeper.workers.worker_user import WorkerUser
 from monit_agent.supervise.appstate import App
 from monit_agent.supervise.spec import AppSpec, has_node_channel, is_node_primary, shares_on_bind
 from monit_agent.supervise.state import RESTING, Status
 from monit_agent.system import kernel_calls, procfs
 from monit_agent.system.sockets import socket
 from monit_agent.system.suppress import suppress
-from monit_agent.system.users import BadUserError, RunAs, run_as, user_of_ids
+from monit_agent.system.users import BadUserError, RunAs, user_of_ids
 from monit_agent.typed import Any, NamedTuple
 from monit_agent.wire.paths import AppPaths
 
@@ -39,8 +41,8 @@ class PortCallbacks(NamedTuple):
     """Slot and worker that a process belongs to."""
     sockets_changed: Callable[[int], None]
     """There are so many shared sockets now, and they are not those that there were."""
-    user: Callable[[], RunAs | None]
-    """The user of new workers, if it is not the keeper's."""
+    user: Callable[[], WorkerUser]
+    """The user of new workers."""
 
 
 class PortSetup(NamedTuple):
@@ -103,7 +105,7 @@ class Ports:
         """Return what a new worker inherits; ``alone`` is whether it is the app's only instance.
         Raise OSError when it cannot listen where it must, or when no descriptors are left."""
         self._learn_spec(spec)
-        user = self._calls.user()
+        user = self._calls.user().run_as
         inherits = tuple(socket_activation.open_sockets(spec, self.listeners, user))
         env, fds = (
             socket_activation.listen_variables(spec),
@@ -129,7 +131,7 @@ class Ports:
     def _binds_as(self, pid: int, place: BindAddress) -> RunAs | None:
         """Return as whom a socket is bound that worker ``pid`` requests: as its user, so that the
         kernel decides, but for the ports that the app's settings name."""
-        user = self._users.get(pid, self._calls.user()) or _user_seen(pid)
+        user = self._users.get(pid, self._calls.user().run_as) or _user_seen(pid)
         found, spec = self._calls.who(pid), self.share.spec
         if user is None or found is None or spec is None or place.family == socket.AF_UNIX:
             return user
@@ -246,7 +248,7 @@ class Ports:
         """Return which other process has a port of the app, or why the app cannot listen; None
         when it is free or unknown."""
         try:
-            user = run_as(spec.worker_user, spec.worker_group)
+            user = self._look_up_user(spec)
             socket_activation.open_sockets(spec, self.listeners, user)
         except BadUserError as error:
             return str(error)
@@ -258,6 +260,18 @@ class Ports:
             return None
         owner = port_owner.port_owner(spec.port)
         return None if owner is None else f"port {spec.port} is in use by {owner}"
+
+    def _look_up_user(self, spec: AppSpec) -> RunAs | None:
+        """Return whose socket files those of the app are. Only these need an answer."""
+        needs_answer = any(text.startswith(socket_activation.UNIX) for text in spec.listen)
+        try:
+            return self._calls.user().look_up(
+                spec, REQUEST_WAIT_S if needs_answer else START_WAIT_S
+            )
+        except UnansweredError:
+            if needs_answer:
+                raise
+            return None
 
     def _record_port_taken(self, place: BindAddress) -> None:
         owner = port_owner.port_owner(place.port) if place.port else None

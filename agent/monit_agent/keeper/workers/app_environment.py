@@ -13,11 +13,12 @@ from monit_agent.keeper.workers.environment import Env, encoded, without_worker_
 from monit_agent.supervise.spec import AppSpec
 from monit_agent.system.files.envfile import BadEnvFileError, read_env_file, split_optional
 from monit_agent.system.mounts import waiting_mount
+from monit_agent.system.suppress import suppress
 from monit_agent.system.users import RunAs, login_variables
 from monit_agent.typed import Any, cast
 
 OF_SHELL = {"_", "SHLVL", "PWD", "OLDPWD"}
-"""Variables that a shell sets anew; no program depends on them."""
+"""Variables that a shell sets itself; no program depends on them."""
 
 _BASE = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR",
@@ -76,6 +77,11 @@ class _EnvFile:
         except BadEnvFileError:
             return []
         return [] if values is None else _different_names(values, self.values)
+
+    def require_answer(self, ask: Ask) -> None:
+        """Raise OSError if `read` would."""
+        with suppress(BadEnvFileError):
+            self._look(ask)
 
     def _look(self, ask: Ask | None) -> tuple[_Identity, Env | None]:
         """Return what identifies the file, and its variables, None if it is the one that was read;
@@ -140,7 +146,7 @@ class AppEnvironment:
 
     def changed_files(self, ask: Ask | None = None) -> dict[str, list[str]]:
         """Return the names of the variables that env files have with another value than the workers
-        got, by path; nothing is read anew for the workers."""
+        got, by path; nothing is read for the workers."""
         changed = {file.path: file.changed_names(ask) for file in self._files}
         return {path: names for path, names in changed.items() if names}
 
@@ -251,6 +257,14 @@ class AppEnvironment:
             "inherited": _names(passed_on(self.inherited, spec)),
             "timezone": None if zone is None else os.fsdecode(zone),
         }
+
+
+def require_answers(spec: AppSpec, ask: Ask) -> None:
+    """Raise OSError while `AppEnvironment.read_files` would, because a file system does not answer;
+    nothing is read for the workers."""
+    for path in spec.env_files:
+        if waiting_mount(split_optional(path)[1]) is not None:
+            _EnvFile(path).require_answer(ask)
 
 
 def _zone(spec: AppSpec) -> Env:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from monit_agent.keeper.clock import now
 from monit_agent.keeper.logs.logs import Logs, error_stream
 from monit_agent.keeper.ports.ports import PortSetup
-from monit_agent.keeper.workers.app_environment import OF_SHELL, AppEnvironment
+from monit_agent.keeper.workers.app_environment import OF_SHELL, AppEnvironment, require_answers
 from monit_agent.keeper.workers.environment import command_environment, worker_environment
 from monit_agent.keeper.workers.lookups import REQUEST_WAIT_S, START_WAIT_S
 from monit_agent.keeper.workers.preflight import find_program, missing_for_start, places_of
@@ -76,7 +76,12 @@ class SpawnOrders:
 
     def missing(self, spec: AppSpec, search_path: bytes | None) -> str | None:
         """Return what is missing for a start of the app, for a person; raise OSError when that is
-        not known, because a file system does not answer."""
+        not known, because a file system or the user database does not answer. Nothing changes."""
+        try:
+            self._user.look_up(spec, REQUEST_WAIT_S)
+        except BadUserError as error:
+            return str(error)
+        require_answers(spec, self._lookups.asking(REQUEST_WAIT_S))
         folders = os.fsdecode(search_path or b"").split(":")
         mount = waiting_mount(*places_of(spec), *(each for each in folders if each[:1] == "/"))
         if mount is None:

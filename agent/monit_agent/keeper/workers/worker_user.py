@@ -59,7 +59,7 @@ class WorkerUser:
     def prepare(self, spec: AppSpec, wait_s: float = START_WAIT_S) -> RunAs | None:
         """Look the user up, make the sockets, and return the user; raise `BadUserError`, OSError,
         or `UnansweredError` when there is no answer within ``wait_s``."""
-        before, self.run_as = self.run_as, self._look_up(spec, wait_s)
+        before, self.run_as = self.run_as, self.look_up(spec, wait_s)
         self._is_removed = self.run_as is None
         if self.run_as is None:
             return None
@@ -76,7 +76,8 @@ class WorkerUser:
                 raise problem
         return self.run_as
 
-    def _look_up(self, spec: AppSpec, wait_s: float) -> RunAs | None:
+    def look_up(self, spec: AppSpec, wait_s: float) -> RunAs | None:
+        """Return as whom workers of ``spec`` run; raise as `prepare` does."""
         names = spec.worker_user, spec.worker_group
         if names == ("", ""):
             return None
