@@ -407,6 +407,17 @@ const free = (host) => new Promise((resolve) => {
   require('http').createServer((_, res) => res.end('ok')).listen(port, '127.0.0.1');
 })();
 """
+LISTENS_AGAIN = """
+const server = require('http').createServer((_, response) => response.end('ok'));
+const port = Number(process.env.PORT);
+let left = 40;
+server.on('error', (error) => console.log('failed', error.code));
+server.on('listening', () => {
+  if (left-- > 0) server.close(() => server.listen(port, 'localhost'));
+  else console.log('done');
+});
+server.listen(port, 'localhost');
+"""
 TRIES_FIRST_IN_PYTHON = """
 import os, socket
 from http.server import ThreadingHTTPServer, SimpleHTTPRequestHandler
@@ -447,3 +458,21 @@ def test_a_port_that_was_tried_at_other_addresses_can_be_opened(
         load.more(10)
     assert load.failures == []
     assert not before & pids("web")
+
+
+@needs_node
+@pytest.mark.parametrize("start", ["cluster", "alone", pytest.param("npm", marks=needs_npm)])
+def test_a_server_that_closes_and_listens_again_gets_its_port(home: Path, start: str) -> None:
+    """As Vite restarts: nobody else has the port meanwhile, and no event says so."""
+    port = free_port()
+    script(home, "web.js", LISTENS_AGAIN)
+    script(home, "package.json", json.dumps({"name": "web", "scripts": {"start": "node web.js"}}))
+    words = ("--", "npm", "start") if start == "npm" else (str(home / "web.js"),)
+    options = ("--name", "web", "--port", str(port), "--cwd", str(home))
+    monit("start", *options, *(("--mode", "cluster") if start == "cluster" else ()), *words)
+    text = wait_until(
+        lambda: next((each for each in ("failed", "done") if each in logs("web")), None),
+        what="it listens for the last time, or could not",
+    )
+    assert text == "done", logs("web")
+    assert "in use" not in monit("events", "web")

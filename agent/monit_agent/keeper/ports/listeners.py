@@ -43,7 +43,7 @@ class HeldSocket(NamedTuple):
 class Listener:
     """One socket, and the workers that have it."""
 
-    __slots__ = ("inode", "key", "place", "sock", "users")
+    __slots__ = ("inode", "is_closed", "key", "place", "sock", "users")
 
     def __init__(self, key: str, place: BindAddress, sock: socket.socket) -> None:
         self.key = key
@@ -51,6 +51,15 @@ class Listener:
         self.sock = sock
         self.inode = os.fstat(sock.fileno()).st_ino
         self.users: set[int] = set()
+        self.is_closed = False
+        """The worker that left last closed it itself, so no process of the app has it."""
+
+    def leave(self, pid: int, *, is_closed: bool) -> None:
+        """Remove a worker; ``is_closed``: it still runs, and none of its processes has the
+        socket."""
+        if pid in self.users:
+            self.users.discard(pid)
+            self.is_closed = is_closed
 
 
 def key_of(place: BindAddress) -> str:
@@ -138,7 +147,7 @@ class Listeners:
     def worker_exited(self, pid: int) -> None:
         """Remove a worker that has exited."""
         for listener in self._by_key.values():
-            listener.users.discard(pid)
+            listener.leave(pid, is_closed=False)
 
     def idle(self) -> bool:
         """Return whether there is a socket that no worker has."""
@@ -152,6 +161,8 @@ class Listeners:
             if listener.place.family == socket.AF_UNIX:
                 with suppress(OSError), acting_as(_maker_of(listener.sock)):
                     os.unlink(listener.place.address)
+            if listener.is_closed:
+                _stop_listening(listener.sock)
             listener.sock.close()
         return bool(unused)
 
@@ -184,10 +195,15 @@ class Listeners:
         ]
         for listener in left:
             del self._by_key[listener.key]
-            with suppress(OSError):  # the agent has a copy, which would keep the port
-                listener.sock.shutdown(socket.SHUT_RDWR)
+            _stop_listening(listener.sock)
             listener.sock.close()
         return bool(left)
+
+
+def _stop_listening(sock: socket.socket) -> None:
+    """Let others open its port: the agent has a copy for a moment longer, which would keep it."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _same_port(one: BindAddress, other: BindAddress) -> bool:

@@ -49,6 +49,8 @@ class NodeChannels:
         binds_as: Callable[[int, BindAddress], RunAs | None],
     ) -> None:
         self.cwd = "/"
+        self.closes_for_good = True
+        """Whether no process of an earlier worker can have a socket that a worker closes."""
         self._loop = loop
         self._listeners = listeners
         self._listens = listens
@@ -184,7 +186,8 @@ class NodeChannels:
     def _close(self, pid: int, key: Any) -> None:
         listener = self._listeners.find(key) if isinstance(key, str) else None
         if listener is not None:
-            listener.users.discard(pid)
+            alone = self.closes_for_good and len(self._channels.get(pid, {})) == 1
+            listener.leave(pid, is_closed=alone)
 
 
 def _paths(message: Message, cwd: str) -> tuple[BindAddress, ...]:

@@ -153,6 +153,7 @@ class Ports:
 
     def _learn_spec(self, spec: AppSpec) -> None:
         self._nodes.cwd = spec.cwd
+        self._nodes.closes_for_good = spec.policy.kill_mode != "process"
         self.share.spec = spec
 
     def worker_started(self, pid: int, setup: PortSetup) -> None:

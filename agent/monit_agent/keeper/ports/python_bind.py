@@ -188,7 +188,7 @@ class BindServer:
             has = {inode for pid in pids for _, inode in procfs.open_sockets(pid)}
             for listener in there:
                 if listener.inode not in has:
-                    listener.users.discard(worker)
+                    listener.leave(worker, is_closed=False)
 
     def _give(self, sock: socket.socket, worker: int, listener: Listener) -> None:
         hand_over(sock, b"+", listener.sock.fileno())

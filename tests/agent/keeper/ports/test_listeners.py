@@ -117,6 +117,24 @@ def test_a_socket_is_closed_when_its_last_worker_has_exited(
     assert not path.exists()
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_only_a_socket_that_was_closed_by_its_worker_stops_listening(
+    listeners: Listeners, is_closed: bool
+) -> None:
+    """The agent's copy does not keep the port then. What a worker left running may have the
+    socket of one that exited."""
+    found = listeners.get("web", (tcp(free_port()),))
+    found.users.add(1)
+    address = found.sock.getsockname()
+    with socket.socket(fileno=os.dup(found.sock.fileno())) as copy:
+        found.leave(1, is_closed=is_closed)
+        assert listeners.close_unused()
+        assert bool(copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) is not is_closed
+        if is_closed:
+            with socket.create_server(address):
+                pass
+
+
 def test_the_queue_is_long_again_after_a_worker_shortened_it(listeners: Listeners) -> None:
     """All workers share it; a client that finds it full retries only a second later."""
     shared = listeners.get("web", (tcp(0),)).sock
