@@ -52,6 +52,7 @@ BROAD_EXCEPT_BORDERS: dict[str, str] = {
     "keeper/startup.py": "top level of the keeper: written down, then raised",
     "keeper/upgrade/takeover.py": "top level of a keeper that takes over",
     "keeper/workers/spawn.py": "a forked child, which must never return into the keeper",
+    "keeper/workers/lookups.py": "a forked child, whose error the keeper notes",
     "system/jsonline.py": "private functions of Python, tried at import",
     "system/kernel_calls.py": "the same",
     "system/sockets.py": "the same",

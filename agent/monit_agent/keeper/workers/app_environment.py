@@ -35,7 +35,7 @@ _NAMES_SHOWN = 6
 
 _Identity = tuple[int, int, int] | None
 
-Ask = Callable[[str, Any, Callable[[], Any]], Any]
+Ask = Callable[[str, object, Callable[[], Any]], Any]
 """`Lookups.look_up`: asks in another process what may never be answered, and raises OSError while
 there is no answer."""
 
@@ -97,8 +97,7 @@ class _EnvFile:
                 found = _read(self.path, known)
             else:  # root looks up who can change the file
                 who = self.path if mount is None else f"the file system at {mount}"
-                question = [self.path, known and list(known)]
-                found = ask(who, question, lambda: _read(self.path, known))
+                found = ask(who, self.path, lambda: _read(self.path, None))
         if isinstance(found, str):
             raise BadEnvFileError(found)
         identity, values = found

@@ -31,7 +31,16 @@ REQUEST_WAIT_S = 2.0
 _READ_BYTES = 65536
 
 KEPT_S = 10.0
-"""How long an answer counts that came late. Whoever waits for it requests it at once."""
+"""How long an answer counts that came late. Whoever waits for it requests it at once, and again
+with each of the other questions that the same start has."""
+
+USED_S = 1.0
+"""How long one counts after a start that used it: for the other instances of the app, and not for
+a person who has edited a file since."""
+
+MOST_KEPT = 64
+"""Answers that are kept. A start has one for its user, one for its folder, one for its program and
+one for each env file; an env file has at most as many bytes as a worker gets of variables."""
 
 
 class UnansweredError(OSError):
@@ -46,7 +55,7 @@ class _Lookup:
 
     __slots__ = ("answer", "fd", "pid", "question", "since", "what")
 
-    def __init__(self, what: str, question: Any, pid: int, fd: int) -> None:
+    def __init__(self, what: str, question: object, pid: int, fd: int) -> None:
         self.what = what
         self.question = question
         self.pid = pid
@@ -60,8 +69,8 @@ class _Lookup:
 
 
 class _Answer(NamedTuple):
-    question: Any
-    raw: bytes
+    value: Any
+    """A list of what was returned, or the text of what was raised."""
     until: float
 
 
@@ -74,38 +83,47 @@ class Lookups:
         self._excluded = excluded
         self._answered = answered
         self._asked: dict[str, _Lookup] = {}
-        self._answers: dict[str, _Answer] = {}
+        self._answers: dict[tuple[str, object], _Answer] = {}
+        self._noted = ""
 
     def look_up(
-        self, what: str, question: Any, look: Callable[[], Any], wait_s: float = START_WAIT_S
+        self, what: str, question: object, look: Callable[[], Any], wait_s: float = START_WAIT_S
     ) -> Any:
         """Return what ``look()`` returns in another process, as JSON-able values.
 
         Args:
             what: who is asked, for people; there is one question to each at a time.
-            question: what is asked: an answer to another question does not count.
-            look: must not raise; it may block for ever.
+            question: what is asked, hashable: an answer to another question does not count.
+            look: may block for ever.
             wait_s: how long to wait for an answer to a question that was not asked before.
 
         Raises:
             UnansweredError: there is no answer yet.
-            OSError: there can be no process.
+            OSError: ``look`` raised something, which ``strerror`` says, or there can be no process.
         """
-        known = self._answers.pop(what, None)
-        if known is not None and known.question == question and time.monotonic() < known.until:
-            return jsonline.load(known.raw)
+        self._drop_old_answers()
+        known = self._answers.get((what, question))
+        if known is not None:
+            if isinstance(known.value, str):
+                del self._answers[what, question]
+            return _returned(known.value)
         lookup = self._asked.get(what)
         if lookup is not None:
             raise UnansweredError(what, lookup.waited_s())
         lookup = self._ask(what, question, look)
         raw = self._read(lookup, wait_s)
-        if raw:
-            return jsonline.load(raw)
         if raw is None:
             self._loop.watch(lookup.fd, lambda _events: self._read_late(lookup))
-        raise UnansweredError(what, lookup.waited_s())
+            raise UnansweredError(what, lookup.waited_s())
+        return _returned(self._value_of(raw, what))
 
-    def asking(self, wait_s: float) -> Callable[[str, Any, Callable[[], Any]], Any]:
+    def used(self) -> None:
+        """Let the answers that are kept count for a moment only: a start has used them."""
+        until = time.monotonic() + USED_S
+        for key, answer in self._answers.items():
+            self._answers[key] = answer._replace(until=min(answer.until, until))
+
+    def asking(self, wait_s: float) -> Callable[[str, object, Callable[[], Any]], Any]:
         """Return `look_up` with this ``wait_s``."""
         return lambda what, question, look: self.look_up(what, question, look, wait_s)
 
@@ -113,7 +131,13 @@ class Lookups:
         """Forget a process that has exited."""
         self._excluded.discard(pid)
 
-    def _ask(self, what: str, question: Any, look: Callable[[], Any]) -> _Lookup:
+    def _drop_old_answers(self) -> None:
+        if self._answers:
+            moment = time.monotonic()
+            kept = [(key, one) for key, one in self._answers.items() if moment < one.until]
+            self._answers = dict(kept[-MOST_KEPT:])
+
+    def _ask(self, what: str, question: object, look: Callable[[], Any]) -> _Lookup:
         fd, write_fd = with_spare(os.pipe)
         keeper = os.getpid()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -134,7 +158,7 @@ class Lookups:
         return lookup
 
     def _read(self, lookup: _Lookup, wait_s: float) -> bytes | None:
-        """Return the answer, b"" if there will be none, and None if it has not come."""
+        """Return all that was answered, and None while more may come."""
         end = time.monotonic() + wait_s
         while True:
             try:
@@ -158,11 +182,37 @@ class Lookups:
         raw = self._read(lookup, 0.0)
         if raw is None:
             return
-        if raw:
-            note(f"waited {lookup.waited_s():.1f} s for {lookup.what}")
-            until = time.monotonic() + KEPT_S
-            self._answers[lookup.what] = _Answer(lookup.question, raw, until)
+        note(f"waited {lookup.waited_s():.1f} s for {lookup.what}")
+        answer = _Answer(self._value_of(raw, lookup.what), time.monotonic() + KEPT_S)
+        self._answers[lookup.what, lookup.question] = answer
         self._answered()
+
+    def _value_of(self, raw: bytes, what: str) -> Any:
+        """Return a list of what was returned, or the text of what was raised, which is noted."""
+        try:
+            value = jsonline.load(raw)
+        except (ValueError, RecursionError):
+            value = "the process that asks was killed"
+        if not isinstance(value, str):
+            return value
+        text = f"no answer from {what}: {value}"
+        if text != self._noted:  # a start that fails is tried every two seconds
+            self._noted = text
+            note(text)
+        return text
+
+
+def _returned(value: Any) -> Any:
+    if isinstance(value, str):
+        raise OSError(errno.EIO, value)
+    return value[0]
+
+
+def _answer_of(look: Callable[[], Any]) -> bytes:
+    try:
+        return jsonline.dump([look()])
+    except Exception as error:  # noqa: BLE001  border: the keeper notes it
+        return jsonline.dump(f"{type(error).__name__}: {error}")
 
 
 def _answer(look: Callable[[], Any], write_fd: int, keeper: int) -> NoReturn:
@@ -174,7 +224,7 @@ def _answer(look: Callable[[], Any], write_fd: int, keeper: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         kernel_calls.die_with_parent()
-        raw = jsonline.dump(look()) if os.getppid() == keeper else b""
+        raw = _answer_of(look) if os.getppid() == keeper else b""
         while raw:
             raw = raw[os.write(write_fd, raw) :]
     finally:

@@ -49,7 +49,7 @@ class SpawnOrders:
         if mount is None:
             self._revision = revision_for_worker(spec, user)
         else:
-            question = [spec.cwd, user and user.uid]
+            question = spec.cwd, user and user.uid
             self._revision = ask(
                 f"the file system at {mount}", question, lambda: revision_for_worker(spec, user)
             )
@@ -68,6 +68,7 @@ class SpawnOrders:
             # what runs is not to be replaced in vain, and what does not can wait for an answer
             if self.prepare(spec, REQUEST_WAIT_S if beside else START_WAIT_S):
                 changed()
+            self._lookups.used()
         except BadUserError as error:
             return e.SpawnFailed(now(), str(error), permanent=True, jitter=0.0, refused=True)
         except OSError as error:
@@ -86,7 +87,7 @@ class SpawnOrders:
         mount = waiting_mount(*places_of(spec), *(each for each in folders if each[:1] == "/"))
         if mount is None:
             return missing_for_start(spec, search_path)
-        question = ["missing", spec.cwd, list(spec.argv), os.fsdecode(search_path or b"")]
+        question = "missing", spec.cwd, spec.argv, search_path
         return self._lookups.asking(REQUEST_WAIT_S)(
             f"the file system at {mount}", question, lambda: missing_for_start(spec, search_path)
         )
