@@ -291,6 +291,28 @@ def test_many_hosts_are_not_dialled_at_once(home: Path, tmp_path: Path) -> None:
     assert home.exists()
 
 
+@pytest.mark.parametrize(
+    ("boot_id", "homes"), [("b", ("1:2", "1:3")), ("", ("1:2", "1:2")), ("b", ("", ""))]
+)
+def test_machines_that_look_the_same_are_two(
+    home: Path, tmp_path: Path, boot_id: str, homes: tuple[str, str]
+) -> None:
+    """Containers of one machine may have its boot id, one name and one path of the home."""
+    assert home.exists()
+    hosts = OtherHosts(tmp_path)
+    names = "web1", "web2"
+    for name, home_id in zip(names, homes, strict=True):
+        hello = bridge.Hello(
+            v=bridge.BRIDGE_VERSION, protocol=PROTOCOL_VERSION, version="0.1.0", host="x",
+            boot_id=boot_id, wall=time.time(), home="/root/.monit", home_id=home_id, user="me",
+        )  # fmt: skip
+        path = tmp_path / f"{name}.hello"
+        path.write_bytes(bridge.MAGIC + bridge.BridgeWriter().batch([hello, bridge.Listed()]))
+        hosts.set(name, f"cat {path}; sleep 100")
+    done = hosts.monit("hosts", *names, "--json")
+    assert [row["state"] for row in json.loads(done.stdout)] == ["live", "live"], done.stderr
+
+
 def test_the_clock_of_a_host_is_an_hour_ahead(home: Path, tmp_path: Path) -> None:
     """Whoever reads its times is warned."""
     assert home.exists()

@@ -107,6 +107,13 @@ class MachineHome(NamedTuple):
     machine: str
     """What it calls itself: containers of one machine share its boot id."""
     home: str
+    home_id: str
+    """Device and inode of ``home``: containers may also share the machine's name."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no other home can look the same."""
+        return bool(self.boot_id and self.home_id)
 
 
 class HostView:

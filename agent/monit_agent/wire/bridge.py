@@ -72,6 +72,9 @@ class Hello(Record, frozen=True, kw_only=True, tag="hello"):
     """The home of monit there."""
     user: str
     """Who runs monit there."""
+    home_id: str = ""
+    """Device and inode of ``home``: containers may share the boot id, the name and the path. Empty
+    where there is no such folder."""
     read_only: bool = False
     """Whether it refuses every request that changes something."""
 

@@ -16,6 +16,7 @@ from monit_agent.cli.render import output
 from monit_agent.client.bridge.bridge import Bridge, ClientPipes
 from monit_agent.client.bridge.json_bridge import JsonBridge
 from monit_agent.client.live.live_source import LiveSource
+from monit_agent.system.files.ownership import folder_id
 from monit_agent.system.procfs import boot_id
 from monit_agent.wire import bridge as wire
 from monit_agent.wire.limits import PROTOCOL_VERSION
@@ -60,6 +61,7 @@ def bridge(read_only: bool, as_json: bool) -> int:
         boot_id=boot_id(),
         wall=time.time(),
         home=home,
+        home_id=folder_id(home),
         user=_user(),
         read_only=read_only,
     )

@@ -12,6 +12,7 @@ from monit_agent.client.live.requests import OnAnswer
 from monit_agent.client.source import Changes, RealClock
 from monit_agent.client.targets import LOCALHOST
 from monit_agent.client.view import Fleet, MachineHome
+from monit_agent.system.files.ownership import folder_id
 from monit_agent.system.procfs import boot_id
 from monit_agent.wire.ids import THIS_HOST, AppId, InstanceId
 from monit_agent.wire.messages import Request
@@ -32,7 +33,8 @@ class FleetSource(RealClock):
             for host in hosts
             if not host.is_local
         }
-        self._here = MachineHome(boot_id(), socket.gethostname(), home)
+        self._home = home
+        self._machine = boot_id(), socket.gethostname()
         self._others: set[int] = set()
 
     def wake_on(self, fds: set[int]) -> None:
@@ -88,10 +90,16 @@ class FleetSource(RealClock):
     def _end_repeats(self) -> None:
         """Let each app be there once, also when two names lead to one machine: the first one named
         stays."""
-        names = {} if self._local is None else {self._here: LOCALHOST}
+        names: dict[MachineHome, str] = {}
+        if self._local is not None:
+            names[MachineHome(*self._machine, self._home, folder_id(self._home))] = LOCALHOST
         for name, host in self._hosts.items():
             identity = host.view.identity
-            if identity is None or host.view.state not in ("live", "silent"):
+            if (
+                identity is None
+                or not identity.is_certain
+                or host.view.state not in ("live", "silent")
+            ):
                 continue
             first = names.setdefault(identity, name)
             if first != name:

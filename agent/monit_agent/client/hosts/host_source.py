@@ -210,7 +210,7 @@ class HostSource(RealClock):
                 f"install the newer version {older}"
             )
         self.view.version, self.view.home = hello.version, hello.home
-        self.view.identity = MachineHome(hello.boot_id, hello.host, hello.home)
+        self.view.identity = MachineHome(hello.boot_id, hello.host, hello.home, hello.home_id)
         self.view.read_only = hello.read_only
         self._note_clock(hello.wall)
         self._pause_s = FIRST_PAUSE_S

@@ -119,3 +119,13 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"user {uid}"
+
+
+def folder_id(path: str) -> str:
+    """Return what tells a folder from every other one on this machine, also in containers, until it
+    is removed: its device and inode; "" where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
