@@ -5,12 +5,17 @@ thread makes them, one after the other; who asks waits for a moment, and then do
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 WAIT_S = 0.25
 """A directory server on the same network answers in 20 ms."""
+
+KEPT_S = 60.0
+"""How long an answer is kept that nobody has requested again. Who still needs it asks with each
+check and each sample, which are seconds apart."""
 
 _T = TypeVar("_T")
 
@@ -28,6 +33,7 @@ class _Question:
         self.is_answered = threading.Event()
         self.value: Any = None
         self.error: Exception | None = None
+        self.asked_at = time.monotonic()
 
 
 class UserDatabase:
@@ -44,16 +50,27 @@ class UserDatabase:
         takes too long. ``key`` names the question, so that its answer can be had later."""
         question = self._asked.get(key)
         if question is None:
+            self._drop_old()
+            # behind another one that gets no answer, this one gets none either
+            first = all(each.is_answered.is_set() for each in self._asked.values())
             question = self._asked[key] = _Question(look)
             self._add(question)
-            # behind another one that gets no answer, this one gets none either
-            question.is_answered.wait(0.0 if len(self._asked) > 1 else WAIT_S)
+            question.is_answered.wait(WAIT_S if first else 0.0)
         if not question.is_answered.is_set():
             raise NoAnswerError
         del self._asked[key]
         if question.error is not None:
             raise question.error
         return question.value
+
+    def _drop_old(self) -> None:
+        """Drop the answers that nobody needs any more."""
+        before = time.monotonic() - KEPT_S
+        self._asked = {
+            key: each
+            for key, each in self._asked.items()
+            if each.asked_at > before or not each.is_answered.is_set()
+        }
 
     def _add(self, question: _Question) -> None:
         with self._lock:

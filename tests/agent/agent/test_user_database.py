@@ -1,9 +1,11 @@
 """Questions to the user database: an answer, or none for now."""
 
+import subprocess
 import threading
 
 import pytest
 
+from monit_agent.agent import user_database
 from monit_agent.agent.user_database import NoAnswerError, UserDatabase
 from support.waiting import wait_until
 
@@ -35,3 +37,19 @@ def test_what_a_lookup_raises_is_raised() -> None:
 
     with pytest.raises(KeyError, match="nobody"):
         UserDatabase().ask("one", fail)
+
+
+def test_an_answer_that_nobody_fetches_delays_no_other_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who asks for the first time waits for the answer."""
+    users, gate, answered = UserDatabase(), threading.Event(), threading.Event()
+    with pytest.raises(NoAnswerError):
+        users.ask("abandoned", lambda: gate.wait() and "late")
+    with pytest.raises(NoAnswerError):
+        users.ask("behind", lambda: answered.set() or "late, too")
+    gate.set()
+    assert answered.wait(60)
+    assert wait_until(lambda: answer_or_none(users, "behind"), what="an answer") == "late, too"
+    monkeypatch.setattr(user_database, "WAIT_S", 60.0)
+    assert users.ask("another", lambda: subprocess.call(["true"])) == 0

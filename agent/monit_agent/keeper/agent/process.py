@@ -344,7 +344,8 @@ class AgentProcess:
             return True
         # it reads them in its event loop, and all agents of the process would wait
         log = self._supervisor.spec.log
-        return waiting_mount(log.out, log.err) is not None
+        places = (place for place in (log.out, log.err) if place.startswith("/"))
+        return waiting_mount(*places) is not None
 
     def _find_installation(self) -> bool:
         """Look up again where monit is, if it is not where it was; return whether it is found."""

@@ -11,6 +11,7 @@ import time
 
 from monit_agent.keeper.journal import note
 from monit_agent.system import procfs
+from monit_agent.system.sockets import socket
 from monit_agent.system.users import SHARED
 
 SOCKETS_S = 3600.0
@@ -70,9 +71,23 @@ def _holds_only_sockets(folder: str) -> bool:
 
 
 def _is_bound(folder: str) -> bool:
-    """Return whether a process has a socket in the folder; True where that is not known."""
-    table = procfs.read_file("/proc/net/unix")
-    return table is None or b" " + os.fsencode(folder) + b"/" in table
+    """Return whether a process has a socket in the folder, also one of another network namespace;
+    True where that is not known."""
+    return any(_has_owner(os.path.join(folder, name)) for name in os.listdir(folder))
+
+
+def _has_owner(path: str) -> bool:
+    # a datagram socket connects to its like without sending anything, and to a listener not at all
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True
+    finally:
+        probe.close()
+    return True
 
 
 def _is_used_by_process(folder: str, used_at: float) -> bool:

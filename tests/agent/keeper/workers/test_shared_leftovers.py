@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,47 @@ def test_sockets_of_apps_that_are_gone_are_removed(shared: Path) -> None:
     assert left == {"bound-00000002", "young-00000003", "other-00000004", "mine"}
     for each in held:
         each.close()
+
+
+LISTEN_THERE = """
+import socket, sys
+sock = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
+sock.bind(sys.argv[1])
+if sys.argv[2] == "SOCK_STREAM":
+    sock.listen()
+    sock.settimeout(0)
+print(flush=True)
+sys.stdin.readline()
+if sys.argv[2] == "SOCK_STREAM":
+    try:
+        print(sock.accept())
+    except BlockingIOError:
+        print("nobody")
+"""
+
+
+@pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_STREAM"])
+def test_sockets_of_another_network_namespace_stay(shared: Path, kind: str) -> None:
+    """A keeper there is as alive; one that listens sees no connection."""
+    folder = shared / "there-00000001"
+    folder.mkdir()
+    where = str(folder / "notify.sock")
+    program = subprocess.Popen(
+        ["unshare", "--net", sys.executable, "-c", LISTEN_THERE, where, kind],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stdout is not None
+        if not program.stdout.readline():
+            pytest.skip("no network namespaces here")
+        make_old(folder, SOCKETS_S)
+        remove_leftovers(str(shared))
+        assert folder.exists()
+        assert program.communicate("\n")[0] in ("nobody\n", "")
+    remove_leftovers(str(shared))
+    assert not folder.exists()
 
 
 def test_old_copies_of_the_probe_are_removed(shared: Path) -> None:
