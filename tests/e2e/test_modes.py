@@ -476,3 +476,31 @@ def test_a_server_that_closes_and_listens_again_gets_its_port(home: Path, start:
     )
     assert text == "done", logs("web")
     assert "in use" not in monit("events", "web")
+
+
+TRACES_CONNECT = """
+import functools, os, socket
+connect = socket.socket.connect
+
+@functools.wraps(connect)
+def traced(sock, address):
+    print("traced", address, flush=True)
+    return connect(sock, address)
+
+socket.socket.connect = traced
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+with socket.socket() as client:
+    client.connect(server.getsockname())
+    print("connected", flush=True)
+while True:
+    server.accept()
+"""
+
+
+def test_a_tracer_of_connections_stays(home: Path) -> None:
+    """A library that wraps connect() sees also what is connected after the port was opened."""
+    path = str(script(home, "web.py", TRACES_CONNECT))
+    port = str(free_port())
+    monit("start", path, "--interpreter", sys.executable, "--port", port, "-i", "2")
+    printed("web", "connected")
+    assert f"traced ('127.0.0.1', {port})" in logs("web")

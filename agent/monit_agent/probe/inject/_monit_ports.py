@@ -37,10 +37,14 @@ class _State:
     accepts = False
     """Whether the keeper knows that this process, or the one that it was forked from, accepts."""
     patched = False
+    """Whether this process has a shared socket, so that its port does not look free any more."""
 
 
 _inodes = set()
 """Of the sockets that came from the keeper."""
+
+_connects = {}
+"""By the name of connect() and connect_ex(): our function, and the one of the class itself."""
 
 _LOOKED_AT = ("localhost", "::1", "0.0.0.0", "::", "")  # noqa: S104 - nothing is bound there
 """Where programs look whether their port is free, beside 127.0.0.0/8."""
@@ -255,20 +259,32 @@ def _patch_connect(kind, port):
             return ECONNREFUSED
         return connect_ex(self, address)
 
-    kind.connect, kind.connect_ex = monit_connect, monit_connect_ex
+    for ours, name in ((monit_connect, "connect"), (monit_connect_ex, "connect_ex")):
+        _connects[name] = ours, vars(kind).get(name)
+        setattr(kind, name, ours)
 
 
 @_quiet
 def _restore_connect(kind):
-    for name in ("connect", "connect_ex"):
-        if getattr(kind, name).__module__ == __name__:
+    """Put back what was there, unless somebody wrapped our function."""
+    for name, (ours, before) in _connects.items():
+        if vars(kind).get(name) is not ours:
+            continue
+        if before is None:
             delattr(kind, name)
+        else:
+            setattr(kind, name, before)
 
 
 @_quiet
 def _looks_free(sock, address, port):
     """Return whether a connection would reach other workers, and this one has no socket yet."""
-    if type(address) is not tuple or address[1] != port or sock.type != _socket.SOCK_STREAM:
+    if (
+        _State.patched
+        or type(address) is not tuple
+        or address[1] != port
+        or sock.type != _socket.SOCK_STREAM
+    ):
         return False
     host = address[0]
     if host not in _LOOKED_AT and not host.startswith("127."):
