@@ -51,9 +51,9 @@ def export(apps: tuple[str, ...], kind: str, *, with_env: bool) -> int:
     with config_errors():
         folder, path = current_folder(), os.environ.get("PATH", os.defpath)
     values = {spec.name: spec_values(spec, named, folder, path) for spec, named in found}
-    for name, keys in values.items() if kind != "toml" else ():
-        if missing := left_out(kind, keys):
-            output.write_message(f"{name}: {', '.join(missing)} left out: not known to {kind}")
+    for spec, _ in found if kind != "toml" else ():
+        if missing := left_out(kind, spec, values[spec.name], values):
+            output.write_message(f"{spec.name}: {', '.join(missing)} left out: not known to {kind}")
     if kind == "toml":
         lines = apps_text(values)
     elif kind == "procfile":

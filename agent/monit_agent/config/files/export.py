@@ -5,7 +5,7 @@ These formats know less than monit: what they cannot hold is left out, and `left
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from signal import Signals
 
 from monit_agent.os_text import to_unicode
@@ -28,27 +28,42 @@ _SERVICE = _PROGRAM | {
     "instances", "port", "timezone", "env-file", "user", "group", "type", "after", "restart",
     "stop-signal", "kill-timeout", "max-memory",
 }  # fmt: skip
+_HEALTH = frozenset(
+    {"health.command", "health.interval", "health.timeout", "health.failures", "health.grace"}
+)
 HELD = {
     "procfile": _PROGRAM,
     "systemd": _SERVICE | {
         "restart-delay", "kill-mode", "stop-exit-codes", "wait-ready", "reload-command",
         "reload-signal",
     },
-    "compose": _SERVICE | {
-        "health.command", "health.interval", "health.timeout", "health.failures", "health.grace",
-    },
+    "compose": _SERVICE | _HEALTH,
 }  # fmt: skip
 """The settings that have a counterpart, by format."""
 
 
-def left_out(kind: str, keys: Iterable[str]) -> list[str]:
-    """Return those of an app's settings that a format has no counterpart for. Its namespace, and
-    how it shares a port, mean nothing elsewhere."""
+def left_out(kind: str, spec: AppSpec, keys: Iterable[str], exported: Collection[str]) -> list[str]:
+    """Return those of an app's settings ``keys`` that are not written in a format; ``exported`` are
+    the apps that are. Its namespace, and how it shares a port, mean nothing elsewhere."""
     silent = ("namespace", "mode")
+    held = HELD[kind] - (_not_in_compose(spec, exported) if kind == "compose" else set())
     return [
-        key for key in keys
-        if key not in HELD[kind] and key not in silent and not key.startswith("env.")
-    ]  # fmt: skip
+        key for key in keys if key not in held and key not in silent and not key.startswith("env.")
+    ]
+
+
+def _not_in_compose(spec: AppSpec, exported: Collection[str]) -> set[str]:
+    """Return the settings that a service has in general, and this one cannot have."""
+    missing: set[str] = set()
+    if spec.instances > 1:
+        missing.add("port")  # a port of the machine is that of one container
+    if not spec.checks.health_command:
+        missing |= _HEALTH
+    if not spec.worker_user:
+        missing.add("group")
+    if any(read_dependency(each)[0] not in exported for each in spec.after):
+        missing.add("after")
+    return missing
 
 
 _NEWLINE = "nl=$(printf '\\n.') && nl=${nl%.} && "

@@ -1,6 +1,7 @@
 """Apps that exist, written as files: the file starts the same apps again."""
 
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -216,9 +217,12 @@ def test_a_procfile_has_one_line_for_each_app() -> None:
 def test_what_a_format_cannot_hold_is_named() -> None:
     """So that nobody takes the file for the whole of it."""
     keys = ["run", "env.A", "namespace", "instances", "cron", "health.command", "log.out"]
-    assert left_out("procfile", keys) == ["instances", "cron", "health.command", "log.out"]
-    assert left_out("systemd", keys) == ["cron", "health.command", "log.out"]
-    assert left_out("compose", keys) == ["cron", "log.out"]
+    spec = AppSpec("web", "env", ("/usr/bin/env",), "/", "ann")
+    spec = spec._replace(checks=spec.checks._replace(health_command=("true",)))
+    lost = {kind: left_out(kind, spec, keys, ["web"]) for kind in HELD}
+    assert lost["procfile"] == ["instances", "cron", "health.command", "log.out"]
+    assert lost["systemd"] == ["cron", "health.command", "log.out"]
+    assert lost["compose"] == ["cron", "log.out"]
     known = {option.key for option in OPTIONS} | {"run", "shell", "script", "module", "args"}
     assert set().union(*HELD.values()) <= known | {"interpreter-args", "cwd"}
 
@@ -230,3 +234,19 @@ def test_text_of_tables_is_toml(tmp_path: Path) -> None:
         "a.b": {"run": "x", "env": {"A": '"'}, "health": {"url": "u"}}
     }
     del tmp_path
+
+
+def test_what_a_service_of_compose_cannot_have_is_named() -> None:
+    """The port of several containers, the settings of a check by URL, the group without a user, and
+    an app that is not in the file."""
+    spec = AppSpec("web", "env", ("/usr/bin/env",), "/", "ann", instances=2, port=80)
+    spec = spec._replace(after=("db",), worker_group="www")
+    checks = spec.checks._replace(health_url="http://localhost/", health_interval_s=5)
+    keys = ["instances", "port", "group", "after", "health.url", "health.interval"]
+    text = "\n".join(compose_lines([(spec._replace(checks=checks), {})]))
+    assert not re.search("ports|user|depends_on|healthcheck", text)
+    assert left_out("compose", spec._replace(checks=checks), keys, ["web"]) == keys[1:]
+    whole = spec._replace(
+        instances=1, worker_user="www", checks=checks._replace(health_command=("true",))
+    )
+    assert left_out("compose", whole, keys, ["web", "db"]) == ["health.url"]
