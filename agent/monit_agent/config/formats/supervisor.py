@@ -172,8 +172,7 @@ class SupervisorConfig:
             if found[0] == "%%":
                 return "%"
             if found[1] == NUMBER and key == "command":
-                width = f"%{found[2]}d"
-                return f"$(printf {width} $MONIT_INSTANCE)" if found[2] else "$MONIT_INSTANCE"
+                return _number(found)
             if found[1] == NUMBER and key == "process_name":
                 return ""
             if found[1] not in known:
@@ -187,6 +186,26 @@ class SupervisorConfig:
 
     def _note(self, section: str, key: str, text: str) -> None:
         self.notes.append(Fault(self._place(section, key), text))
+
+
+def _number(found: re.Match[str]) -> str:
+    """Return what a shell replaces by the number of the process, at this place of a command."""
+    number = f"$(printf %{found[2]}d $MONIT_INSTANCE)" if found[2] else "$MONIT_INSTANCE"
+    return f"'\"{number}\"'" if _is_single_quoted(found.string, found.start()) else number
+
+
+def _is_single_quoted(command: str, at: int) -> bool:
+    quote, is_escaped = "", False
+    for char in command[:at]:
+        if is_escaped:
+            is_escaped = False
+        elif char == "\\" and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in ("'", '"'):
+            quote = char
+    return quote == "'"
 
 
 def _lines(text: str) -> dict[tuple[str, str], int]:

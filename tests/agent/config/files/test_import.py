@@ -1,6 +1,7 @@
 """Files of supervisor and process-compose, written as a monit.toml."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,20 @@ def test_processes_of_a_program_of_supervisor(tmp_path: Path) -> None:
     numbers = "80$(printf %02d $MONIT_INSTANCE) --id $MONIT_INSTANCE"
     assert web.argv[1:] == ("-c", f"serve --port {numbers}")
     assert web.log.out == web.log.err == f"{tmp_path}/web.log"
+    assert notes == ""
+
+
+def test_the_number_of_a_process_of_supervisor_within_quotes(tmp_path: Path) -> None:
+    """A shell replaces it there, too."""
+    found, notes = _imported(
+        tmp_path,
+        "supervisord.conf",
+        "[program:web]\nnumprocs=2\n"
+        """command=/bin/echo 'a "%(process_num)02d' "it's %(process_num)d" 'b'%(process_num)d\n""",
+    )
+    argv = found["web"].spec.argv
+    done = subprocess.run(argv, env={"MONIT_INSTANCE": "7"}, capture_output=True, check=True)
+    assert done.stdout == b"a \"07 it's 7 b7\n"
     assert notes == ""
 
 
