@@ -35,14 +35,14 @@ class _LongWayError(Exception):
 
 def quick_logs(words: Sequence[str]) -> int | None:
     """Write the lines and return the exit code; None if that takes the long way."""
-    said = read_words(words)
-    if said is None:
+    options = read_words(words)
+    if options is None:
         return None
-    writer = LogWriter(terminal.stdout_terminal(), as_json=said.as_json, bare=said.bare)
-    selection = _selection(said)
+    writer = LogWriter(terminal.stdout_terminal(), as_json=options.as_json, bare=options.bare)
+    selection = _selection(options)
     try:
-        streams = _show(said, selection, writer)
-        return _follow(said, selection, writer, streams) if said.follow else ExitCode.DONE
+        streams = _show(options, selection, writer)
+        return _follow(options, selection, writer, streams) if options.follow else ExitCode.DONE
     except (_LongWayError, NoListingError, NoPlainAnswerError):
         return None
     except CommandError as error:
@@ -56,32 +56,34 @@ def quick_logs(words: Sequence[str]) -> int | None:
         return ExitCode.BROKEN_PIPE
 
 
-def _selection(said: QuickWords) -> LogSelection:
-    before, after = (said.context if each is None else each for each in (said.before, said.after))
-    query = LogQuery(said.expression, None, before, after)
+def _selection(options: QuickWords) -> LogSelection:
+    before, after = (
+        options.context if each is None else each for each in (options.before, options.after)
+    )
+    query = LogQuery(options.expression, None, before, after)
     return LogSelection(
-        lines=said.lines,
+        lines=options.lines,
         query=query,
-        streams=(said.only,) if said.only else ("out", "err"),
+        streams=(options.only,) if options.only else ("out", "err"),
         newest_first=False,
         folds=False,
-        as_printed=said.bare and not said.as_json and query.is_everything,
+        as_printed=options.bare and not options.as_json and query.is_everything,
     )
 
 
-def _show(said: QuickWords, selection: LogSelection, writer: LogWriter) -> list[LogStream]:
+def _show(options: QuickWords, selection: LogSelection, writer: LogWriter) -> list[LogStream]:
     """Write the lines that are there; return their streams. Nothing was written when it raises an
     error that means the long way: all is read before the first line is written."""
     home = monit_home()
     names = app_names(home)
-    needed = needed_apps(said.targets, names)
+    needed = needed_apps(options.targets, names)
     links = {
         name: PlainLink(app_paths(home, name).ctl)
         for name in names
         if needed is None or name in needed
     }
     try:
-        chosen = _chosen(links, said.targets)
+        chosen = _chosen(links, options.targets)
         requests = PlainRequests(links)
         keys = [
             StreamKey(who, stream)
@@ -91,11 +93,11 @@ def _show(said: QuickWords, selection: LogSelection, writer: LogWriter) -> list[
         streams = [LogStream(key, requests) for key in keys]
         writer.widen(keys)
         past = PastLines(streams, selection, writer, requests)
-        if said.counts:
-            past.show_counts(as_json=said.as_json)
+        if options.counts:
+            past.show_counts(as_json=options.as_json)
         else:
             past.show()
-        if not said.follow and not said.counts:
+        if not options.follow and not options.counts:
             writer.write(_unfinished(streams, selection.query))
         return streams
     finally:
@@ -128,15 +130,15 @@ def _unfinished(streams: Sequence[LogStream], query: LogQuery) -> list[StreamLin
 
 
 def _follow(
-    said: QuickWords, selection: LogSelection, writer: LogWriter, shown: Sequence[LogStream]
+    options: QuickWords, selection: LogSelection, writer: LogWriter, shown: Sequence[LogStream]
 ) -> ExitCode:
     """Continue behind the lines that are shown."""
     from monit_agent.cli.control.fleet import open_fleet  # noqa: PLC0415 — the long way
     from monit_agent.cli.logs.log_reader import LogReader  # noqa: PLC0415
 
     home = monit_home()
-    with open_fleet(home, said.targets) as (source, there):
+    with open_fleet(home, options.targets) as (source, there):
         reader = LogReader(source, home, there, selection, writer, shown=shown)
         reader.catch_up()
         reader.report_silent_agents()
-        return reader.follow(said.targets)
+        return reader.follow(options.targets)

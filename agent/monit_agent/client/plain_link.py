@@ -26,27 +26,22 @@ class PlainLink:
     def __init__(self, path: str) -> None:
         self._path = path
         self._inbox = Inbox(LARGEST_BYTES)
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock: socket.socket | None = None
         self._requests = 0
 
     def send(self, request: bytes) -> int:
         """Send a request; return the descriptor on which the answer comes."""
-        handshake = b""
-        if not self._requests:
-            self._sock.setblocking(False)
-            self._sock.connect(self._path)
-            if not is_own_user(self._sock):
-                raise PermissionError
-            handshake = _HANDSHAKE
+        handshake = b"" if self._requests else _HANDSHAKE
+        sock = self._connected()
         self._requests += 1
         data = handshake + message_bytes([b"%d" % self._requests, request])
-        if self._sock.send(data) != len(data):  # the kernel has room: the last one was answered
+        if sock.send(data) != len(data):  # the kernel has room: the last one was answered
             raise BlockingIOError
-        return self._sock.fileno()
+        return sock.fileno()
 
     def receive(self) -> bytes | None:
         """Take in what has arrived; return the answer when it is whole."""
-        data = self._sock.recv(_RECEIVED_BYTES)
+        data = self._connected().recv(_RECEIVED_BYTES)
         if not data:
             raise ConnectionError
         self._inbox.add(data)
@@ -68,4 +63,20 @@ class PlainLink:
 
     def close(self) -> None:
         """Close the connection."""
-        self._sock.close()
+        if self._sock is not None:
+            self._sock.close()
+
+    def _connected(self) -> socket.socket:
+        """Return the socket, which is made for the first request."""
+        if self._sock is None:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                sock.connect(self._path)
+                if not is_own_user(sock):
+                    raise PermissionError
+            except OSError:
+                sock.close()
+                raise
+            self._sock = sock
+        return self._sock

@@ -1,5 +1,10 @@
 """The short way of `monit list` shows what the long way shows."""
 
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -133,3 +138,26 @@ def test_another_version_is_not_read() -> None:
         app_of_listing("web", answer_of(other))
     with pytest.raises(NoListingError):
         app_of_listing("web", codec.encode(SNAPSHOT))
+
+
+MANY = """
+import resource, sys
+from monit_agent.client.listing import NoListingError, request_apps
+from types import SimpleNamespace
+resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+try:
+    request_apps([SimpleNamespace(name=f"a{n}", ctl=sys.argv[1]) for n in range(50)])
+except NoListingError as error:
+    print(error)
+"""
+
+
+def test_more_apps_than_descriptors_take_the_long_way(tmp_path: Path) -> None:
+    """It says what is wrong; this one has no traceback."""
+    path = str(tmp_path / "ctl")
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(path)
+        agent.listen(100)
+        words = [sys.executable, "-c", MANY, path]
+        done = subprocess.run(words, capture_output=True, text=True)
+    assert "Too many open files" in done.stdout, done.stderr
