@@ -17,6 +17,7 @@ import pytest
 
 from monit_tui.first_frame.kept_view import KeptView
 from monit_tui.first_frame.opening import frame_look
+from monit_tui.model.kept_file import FILE
 from monit_tui.palettes import THEMES, look_traits
 from monit_tui.preferences.page import QUESTION
 from support.command_line import MONIT, monit, script
@@ -27,11 +28,17 @@ ENTER = b"\x1b[?1049h"
 TAKEN = b"\x1b[?1000h"
 """What Textual sends first: it switches the mouse on."""
 
+DARK, LIGHT = "1e1e/1e1e/2e2e", "ffff/ffff/ffff"
+"""Colours of pages."""
+
 METADATA = "script      "
 """What the pane of metadata says, and no first frame."""
 
 PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p")
 """What pyte does not support and would print."""
+
+SIXTEEN = {*pyte.graphics.FG_ANSI.values(), *pyte.graphics.FG_AIXTERM.values()} - {"default"}
+"""The terminal's own colours, which no theme for a page uses."""
 
 Cells = list[list[pyte.screens.Char]]
 
@@ -76,6 +83,17 @@ class Opened:
     def until_entered(self) -> None:
         """Wait until the first frame begins."""
         wait_until(lambda: self.read() and ENTER in self.raw, what="the first frame")
+
+    def until_asked(self) -> None:
+        """Wait until the screen asks for the page, after the first frame has."""
+        wait_until(
+            lambda: self.read() and QUESTION.encode() in self.raw.partition(TAKEN)[2],
+            what="the screen asks for the page",
+        )
+
+    def tell_page(self, colour: str) -> None:
+        """Answer the question for the page, as terminals do."""
+        self.child.send(f"\x1b]11;rgb:{colour}\x1b\\")
 
     def until_exit(self) -> int:
         wait_until(lambda: not self.read(), what="the screen is closed")
@@ -173,7 +191,7 @@ print("answer:", light, early.typed)
 """
 
 
-@pytest.mark.parametrize(("page", "light"), [("ffff/ffff/ffff", True), ("1e1e/1e1e/2e2e", False)])
+@pytest.mark.parametrize(("page", "light"), [(LIGHT, True), (DARK, False)])
 def test_the_page_is_known_to_the_first_frame_and_keys_around_the_answer_are_kept(
     opened: list[Opened], page: str, light: bool
 ) -> None:
@@ -187,6 +205,110 @@ def test_the_page_is_known_to_the_first_frame_and_keys_around_the_answer_are_kep
         colours=256, no_color=False, theme="light" if light else "dark", palettes=THEMES
     )
     assert frame_look({"TERM": "xterm-256color"}, KeptView(), light=light).traits == theme
+
+
+def sixteen_of(raw: bytes) -> set[str]:
+    """Return which of the sixteen colours a terminal shows that was sent ``raw``."""
+    return {cell.fg for line in cells_of(raw) for cell in line} & SIXTEEN
+
+
+def asking(opened: list[Opened], program: str) -> Opened:
+    """Return a screen in full colour, in a terminal that answers later than a first frame waits."""
+    screen = Opened(COLORTERM="truecolor", TERM_PROGRAM=program, COLORFGBG="", MONIT_THEME="")
+    opened.append(screen)
+    screen.until("resting", METADATA)
+    screen.until_asked()
+    return screen
+
+
+def keep_dark_page(home: Path, opened: list[Opened]) -> Opened:
+    """Return a screen that was opened first and closed, in a terminal with a dark page."""
+    screen = asking(opened, "one")
+    screen.tell_page(DARK)
+    kept = home / FILE
+    wait_until(lambda: screen.read() and kept.exists() and "dark" in kept.read_text(), what="kept")
+    screen.child.send("q")
+    assert screen.until_exit() == 0
+    return screen
+
+
+def test_a_terminal_with_a_known_page_shows_its_theme_from_the_first_frame_on(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """Before it answers, no cell has a colour that it loses then."""
+    first_start = keep_dark_page(shop, opened)
+    assert sixteen_of(first_start.raw.partition(TAKEN)[0])
+    screen = asking(opened, "one")
+    first, marker, rest = screen.raw.partition(TAKEN)
+    for end in range(0, len(rest), 500):
+        assert not sixteen_of(first + marker + rest[:end])
+    screen.tell_page(DARK)
+    screen.child.send("?")
+    screen.until("Esc or q closes")
+    screen.child.send("q")
+    screen.until("resting", METADATA)
+    before, after = cells_of(first), cells_of(screen.raw)
+    texts = ["".join(cell.data for cell in line[:58]) for line in before]
+    still = [y for y, text in enumerate(texts) if "resting" in text or "broken" in text]
+    assert len(still) >= 2
+    for y in (1, 2, *still):
+        assert before[y][:58] == after[y][:58]
+    assert not sixteen_of(screen.raw)
+
+
+STARTS = """
+from monit_agent.replay import scenes
+from monit_tui.first_frame.early_screen import EarlyScreen
+early = EarlyScreen()
+early.hold()
+early.ask_page(600.0)
+early.show("")
+from monit_tui.app import show
+show(scenes.healthy(), early=early)
+"""
+
+
+def test_what_the_terminal_told_for_the_first_frame_counts_for_the_screen(
+    opened: list[Opened],
+) -> None:
+    """It begins with the theme for the page, and does not wait for a second answer."""
+    program = [sys.executable, "-c", STARTS]
+    screen = Opened(program=program, COLORTERM="truecolor", COLORFGBG="", MONIT_THEME="")
+    opened.append(screen)
+    wait_until(lambda: screen.read() and QUESTION.encode() in screen.raw, what="the question")
+    screen.tell_page(DARK)
+    screen.until("online", "q quit")
+    screen.until_asked()
+    assert not sixteen_of(screen.raw)
+    assert any(cell.fg != "default" for line in cells_of(screen.raw) for cell in line)
+    screen.child.send("q")
+    assert screen.until_exit() == 0
+
+
+def test_a_terminal_whose_page_has_changed_gets_the_theme_for_the_new_one(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """Its answer corrects what is shown and what is kept."""
+    keep_dark_page(shop, opened)
+    screen = asking(opened, "one")
+    dark = cells_of(screen.raw)[1][1]
+    screen.tell_page(LIGHT)
+    wait_until(lambda: screen.read() and "light" in (shop / FILE).read_text(), what="light is kept")
+    wait_until(lambda: screen.read() and cells_of(screen.raw)[1][1] != dark, what="it is shown")
+    screen.child.send("q")
+    assert screen.until_exit() == 0
+    again = asking(opened, "one")
+    first = cells_of(again.raw.partition(TAKEN)[0])
+    assert first[1][1].fg != dark.fg
+    assert not sixteen_of(again.raw)
+
+
+def test_a_terminal_of_another_kind_starts_without_a_known_page(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """It gets its own sixteen colours until it answers, as at a first start."""
+    keep_dark_page(shop, opened)
+    assert sixteen_of(asking(opened, "other").raw.partition(TAKEN)[0])
 
 
 def test_a_screen_that_is_quit_before_it_is_there_restores_the_terminal(

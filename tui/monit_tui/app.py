@@ -49,6 +49,7 @@ from monit_tui.preferences.files import (
     problems_text,
     without_files,
 )
+from monit_tui.preferences.page import expected_page, pages_with, terminal_kind, theme_of_page
 from monit_tui.screens.overview import OverviewScreen
 from monit_tui.terminal import TerminalFeatures
 from monit_tui.text.clipboard import copy_text
@@ -154,6 +155,10 @@ class MonitApp(App[None]):
         chosen = terminal.is_theme_chosen(os.environ, every, self._view.theme)
         self._asks_page = not (chosen or no_color or known < MANY_COLOURS or self._in_browser)
         self._problems.append(problem)
+        if self._asks_page and not self._view.theme:
+            told = self.early_screen.is_light if self.early_screen is not None else None
+            light = expected_page(os.environ, self._view.pages, told)
+            theme = theme if light is None else theme_of_page(light=light)
         return ThemeSwitch(
             self._own.palettes, utf8=self.at.utf8, colours=known, no_color=no_color,
             name=theme, kept=self._view.theme, keeps=not self._in_browser,
@@ -222,9 +227,14 @@ class MonitApp(App[None]):
         self.set_timer(EAGER_EVERY_S, partial(self._await_first_answers, times - 1))
 
     def on_page_told(self, event: PageTold) -> None:
-        """Show the theme that is made for the terminal's page, unless the user has chosen one."""
-        if self._asks_page and not self.themes.kept:
-            self.themes.use("light" if event.light else "dark")
+        """Show the theme that is made for the terminal's page, unless the user has chosen one, and
+        keep the page for the next run."""
+        if not self._asks_page:
+            return
+        pages = pages_with(self._view.pages, terminal_kind(os.environ), light=event.light)
+        self._view = msgspec.structs.replace(self._view, pages=pages)
+        if not self.themes.kept:
+            self.themes.use(theme_of_page(light=event.light))
 
     def _deliver(self, changes: Changes) -> None:
         if self.overview.is_mounted:

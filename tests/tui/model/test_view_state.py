@@ -7,6 +7,7 @@ import pytest
 
 from monit_agent.replay import scenes
 from monit_tui.app import MonitApp
+from monit_tui.first_frame.kept_view import read_kept_view
 from monit_tui.model.view_state import FILE, ViewState, load_state, save_state
 from monit_tui.widgets.processes.columns import COLUMN_NAMES
 from support.screen import Shown, show
@@ -66,6 +67,18 @@ def test_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     """A file with unknown fields is read as far as it is known."""
     (tmp_path / FILE).write_text('{"sort": "lag", "shape": "round"}')
     assert load_state(str(tmp_path)) == (ViewState(sort="lag"), "")
+
+
+@pytest.mark.parametrize("pages", ["3", '"dark"', "[[]]", '{"x": 3}', "null"])
+def test_kept_pages_that_are_not_valid_cost_no_other_choice(tmp_path: Path, pages: str) -> None:
+    """Order and theme are read, by the screen and for the first frame."""
+    (tmp_path / FILE).write_text(f'{{"sort": "cpu", "theme": "dark", "pages": {pages}}}')
+    state, problem = load_state(str(tmp_path))
+    assert (state.sort, state.theme, problem) == ("cpu", "dark", "")
+    kept = read_kept_view(str(tmp_path))
+    assert (kept.arrangement.sort, kept.theme) == ("cpu", "dark")
+    app = MonitApp(scenes.healthy(), view=state)
+    assert app.themes.name == "dark"
 
 
 def test_a_file_that_cannot_be_read_or_written_is_reported(tmp_path: Path) -> None:

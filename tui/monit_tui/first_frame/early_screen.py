@@ -46,6 +46,8 @@ class EarlyScreen:
         """The terminal's modes as they were before."""
         self.typed = b""
         """What was typed before Textual reads."""
+        self.is_light: bool | None = None
+        """Whether the page is light; None while the terminal has not told its colour."""
         self._open = self._shown = False
 
     def hold(self) -> None:
@@ -68,7 +70,7 @@ class EarlyScreen:
             answer = PageAnswer()
             rest = answer.without((self.typed + data).decode("latin-1"))
             if answer.is_light is not None:
-                self.typed = rest.encode("latin-1")
+                self.typed, self.is_light = rest.encode("latin-1"), answer.is_light
                 return answer.is_light
             self.typed += data
         return None

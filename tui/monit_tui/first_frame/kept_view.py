@@ -17,6 +17,7 @@ class KeptView(NamedTuple):
     hidden_columns: frozenset[str] = frozenset()
     column_order: tuple[str, ...] = COLUMN_NAMES
     theme: str = ""
+    pages: object = None
 
 
 def read_kept_view(home: str) -> KeptView:
@@ -43,7 +44,7 @@ def _view_of(kept: dict[str, Any]) -> KeptView:
         folded=_apps(kept, "folded"),
         unfolded=_apps(kept, "unfolded"),
     )
-    return KeptView(how, *columns, theme)
+    return KeptView(how, *columns, theme, kept.get("pages"))
 
 
 def _flag(kept: dict[str, Any], name: str) -> bool:

@@ -23,6 +23,7 @@ from monit_tui.keys.keymap import load_keymap
 from monit_tui.model.machine import read_machine
 from monit_tui.palettes import ASCII, MANY_COLOURS, THEMES, Glyphs, Palette, look_traits
 from monit_tui.preferences.folder import config_folder
+from monit_tui.preferences.page import expected_page, theme_of_page
 
 ANSWER_WITHIN_S = 0.15
 """How long the agents may take. A frame that comes later than this is hardly earlier than that of
@@ -109,11 +110,12 @@ def frame_look(
     environ: Mapping[str, str], kept: KeptView, *, light: bool | None = None
 ) -> FrameLook:
     """Return the look that the screen will have. ``light`` is what the terminal told of its page,
-    if it was asked."""
+    if it was asked; without it, the page is taken for what it was in an earlier run."""
     palettes = _palettes(environ, kept.theme)
     theme, _ = terminal.choose_theme(environ, palettes, kept.theme)
-    if light is not None:
-        theme = "light" if light else "dark"
+    if asks_page(environ, kept):
+        expected = expected_page(environ, kept.pages, light)
+        theme = theme if expected is None else theme_of_page(light=expected)
     count, none = terminal.colour_count(environ), bool(environ.get("NO_COLOR"))
     traits = look_traits(colours=count, no_color=none, theme=theme, palettes=palettes)
     glyphs = Glyphs() if terminal.read_features(environ).utf8 else ASCII

@@ -4,7 +4,7 @@ A file that cannot be read is ignored, and replaced when the view is changed or 
 """
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,6 +31,9 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Actions that are done without a question."""
     theme: str = ""
     """As ``MONIT_THEME``, which goes first; "" chooses by the terminal."""
+    pages: Any = None
+    """``dark`` or ``light`` by kind of terminal, as `preferences/page.py` reads it: what is not
+    valid there costs the user no other choice."""
     log_wrap: bool = False
     log_stamps: Literal["time", "date", "since", "off"] = "time"
     log_json: Literal["compact", "fields", "raw"] = "compact"

@@ -1,6 +1,10 @@
-"""The colour of the terminal's page: the question for it, and the answer among what is typed."""
+"""The colour of the terminal's page: the question for it, the answer among what is typed, and what
+is kept of the answers.
+"""
 
 import re
+from collections.abc import Mapping
+from typing import Any, cast
 
 QUESTION = "\x1b]11;?\x1b\\"
 """Asks for the colour of the page (OSC 11). A terminal that does not know it prints nothing."""
@@ -11,6 +15,23 @@ _BEGINNING = re.compile(r"\x1b\](?:1(?:1(?:;[^\x07\x1b]*\x1b?)?)?)?\Z")
 _COLOUR = re.compile(r"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 LONGEST = 64
 """Characters of an answer; what is longer is none."""
+
+_NAMES = (
+    "TERM", "COLORTERM", "COLORFGBG", "TERM_PROGRAM", "LC_TERMINAL", "TERMINAL_EMULATOR",
+    "ITERM_PROFILE", "KONSOLE_PROFILE_NAME", "WT_PROFILE_ID",
+)  # fmt: skip
+"""Variables that name a terminal, or which of its profiles is shown."""
+_MARKS = (
+    "ALACRITTY_WINDOW_ID", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "SSH_CONNECTION", "STY", "TMUX",
+    "VTE_VERSION", "WEZTERM_PANE", "WT_SESSION", "XTERM_VERSION",
+)  # fmt: skip
+"""Variables whose presence tells terminals apart; their values differ by window or connection."""
+
+LONGEST_KIND = 400
+"""Characters of a kind of terminal: those of today's terminals take a fourth of it."""
+
+MOST_KINDS = 16
+"""Kinds of terminals of which the page is kept; of more, the last ones."""
 
 
 class PageAnswer:
@@ -26,10 +47,9 @@ class PageAnswer:
         more comes."""
         text = self._held + typed
         self._held = ""
-        found = _ANSWER.search(text)
-        if found is not None:
+        for found in _ANSWER.finditer(text):
             self.is_light = is_light(found[1])
-            return text[: found.start()] + text[found.end() :]
+        text = _ANSWER.sub("", text)
         begun = _BEGINNING.search(text)
         if begun is not None and len(begun[0]) <= LONGEST:
             self._held = begun[0]
@@ -45,3 +65,39 @@ def is_light(colour: str) -> bool | None:
         return None
     red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in found.groups())
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5
+
+
+def theme_of_page(*, light: bool) -> str:
+    """Return the name of the theme that is made for a page."""
+    return "light" if light else "dark"
+
+
+def terminal_kind(environ: Mapping[str, str]) -> str:
+    """Return what tells this kind of terminal from others, as ASCII."""
+    named = [f"{name}={environ[name]}" for name in _NAMES if environ.get(name)]
+    marks = [name for name in _MARKS if environ.get(name)]
+    return ascii(" ".join(named + marks))[1:-1][:LONGEST_KIND]
+
+
+def page_kept(pages: object, kind: str) -> bool | None:
+    """Return whether the page of a kind of terminal was light, as `pages_with` keeps it; None where
+    nothing is known or ``pages``, which comes from a file, has another form."""
+    page = cast("dict[str, Any]", pages).get(kind) if isinstance(pages, dict) else None
+    return page == "light" if page in ("light", "dark") else None
+
+
+def expected_page(environ: Mapping[str, str], pages: object, told: bool | None) -> bool | None:
+    """Return whether the page is light: as the terminal ``told``, else as it was in an earlier run
+    in one of its kind; None if neither is known."""
+    return page_kept(pages, terminal_kind(environ)) if told is None else told
+
+
+def pages_with(pages: object, kind: str, *, light: bool) -> dict[str, str]:
+    """Return the pages by kind of terminal, with that of one kind added; what is not valid is left
+    out."""
+    every = cast("dict[str, Any]", pages) if isinstance(pages, dict) else {}
+    kept = {name: every[name] for name in every if page_kept(every, name) is not None}
+    if page_kept(kept, kind) != light:
+        kept.pop(kind, None)  # so that it is the last one
+        kept[kind] = theme_of_page(light=light)
+    return dict([*kept.items()][-MOST_KINDS:])
