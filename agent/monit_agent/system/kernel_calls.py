@@ -18,6 +18,9 @@ _SYS_PIDFD_GETFD = 438
 _SPLICE_F_NONBLOCK = 2
 _SIGKILL = 9
 
+_parents: dict[int, int] = {}
+"""The parent of a process that called `die_with_parent`; its own children inherit only this."""
+
 
 def become_subreaper() -> bool:
     """Let orphans of the workers become our children; return False where that is not possible."""
@@ -29,7 +32,19 @@ def become_subreaper() -> bool:
 
 def die_with_parent() -> None:
     """Let the kernel kill this process when its parent exits, unless it has exited already."""
+    _parents[os.getpid()] = os.getppid()
     _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def user_changed() -> None:
+    """Restore `die_with_parent`, which the kernel ends with each change of the user; exit if the
+    parent has exited meanwhile."""
+    parent = _parents.get(os.getpid())
+    if parent is None:
+        return
+    _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def is_dumpable() -> bool:

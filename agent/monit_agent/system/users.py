@@ -86,6 +86,7 @@ class acting_as:  # noqa: N801  called as a function is; `contextlib` costs a ke
         except OSError:
             self._restore()
             raise
+        kernel_calls.user_changed()
 
     def __exit__(self, *_: object) -> None:
         if self._user is not None:
@@ -99,6 +100,7 @@ class acting_as:  # noqa: N801  called as a function is; `contextlib` costs a ke
             os.setgroups(groups)
         if self._dumpable:  # the kernel ends that with each change of the user
             kernel_calls.become_dumpable()
+        kernel_calls.user_changed()
 
 
 def user_of_ids(uid: int, gid: int, groups: tuple[int, ...]) -> RunAs | None:

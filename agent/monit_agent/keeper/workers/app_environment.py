@@ -48,6 +48,8 @@ class _EnvFile:
         self.values: Env = {}
         self.problem: str | None = None
         self.was_read = False
+        self.is_in_inherited = False
+        """Whether what adopted workers have of it is taken for inherited until it is read."""
         self._identity: _Identity = None
 
     def read(self, ask: Ask | None) -> str | None:
@@ -138,6 +140,13 @@ class AppEnvironment:
         for file in self._files:
             had_problem = file.problem
             text = file.read(ask)
+            if file.is_in_inherited and file.was_read:
+                file.is_in_inherited = False
+                self.inherited = {
+                    name: value
+                    for name, value in self.inherited.items()
+                    if file.values.get(name) != value
+                }
             if text is not None:
                 failed = file.problem is not None and file.problem != had_problem
                 self._record_event("env_problem" if failed else "env_read", text)
@@ -228,6 +237,8 @@ class AppEnvironment:
             self.read_files(spec, ask)
         except OSError as error:
             self._record_event("env_problem", str(error.strerror))
+        for file in self._files:
+            file.is_in_inherited = not file.was_read
         others = self.named.keys() | {name for file in self._files for name in file.values}
         self.inherited = {name: value for name, value in worker.items() if name not in others}
 

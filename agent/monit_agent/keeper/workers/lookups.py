@@ -40,7 +40,7 @@ a person who has edited a file since."""
 
 MOST_KEPT = 64
 """Answers that are kept. A start has one for its user, one for its folder, one for its program and
-one for each env file; an env file has at most as many bytes as a worker gets of variables."""
+one for each env file, which has at most a megabyte."""
 
 
 class UnansweredError(OSError):

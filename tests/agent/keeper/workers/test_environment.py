@@ -170,6 +170,22 @@ def test_the_environment_of_a_running_worker_is_adopted(files: Files) -> None:
     )
 
 
+def test_a_file_that_is_read_after_adoption_is_not_inherited(files: Files) -> None:
+    """Until then a worker's variables of it count as inherited; one that is removed goes then."""
+    text = files.first.read_text()
+    files.first.unlink()
+    worker = {b"A": b"of the worker", b"B": b"first", b"D": b"other", b"X": b"of the shell"}
+    files.env.adopt(worker, files.spec)
+    assert files.env.inherited[b"B"] == b"first"
+    files.first.write_text(text)
+    files.read()
+    assert b"B" not in files.env.inherited
+    assert files.env.inherited[b"X"] == b"of the shell"
+    files.first.write_text("D=first\n")
+    files.read()
+    assert b"B" not in files.env.merged(files.spec)
+
+
 def test_inherited_variables_that_are_lost_are_named(files: Files) -> None:
     """The first ones by name, the others by number, until a shell brings them again."""
     saved = [*(f"V{number:02}" for number in range(30)), "A", "PWD", "SHLVL"]
