@@ -4,6 +4,7 @@ keys wait for it, and the terminal is restored whatever happens.
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -84,13 +85,6 @@ class Opened:
         """Wait until the first frame begins."""
         wait_until(lambda: self.read() and ENTER in self.raw, what="the first frame")
 
-    def until_asked(self) -> None:
-        """Wait until the screen asks for the page, after the first frame has."""
-        wait_until(
-            lambda: self.read() and QUESTION.encode() in self.raw.partition(TAKEN)[2],
-            what="the screen asks for the page",
-        )
-
     def tell_page(self, colour: str) -> None:
         """Answer the question for the page, as terminals do."""
         self.child.send(f"\x1b]11;rgb:{colour}\x1b\\")
@@ -102,10 +96,17 @@ class Opened:
         return code if code is not None else -self.child.signalstatus
 
     def is_restored(self) -> bool:
-        """Return whether modes, screen, cursor and wrapping are as they were before."""
+        """Return whether modes, screen, cursor, wrapping and mouse are as they were before."""
         off = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?7h")
         modes = termios.tcgetattr(self.child.fileno())
-        return modes == self.before and all(one in self.raw.rpartition(ENTER)[2] for one in off)
+        mouse = self.raw.rfind(b"\x1b[?1000l") >= self.raw.rfind(TAKEN)
+        entered = self.raw.rpartition(ENTER)[2]
+        return modes == self.before and mouse and all(one in entered for one in off)
+
+    def until_dead(self) -> int:
+        """Wait for the end without reading what was printed, and return the exit code."""
+        wait_until(lambda: not self.child.isalive(), what="the end")
+        return self.child.exitstatus
 
 
 def cells_of(raw: bytes) -> Cells:
@@ -168,17 +169,37 @@ def test_the_list_stands_from_the_first_frame_on(shop: Path, opened: list[Opened
     assert screen.until_exit() == 0
 
 
-@pytest.mark.parametrize("after", [ENTER, QUESTION.encode()], ids=["shown", "asked for the page"])
 def test_keys_that_are_typed_before_the_screen_is_there_reach_it(
-    shop: Path, opened: list[Opened], after: bytes
+    shop: Path, opened: list[Opened]
 ) -> None:
     """They are carried out in their order, and the terminal does not show them."""
     screen = Opened()
     opened.append(screen)
-    wait_until(lambda: screen.read() and after in screen.raw, what=repr(after))
+    screen.until_entered()
     screen.child.send("jx")
     screen.until("Stop online")
     assert b"jx" not in screen.raw
+
+
+PATIENT = """
+import runpy, sys
+from monit_tui.first_frame import opening
+opening.PAGE_WITHIN_S = 600.0
+sys.argv = ["monit"]
+runpy.run_module("monit_agent", run_name="__main__")
+"""
+
+
+def test_keys_that_are_typed_while_the_page_is_unknown_reach_the_screen(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """So do those after the answer; the terminal is asked once, or two answers would come."""
+    screen = Opened(program=[sys.executable, "-c", PATIENT])
+    opened.append(screen)
+    wait_until(lambda: screen.read() and QUESTION.encode() in screen.raw, what="the question")
+    screen.child.send("j\x1b]11;rgb:ffff/ffff/ffff\x1b\\x")
+    screen.until("Stop online")
+    assert screen.raw.count(QUESTION.encode()) == 1
 
 
 ASKS = """
@@ -217,7 +238,6 @@ def asking(opened: list[Opened], program: str) -> Opened:
     screen = Opened(COLORTERM="truecolor", TERM_PROGRAM=program, COLORFGBG="", MONIT_THEME="")
     opened.append(screen)
     screen.until("resting", METADATA)
-    screen.until_asked()
     return screen
 
 
@@ -271,14 +291,14 @@ show(scenes.healthy(), early=early)
 def test_what_the_terminal_told_for_the_first_frame_counts_for_the_screen(
     opened: list[Opened],
 ) -> None:
-    """It begins with the theme for the page, and does not wait for a second answer."""
+    """It begins with the theme for the page, and does not ask for it again."""
     program = [sys.executable, "-c", STARTS]
     screen = Opened(program=program, COLORTERM="truecolor", COLORFGBG="", MONIT_THEME="")
     opened.append(screen)
     wait_until(lambda: screen.read() and QUESTION.encode() in screen.raw, what="the question")
     screen.tell_page(DARK)
     screen.until("online", "q quit")
-    screen.until_asked()
+    assert screen.raw.count(QUESTION.encode()) == 1
     assert not sixteen_of(screen.raw)
     assert any(cell.fg != "default" for line in cells_of(screen.raw) for cell in line)
     screen.child.send("q")
@@ -324,18 +344,95 @@ def test_a_screen_that_is_quit_before_it_is_there_restores_the_terminal(
     assert b"apps keep running" in screen.raw
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+WAITS = "import time\nwhile True: time.sleep(60)\n"
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, "ctrl+c"]
+)
 def test_a_signal_during_the_first_frame_restores_the_terminal(
-    shop: Path, opened: list[Opened], tmp_path: Path, number: signal.Signals
+    shop: Path, opened: list[Opened], tmp_path: Path, number: signal.Signals | str
 ) -> None:
-    """Also while Textual is imported."""
-    waits = stand_in(tmp_path / "waits", "import time\nwhile True: time.sleep(60)\n")
-    screen = Opened(PYTHONPATH=waits)
+    """Also while Textual is imported, and also that of ctrl+c."""
+    screen = Opened(PYTHONPATH=stand_in(tmp_path / "waits", WAITS))
     opened.append(screen)
     screen.until("resting", "q quit")
+    if isinstance(number, str):
+        screen.child.send("\x03")
+        number = signal.SIGINT
+    else:
+        screen.child.kill(number)
+    assert screen.until_exit() == 128 + number
+    assert screen.is_restored()
+
+
+def test_the_first_frame_is_not_stopped(shop: Path, opened: list[Opened], tmp_path: Path) -> None:
+    """A stopped process would leave its modes to the shell, and could not be ended."""
+    screen = Opened(PYTHONPATH=stand_in(tmp_path / "waits", WAITS))
+    opened.append(screen)
+    screen.until("resting", "q quit")
+    screen.child.kill(signal.SIGTSTP)
+    screen.child.kill(signal.SIGTERM)
+    assert screen.until_exit() == 128 + signal.SIGTERM
+    assert screen.is_restored()
+
+
+WAITS_ENTERED = """
+import runpy, sys, time
+from monit_tui.driver import TerminalDriver
+start = TerminalDriver.start_application_mode
+def start_and_wait(driver):
+    start(driver)
+    while True:
+        time.sleep(60)
+TerminalDriver.start_application_mode = start_and_wait
+sys.argv = ["monit"]
+runpy.run_module("monit_agent", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_textual_takes_the_terminal_restores_it(
+    shop: Path, opened: list[Opened], number: signal.Signals
+) -> None:
+    """Textual has switched the mouse on, and handles no signal yet."""
+    screen = Opened(program=[sys.executable, "-c", WAITS_ENTERED])
+    opened.append(screen)
+    wait_until(lambda: screen.read() and b"\x1b[?2004h" in screen.raw, what="Textual's modes")
     screen.child.kill(number)
     assert screen.until_exit() == 128 + number
     assert screen.is_restored()
+
+
+SHOWS_MUCH = """
+from monit_tui.first_frame.early_screen import EarlyScreen
+early = EarlyScreen()
+early.hold()
+early.show("x" * 1_000_000)
+early.leave()
+"""
+
+
+def test_a_signal_restores_a_terminal_that_takes_no_output(opened: list[Opened]) -> None:
+    """What it has not taken of the frame is dropped."""
+    program = Opened(program=[sys.executable, "-c", SHOWS_MUCH])
+    opened.append(program)
+    select.select([program.child.fileno()], [], [])
+    program.child.kill(signal.SIGTERM)
+    assert program.until_dead() == 128 + signal.SIGTERM
+    wait_until(lambda: not program.read(), what="the last output")
+    assert termios.tcgetattr(program.child.fileno()) == program.before
+    assert b"\x1b[?1049l" in program.raw
+
+
+def test_a_terminal_that_is_non_blocking_shows_the_first_frame(opened: list[Opened]) -> None:
+    """Another program may have left it so, and it takes less than a frame at a time."""
+    non_blocking = "import os\nos.set_blocking(2, False)\n"
+    program = Opened(program=[sys.executable, "-c", non_blocking + SHOWS_MUCH])
+    opened.append(program)
+    assert program.until_exit() == 0
+    assert program.raw.count(b"x") >= 1_000_000
+    assert program.is_restored()
 
 
 def test_an_import_that_fails_restores_the_terminal(
@@ -374,8 +471,7 @@ def test_words_of_the_command_line_count_in_the_first_frame(
     shop: Path, opened: list[Opened], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """Only the apps that were named have rows, and a read-only screen shows no keys that act."""
-    waits = stand_in(tmp_path / "waits", "import time\nwhile True: time.sleep(60)\n")
-    screen = Opened(*words, PYTHONPATH=waits)
+    screen = Opened(*words, PYTHONPATH=stand_in(tmp_path / "waits", WAITS))
     opened.append(screen)
     screen.until("resting", "q quit", words[-1].removeprefix("--"))
     text = "\n".join(screen.screen.display)

@@ -208,6 +208,8 @@ class MonitApp(App[None]):
 
         for number in EXIT_SIGNALS:
             signal.signal(number, leave)
+        if self.early_screen is not None:
+            self.early_screen.hand_over()
 
     async def _await_first_answers(self, times: int) -> None:
         """Delay the first frame until the agents have answered. They answer while the screen is

@@ -55,12 +55,19 @@ class TerminalDriver(LinuxDriver):
         self._in_frame = False
         self._page = PageAnswer()
         self._early: EarlyScreen | None = getattr(self._app, "early_screen", None)
-        """The first frame, which is on the screen already."""
+        """The first frame, if there was one."""
+        self._is_entered = self._early is not None
+        """Whether the first frame stands on the alternate screen."""
         self._typed = self._early.typed if self._early is not None else b""
         """What was typed before this reads keys."""
 
     def ask_page(self) -> None:
-        """Ask the terminal for the colour of its page; `PageTold` follows if it answers."""
+        """Ask the terminal for the colour of its page, once; `PageTold` follows if it answers."""
+        early = self._early
+        if early is not None and early.has_asked:
+            if early.is_light is not None:
+                self.process_message(PageTold(light=early.is_light))
+            return
         self.write(QUESTION)
         self.flush()
 
@@ -73,7 +80,7 @@ class TerminalDriver(LinuxDriver):
             selector.register(self.fileno, selectors.EVENT_READ)
             typed, self._typed = self._without_answer(decode(self._typed)), b""
             while not self.exit_event.is_set():
-                if selector.select(INPUT_S):
+                if selector.select(0 if typed else INPUT_S):
                     typed += self._without_answer(decode(os.read(self.fileno, READ_BYTES)))
                 for event in [*(parser.feed(typed) if typed else ()), *parser.tick()]:
                     self.process_message(event)
@@ -90,7 +97,7 @@ class TerminalDriver(LinuxDriver):
         """Write a frame and the marks around it, which let the terminal show it at one time, at
         once; a small one without them. The cursor has a place only in a field: an input method
         shows there what is typed."""
-        if data == ENTER and self._early is not None:
+        if data == ENTER and self._is_entered:
             return  # many terminals would clear the first frame
         if data in (SYNC_START, SYNC_END):
             self._in_frame = data == SYNC_START
@@ -104,10 +111,15 @@ class TerminalDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Enter the screen; what the first frame has entered stays, and is restored at the end."""
         super().start_application_mode()
-        if self._early is not None and self.attrs_before is not None:
+        if self._is_entered and self._early is not None and self.attrs_before is not None:
             self.attrs_before = self._early.attributes
+        self._is_entered = False
+
+    def stop_application_mode(self) -> None:
+        """Leave the screen, so that nothing of the first frame is left to restore."""
+        super().stop_application_mode()
+        if self._early is not None:
             self._early.hand_over()
-            self._early = None
 
     def leave(self, code: int) -> None:
         """Close the screen for good soon; the process ends with ``code`` if that is impossible."""

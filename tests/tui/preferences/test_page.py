@@ -56,13 +56,6 @@ def test_what_is_no_answer_is_typed(pieces: list[str]) -> None:
         assert len(sent) - len(typed) <= LONGEST
 
 
-def test_of_two_answers_that_come_together_none_is_typed() -> None:
-    """A slow terminal answers the first frame and the screen at one time."""
-    answer = PageAnswer()
-    assert answer.without(f"a{ANSWER}b{ANSWER}c") == "abc"
-    assert answer.is_light is False
-
-
 @pytest.mark.parametrize(
     "pages", [None, 3, "dark", [], ["x"], {}, {"x": 3}, {"x": None}, {"x": ["dark"]}, {"x": "red"}]
 )
@@ -101,3 +94,13 @@ def test_a_kind_of_terminal_is_kept_whatever_it_is_called(name: str) -> None:
     assert kind.isascii()
     assert kind.isprintable()
     assert len(kind) <= LONGEST_KIND
+
+
+@pytest.mark.parametrize("end", [0, *range(2, len(ANSWER))])
+def test_answers_that_come_together_are_no_keys(end: int) -> None:
+    """Each is taken out, and of the last one also the part that has come."""
+    answer = PageAnswer()
+    typed = answer.without(f"j{ANSWER}x{ANSWER}{ANSWER}{ANSWER[:end]}")
+    assert typed == "jx"
+    assert answer.without(f"{ANSWER[end:]}q") == "q"
+    assert answer.is_light is False

@@ -8,6 +8,7 @@ import select
 import signal
 import termios
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -20,11 +21,18 @@ ENTER = "\x1b[?1049h"
 """Shows the alternate screen. Many terminals clear it at that, so it must not be sent twice."""
 
 _BEGIN = f"{ENTER}\x1b[?25l\x1b[?7l"
-_END = b"\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"
+_END = (
+    b"\x1b[0m\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[<u"
+    b"\x1b[?1049l\x1b[?25h"
+)
+"""Also ends what Textual begins: reports of mouse, focus and pasted text, and its keys."""
+
+END_WITHIN_S = 1.0
+"""How long a terminal that takes no output may delay the end."""
 
 _READ_BYTES = 4096
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 _IFLAG, _LFLAG, _CC = 0, 3, 6
 """Places in what `termios.tcgetattr` returns."""
@@ -32,13 +40,14 @@ _IFLAG, _LFLAG, _CC = 0, 3, 6
 _INPUT_OFF = (
     termios.IXON | termios.IXOFF | termios.ICRNL | termios.INLCR | termios.IGNCR
 )  # fmt: skip
-_LINE_OFF = termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG
+_LINE_OFF = termios.ECHO | termios.ICANON | termios.IEXTEN
 
 
 class EarlyScreen:
     """A frame in the alternate screen. Keys that are typed are not shown, and wait for the screen.
 
-    `leave` restores the terminal, and so do SIGTERM and SIGINT, until `hand_over` was called.
+    `leave` restores the terminal, and so do signals that end the process, until `hand_over` was
+    called. Until then SIGTSTP is ignored: a stopped process could not restore anything.
     """
 
     def __init__(self) -> None:
@@ -48,18 +57,23 @@ class EarlyScreen:
         """What was typed before Textual reads."""
         self.is_light: bool | None = None
         """Whether the page is light; None while the terminal has not told its colour."""
+        self.has_asked = False
+        """Whether the terminal was asked for the colour of its page."""
         self._open = self._shown = False
+        self._on_stop: Any = signal.SIG_DFL
 
     def hold(self) -> None:
         """Read each key as it is typed from here on, without echo."""
         self._open = True
         for number in _SIGNALS:
             signal.signal(number, self._exit)
-        termios.tcsetattr(TERMINAL, termios.TCSANOW, _as_textual_sets(self.attributes))
+        self._on_stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        termios.tcsetattr(TERMINAL, termios.TCSANOW, _changed(self.attributes))
 
     def ask_page(self, within_s: float) -> bool | None:
         """Ask the terminal for the colour of its page; return whether that is light, None without
         an answer in time. What is typed meanwhile is kept."""
+        self.has_asked = True
         _write(QUESTION.encode())
         end, poll = time.monotonic() + within_s, select.poll()
         poll.register(TERMINAL, select.POLLIN)
@@ -70,7 +84,7 @@ class EarlyScreen:
             answer = PageAnswer()
             rest = answer.without((self.typed + data).decode("latin-1"))
             if answer.is_light is not None:
-                self.typed, self.is_light = rest.encode("latin-1"), answer.is_light
+                self.typed, self.is_light = (rest + answer.held).encode("latin-1"), answer.is_light
                 return answer.is_light
             self.typed += data
         return None
@@ -80,29 +94,32 @@ class EarlyScreen:
         self._shown = True
         _write(f"{_BEGIN}{frame}".encode())
 
-    @property
-    def is_open(self) -> bool:
-        """Return whether the terminal still has to be restored here."""
-        return self._open
-
     def hand_over(self) -> None:
-        """Let somebody else restore the terminal: the screen was entered."""
+        """Let somebody else restore the terminal, also when a signal ends the process."""
         self._open = False
+        for number in _SIGNALS:
+            if signal.getsignal(number) == self._exit:
+                signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, self._on_stop)
 
     def leave(self) -> None:
         """Restore the terminal, if nobody else does. What was typed is dropped, because it was
-        meant for the screen."""
+        meant for the screen. A terminal that is gone, or that takes no output, is no error."""
         if not self._open:
             return
-        self._open = False
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
         if self._shown:
-            _write(_END)
-        termios.tcsetattr(TERMINAL, termios.TCSAFLUSH, self.attributes)
+            with suppress(OSError):
+                _write(_END, END_WITHIN_S)
+        with suppress(termios.error):
+            termios.tcsetattr(TERMINAL, termios.TCSANOW, self.attributes)
+            termios.tcflush(TERMINAL, termios.TCIFLUSH)
+        self.hand_over()
 
     def _exit(self, number: int, _frame: FrameType | None) -> None:
         try:
+            with suppress(termios.error):
+                termios.tcflush(OUTPUT, termios.TCOFLUSH)  # so that the last bytes have room
             self.leave()
         finally:
             os._exit(128 + number)
@@ -117,16 +134,26 @@ def is_in_foreground() -> bool:
         return False
 
 
-def _as_textual_sets(attributes: list[Any]) -> list[Any]:
-    """Return the modes that Textual's driver sets: each key as it is typed, without echo."""
+def _changed(attributes: list[Any]) -> list[Any]:
+    """Return the modes that Textual's driver sets: each key as it is typed, without echo. Only
+    ctrl+c sends a signal still: nothing else ends the program while it cannot read keys."""
     changed = list(attributes)
     changed[_IFLAG] &= ~_INPUT_OFF
-    changed[_LFLAG] &= ~_LINE_OFF
+    changed[_LFLAG] = changed[_LFLAG] & ~_LINE_OFF | termios.ISIG
     changed[_CC] = [*changed[_CC]]
     changed[_CC][termios.VMIN] = 1
+    none = bytes([os.fpathconf(TERMINAL, "PC_VDISABLE")])
+    changed[_CC][termios.VSUSP] = changed[_CC][termios.VQUIT] = none
     return changed
 
 
-def _write(data: bytes) -> None:
+def _write(data: bytes, within_s: float | None = None) -> None:
+    """Write all of it, also where another program has made the terminal non-blocking. Raise
+    TimeoutError if it takes nothing for ``within_s``."""
+    poll = select.poll()
+    poll.register(OUTPUT, select.POLLOUT)
     while data:
-        data = data[os.write(OUTPUT, data) :]
+        if not poll.poll(None if within_s is None else within_s * 1000):
+            raise TimeoutError("the terminal takes no output")
+        with suppress(BlockingIOError):
+            data = data[os.write(OUTPUT, data) :]

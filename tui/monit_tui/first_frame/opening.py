@@ -57,15 +57,15 @@ def open_early(
     data = FrameData(fleet, read_machine(), Clock())
     try:
         early = EarlyScreen()
-    except termios.error:
+        with ExitStack() as undo:
+            undo.callback(early.leave)
+            early.hold()
+            light = early.ask_page(PAGE_WITHIN_S) if asks_page(os.environ, kept) else None
+            look = frame_look(os.environ, kept, light=light)
+            early.show(FirstFrame(data, look, view, size).text())
+            undo.pop_all()
+    except (OSError, termios.error):
         return None  # the terminal is gone, which the screen finds out too
-    with ExitStack() as undo:
-        undo.callback(early.leave)
-        early.hold()
-        light = early.ask_page(PAGE_WITHIN_S) if asks_page(os.environ, kept) else None
-        look = frame_look(os.environ, kept, light=light)
-        early.show(FirstFrame(data, look, view, size).text())
-        undo.pop_all()
     return early
 
 

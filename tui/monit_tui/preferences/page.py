@@ -40,19 +40,20 @@ class PageAnswer:
     def __init__(self) -> None:
         self.is_light: bool | None = None
         """Whether the page is light; None while the terminal has not told its colour."""
-        self._held = ""
+        self.held = ""
+        """What may be the beginning of an answer."""
 
     def without(self, typed: str) -> str:
-        """Return what was typed, without an answer; what may be the beginning of one is held until
+        """Return what was typed, without answers; what may be the beginning of one is held until
         more comes."""
-        text = self._held + typed
-        self._held = ""
+        text = self.held + typed
+        self.held = ""
         for found in _ANSWER.finditer(text):
             self.is_light = is_light(found[1])
         text = _ANSWER.sub("", text)
         begun = _BEGINNING.search(text)
         if begun is not None and len(begun[0]) <= LONGEST:
-            self._held = begun[0]
+            self.held = begun[0]
             return text[: begun.start()]
         return text
 
