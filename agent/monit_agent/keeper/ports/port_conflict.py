@@ -1,15 +1,18 @@
 """A worker that exited because another one has its port."""
 
-import re
 from collections.abc import Iterable
 
 _ADDRESS_IN_USE = ("eaddrinuse", "addrinuse", "address already in use", "connection in use")
-_PORT_NOT_FREE = re.compile(
-    r"\bport(?: (?:[0-9]+|number|on|at|for|host|localhost|is|was|already|currently|being|still))*"
-    r" (?:in use|not free|not available|unavailable|used|taken|occupied)\b"
-    r"|\bfind (?:an? )?(?:empty|free|available|open) port\b"
-)
-"""What programs print beside the word "port"; some look whether it is free before they open it."""
+_BETWEEN = frozenset((
+    "number", "on", "at", "for", "host", "localhost", "is", "was", "already", "currently", "being",
+    "still",
+))  # fmt: skip
+"""Words that may stand between "port" and what is wrong with it, as its number may."""
+_NOT_FREE = ("in use", "not free", "not available", "unavailable", "used", "taken", "occupied")
+"""What programs print behind the word "port"; some look whether it is free before they open it."""
+_FREE = ("empty", "free", "available", "open")
+"""What no port is that a program cannot find."""
+_FIND_A = (["find", "a"], ["find", "an"])
 _WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 """A table that leaves words and blanks."""
 
@@ -47,8 +50,27 @@ def _words(line: bytes) -> str:
 def _is_about(line: str, port: int | None) -> bool:
     """Return whether a line says that this port is not free, or one without a number (as Django
     writes it)."""
-    for found in _PORT_NOT_FREE.finditer(line):
-        numbers = re.findall("[0-9]+", found[0])
-        if port is None or not numbers or str(port) in numbers:
-            return True
-    return False
+    words = line.split()
+    return any(
+        word == "port" and (_is_sought(words[:place]) or _is_taken(words[place + 1 :], port))
+        for place, word in enumerate(words)
+    )
+
+
+def _is_sought(before: list[str]) -> bool:
+    """Return whether words before "port" are those of ``cannot find a free port``."""
+    return any(
+        before[-1:] == [free] and ("find" in before[-2:-1] or before[-3:-1] in _FIND_A)
+        for free in _FREE
+    )
+
+
+def _is_taken(after: list[str], port: int | None) -> bool:
+    """Return whether words behind "port" say that it is not free, and are about ``port``."""
+    place = 0
+    while place < len(after) and (after[place].isdigit() or after[place] in _BETWEEN):
+        place += 1
+    rest = " ".join(after[place : place + 2])
+    numbers = [word for word in after[:place] if word.isdigit()]
+    is_this = port is None or not numbers or str(port) in numbers
+    return is_this and any(f"{rest} ".startswith(f"{text} ") for text in _NOT_FREE)
