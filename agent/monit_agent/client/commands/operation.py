@@ -134,6 +134,8 @@ class Operation:
             self._instances = tuple(sorted(self._before ^ set(range(self.request.count))))
         elif isinstance(self.request, Start | Stop | Restart | Reload | CancelReload | Delete):
             self._instances = answer.instances
+        if isinstance(self.request, Delete) and not self._instances and not self._error:
+            self._instances = tuple(sorted(self._before))  # it was gone before its answer came
         if isinstance(self.request, Reload) and not self._error:
             named = self._before if self.request.instances is None else self.request.instances
             self._skipped = tuple(sorted(set(named) - set(self._instances)))

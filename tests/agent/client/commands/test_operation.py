@@ -351,3 +351,12 @@ def test_time_that_the_caller_sets_counts_for_the_whole_command() -> None:
     assert not operation.end_if_overdue(_progress(900), 0.0, 5.0, 5.0)
     assert operation.end_if_overdue(_progress(990), 0.0, 6.0, 5.0)
     assert "not done within 5 s" in str(operation.progress(None).error)
+
+
+def test_an_app_that_is_gone_before_its_answer_comes_was_deleted_whole(shop: ReplaySource) -> None:
+    """Nobody is left to say which instances it had."""
+    web = local_app("web")
+    operation = Operation(web, shop.fleet.apps[web], Delete(), shop.wall())
+    operation.handle_answer(Accepted())
+
+    assert operation.progress(None) == CommandProgress(web, done=(0, 1, 2), answered=True)
