@@ -491,3 +491,55 @@ def test_the_first_frame_imports_neither_textual_nor_what_takes_as_long() -> Non
     slow = {"textual", "msgspec", "zmq", "click", "asyncio", "json", "inspect", "tomllib", "socket"}
     assert not packages & slow
     assert all(name.startswith(("rich.cells", "rich._")) for name in rich), rich
+
+
+LEAVES = """
+from monit_tui.first_frame import early_screen
+early_screen.ANSWER_WITHIN_S = early_screen.END_DELAY_S = 600.0
+early = early_screen.EarlyScreen()
+early.hold()
+early.ask_page(0.0)
+early.show("")
+early.leave()
+print("left", flush=True)
+print("line:", ascii(input()))
+"""
+
+QUITS = """
+import runpy, sys
+from monit_tui import driver
+from monit_tui.first_frame import early_screen
+early_screen.ANSWER_WITHIN_S = early_screen.END_DELAY_S = driver.LEAVE_S = 600.0
+sys.argv = ["monit"]
+runpy.run_module("monit_agent", run_name="__main__")
+"""
+
+
+def test_an_answer_that_comes_while_the_first_frame_is_left_is_no_input(
+    opened: list[Opened],
+) -> None:
+    """The shell that follows does not read it."""
+    program = Opened(program=[sys.executable, "-c", LEAVES])
+    opened.append(program)
+    wait_until(lambda: program.read() and b"\x1b[?1049l" in program.raw, what="it is left")
+    program.tell_page(DARK)
+    program.until("left")
+    program.child.send("end\r")
+    program.until("line: 'end'")
+
+
+def test_an_answer_that_comes_after_the_key_that_quits_is_no_input(
+    shop: Path, opened: list[Opened]
+) -> None:
+    """The shell that follows does not read it."""
+    then = 'echo left; read -r line; printf "line: %q.\\n" "$line"'
+    program = ["bash", "-c", f'"$0" -c "$1"; {then}', sys.executable, QUITS]
+    screen = Opened(program=program)
+    opened.append(screen)
+    wait_until(lambda: screen.read() and QUESTION.encode() in screen.raw, what="the question")
+    screen.child.send("q")
+    wait_until(lambda: screen.read() and b"\x1b[?1000l" in screen.raw, what="it is left")
+    screen.tell_page(DARK)
+    screen.until("left")
+    screen.child.send("end\r")
+    screen.until("line: end.")

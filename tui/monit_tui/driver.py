@@ -8,6 +8,7 @@ import selectors
 import signal
 import termios
 import threading
+import time
 from codecs import getincrementaldecoder
 from typing import Any
 
@@ -17,7 +18,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.widgets import Input
 
-from monit_tui.first_frame.early_screen import ENTER, EarlyScreen
+from monit_tui.first_frame.early_screen import ENTER, EarlyScreen, answer_wait_s
 from monit_tui.preferences.page import QUESTION, PageAnswer
 
 LEAVE_S = 1.0
@@ -60,14 +61,18 @@ class TerminalDriver(LinuxDriver):
         """Whether the first frame stands on the alternate screen."""
         self._typed = self._early.typed if self._early is not None else b""
         """What was typed before this reads keys."""
+        self._asked_s = self._early.asked_s if self._early is not None else None
+        self._page_told = threading.Event()
 
     def ask_page(self) -> None:
         """Ask the terminal for the colour of its page, once; `PageTold` follows if it answers."""
         early = self._early
-        if early is not None and early.has_asked:
+        if early is not None and early.asked_s is not None:
             if early.is_light is not None:
+                self._page_told.set()
                 self.process_message(PageTold(light=early.is_light))
             return
+        self._asked_s = time.monotonic()
         self.write(QUESTION)
         self.flush()
 
@@ -91,6 +96,7 @@ class TerminalDriver(LinuxDriver):
         rest = self._page.without(typed)
         if self._page.is_light is not None and self._page.is_light != before:
             self.process_message(PageTold(light=self._page.is_light))
+            self._page_told.set()
         return rest
 
     def write(self, data: str) -> None:
@@ -153,6 +159,8 @@ class TerminalDriver(LinuxDriver):
             return
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
         self._disable_mouse_support()
+        if self._asked_s is not None:
+            self._page_told.wait(answer_wait_s(self._asked_s))  # or the answer reaches the shell
         self.exit_event.set()
         try:
             termios.tcflush(self.fileno, termios.TCIFLUSH)  # no mouse event reaches the shell

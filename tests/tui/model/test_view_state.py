@@ -81,6 +81,22 @@ def test_kept_pages_that_are_not_valid_cost_no_other_choice(tmp_path: Path, page
     assert app.themes.name == "dark"
 
 
+@pytest.mark.parametrize("name", ViewState.__struct_fields__)
+@pytest.mark.parametrize("value", ["3", "null", '"x"', '["ab", 3]', "true"])
+def test_the_first_frame_shows_what_the_screen_shows_of_any_file(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    """A field of another type gives both the default view, and one that is right neither."""
+    other, valid = ("flat", "true") if name != "flat" else ("sort", '"cpu"')
+    (tmp_path / FILE).write_text(f'{{"{name}": {value}, "{other}": {valid}}}')
+    state, _ = load_state(str(tmp_path))
+    kept = read_kept_view(str(tmp_path))
+    how = kept.arrangement
+    assert (how.flat, how.sort, how.reverse) == (state.flat, state.sort, state.reverse)
+    assert (how.folded, how.unfolded) == (set(), set())
+    assert kept.theme == state.theme
+
+
 def test_a_file_that_cannot_be_read_or_written_is_reported(tmp_path: Path) -> None:
     """A folder in the place of the file is a problem that is named, and nothing else."""
     (tmp_path / FILE).mkdir()

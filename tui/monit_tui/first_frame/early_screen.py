@@ -30,6 +30,13 @@ _END = (
 END_WITHIN_S = 1.0
 """How long a terminal that takes no output may delay the end."""
 
+ANSWER_WITHIN_S = 1.0
+"""How long after the question an answer for the page is waited for at the end, where it would reach
+the shell: a slow line takes up to this."""
+
+END_DELAY_S = 0.2
+"""How long that may delay the end. Some terminals never answer."""
+
 _READ_BYTES = 4096
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -57,8 +64,8 @@ class EarlyScreen:
         """What was typed before Textual reads."""
         self.is_light: bool | None = None
         """Whether the page is light; None while the terminal has not told its colour."""
-        self.has_asked = False
-        """Whether the terminal was asked for the colour of its page."""
+        self.asked_s: float | None = None
+        """When the terminal was asked for the colour of its page, monotonic."""
         self._open = self._shown = False
         self._on_stop: Any = signal.SIG_DFL
 
@@ -73,7 +80,7 @@ class EarlyScreen:
     def ask_page(self, within_s: float) -> bool | None:
         """Ask the terminal for the colour of its page; return whether that is light, None without
         an answer in time. What is typed meanwhile is kept."""
-        self.has_asked = True
+        self.asked_s = time.monotonic()
         _write(QUESTION.encode())
         end, poll = time.monotonic() + within_s, select.poll()
         poll.register(TERMINAL, select.POLLIN)
@@ -111,10 +118,29 @@ class EarlyScreen:
         if self._shown:
             with suppress(OSError):
                 _write(_END, END_WITHIN_S)
+        with suppress(OSError, termios.error):
+            self._drop_answer()
         with suppress(termios.error):
             termios.tcsetattr(TERMINAL, termios.TCSANOW, self.attributes)
             termios.tcflush(TERMINAL, termios.TCIFLUSH)
         self.hand_over()
+
+    def _drop_answer(self) -> None:
+        """Read and drop what comes until the terminal has told its page."""
+        answer = PageAnswer()
+        answer.without(self.typed.decode("latin-1"))
+        if self.asked_s is None or self.is_light is not None:
+            return
+        modes = _changed(self.attributes)
+        modes[_CC][termios.VMIN] = 0  # no read waits, though Textual's thread may read meanwhile
+        termios.tcsetattr(TERMINAL, termios.TCSANOW, modes)
+        poll = select.poll()
+        poll.register(TERMINAL, select.POLLIN)
+        while answer.is_light is None and poll.poll(answer_wait_s(self.asked_s) * 1000):
+            data = os.read(TERMINAL, _READ_BYTES)
+            if not data:
+                return
+            answer.without(data.decode("latin-1"))
 
     def _exit(self, number: int, _frame: FrameType | None) -> None:
         try:
@@ -123,6 +149,11 @@ class EarlyScreen:
             self.leave()
         finally:
             os._exit(128 + number)
+
+
+def answer_wait_s(asked_s: float) -> float:
+    """Return how long the end may wait for an answer, in seconds."""
+    return max(0.0, min(asked_s + ANSWER_WITHIN_S - time.monotonic(), END_DELAY_S))
 
 
 def is_in_foreground() -> bool:

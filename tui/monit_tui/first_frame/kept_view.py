@@ -1,13 +1,19 @@
 """What the user chose of the list's view, read without msgspec, whose import takes too long."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from monit_agent.system import jsonline
 from monit_agent.wire.ids import AppId
 from monit_tui.model.kept_file import FILE, MOST_BYTES
 from monit_tui.model.processes.rows import SORT_COLUMNS, Arrangement
 from monit_tui.widgets.processes.columns import COLUMN_NAMES, known_columns
+
+CHOICES = {
+    "log_stamps": ("time", "date", "since", "off"),
+    "log_json": ("compact", "fields", "raw"),
+}
+"""What `model/view_state.py` allows."""
 
 
 class KeptView(NamedTuple):
@@ -36,6 +42,7 @@ def _view_of(kept: dict[str, Any]) -> KeptView:
     theme = kept.get("theme", "")
     if sort not in SORT_COLUMNS or not isinstance(theme, str):
         raise ValueError(sort)
+    _check_others(kept)
     columns = known_columns(kept.get("hidden_columns", ()), kept.get("column_order", ()))
     how = Arrangement(
         sort=sort,
@@ -47,6 +54,19 @@ def _view_of(kept: dict[str, Any]) -> KeptView:
     return KeptView(how, *columns, theme, kept.get("pages"))
 
 
+def _check_others(kept: dict[str, Any]) -> None:
+    """Raise what Python raises for other types in what the first frame does not need: the screen
+    shows the default view for them, too."""
+    for name in ("log_wrap", "log_folds"):
+        _flag(kept, name)
+    for name in ("hidden_columns", "column_order", "not_asked"):
+        if not all(isinstance(one, str) for one in _items(kept.get(name, []))):
+            raise TypeError(name)
+    for name, choices in CHOICES.items():
+        if kept.get(name, choices[0]) not in choices:
+            raise ValueError(name)
+
+
 def _flag(kept: dict[str, Any], name: str) -> bool:
     value = kept.get(name, False)
     if not isinstance(value, bool):
@@ -55,4 +75,13 @@ def _flag(kept: dict[str, Any], name: str) -> bool:
 
 
 def _apps(kept: dict[str, Any], name: str) -> frozenset[AppId]:
-    return frozenset(AppId(host, app) for host, app in kept.get(name, ()))
+    pairs = [_items(pair) for pair in _items(kept.get(name, []))]
+    if not all([*map(type, pair)] == [str, str] for pair in pairs):
+        raise TypeError(name)
+    return frozenset(AppId(host, app) for host, app in pairs)
+
+
+def _items(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return cast("list[Any]", value)
