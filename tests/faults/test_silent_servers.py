@@ -222,7 +222,13 @@ def test_an_agent_does_not_wait_for_a_silent_file_system(
         )
         wait_until(lambda app=app: row(app)["rss_bytes"], what=f"{app} is sampled")
     waiting = f"waiting for the file system at {remote.place}"
-    wait_until(lambda: waiting in monit("describe", "far"), what="it says that it cannot watch")
+
+    def cannot_watch() -> bool:
+        events = monit("events", "far").splitlines()
+        return any("watch failed" in line and waiting in line for line in events)
+
+    wait_until(cannot_watch, what="it says that it cannot watch")
+    assert waiting in monit("describe", "far")
     monit("restart", "near")
     assert (row("far")["status"], row("far")["restarts"]) == ("online", 0)
 
