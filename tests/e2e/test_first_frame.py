@@ -377,15 +377,15 @@ def test_the_first_frame_is_not_stopped(shop: Path, opened: list[Opened], tmp_pa
     assert screen.is_restored()
 
 
-WAITS_ENTERED = """
-import runpy, sys, time
+SIGNALLED = """
+import os, runpy, sys
 from monit_tui.driver import TerminalDriver
 start = TerminalDriver.start_application_mode
-def start_and_wait(driver):
+def start_and_signal(driver):
     start(driver)
-    while True:
-        time.sleep(60)
-TerminalDriver.start_application_mode = start_and_wait
+    os.kill(os.getpid(), int(number))
+number = sys.argv[1]
+TerminalDriver.start_application_mode = start_and_signal
 sys.argv = ["monit"]
 runpy.run_module("monit_agent", run_name="__main__")
 """
@@ -396,11 +396,10 @@ def test_a_signal_while_textual_takes_the_terminal_restores_it(
     shop: Path, opened: list[Opened], number: signal.Signals
 ) -> None:
     """Textual has switched the mouse on, and handles no signal yet."""
-    screen = Opened(program=[sys.executable, "-c", WAITS_ENTERED])
+    screen = Opened(program=[sys.executable, "-c", SIGNALLED, str(int(number))])
     opened.append(screen)
-    wait_until(lambda: screen.read() and b"\x1b[?2004h" in screen.raw, what="Textual's modes")
-    screen.child.kill(number)
     assert screen.until_exit() == 128 + number
+    assert TAKEN in screen.raw
     assert screen.is_restored()
 
 

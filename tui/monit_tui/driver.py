@@ -116,6 +116,8 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Enter the screen; what the first frame has entered stays, and is restored at the end."""
+        if self._early is not None:
+            self._early.defer_signals()
         super().start_application_mode()
         if self._is_entered and self._early is not None and self.attrs_before is not None:
             self.attrs_before = self._early.attributes

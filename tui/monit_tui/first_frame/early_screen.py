@@ -68,6 +68,8 @@ class EarlyScreen:
         """When the terminal was asked for the colour of its page, monotonic."""
         self._open = self._shown = False
         self._on_stop: Any = signal.SIG_DFL
+        self._is_deferring = False
+        self._deferred = 0
 
     def hold(self) -> None:
         """Read each key as it is typed from here on, without echo."""
@@ -101,6 +103,11 @@ class EarlyScreen:
         self._shown = True
         _write(f"{_BEGIN}{frame}".encode())
 
+    def defer_signals(self) -> None:
+        """Let signals wait for `hand_over`: a thread of Textual's writes from here on, also after
+        what restores the terminal here."""
+        self._is_deferring = True
+
     def hand_over(self) -> None:
         """Let somebody else restore the terminal, also when a signal ends the process."""
         self._open = False
@@ -109,6 +116,9 @@ class EarlyScreen:
                 signal.signal(number, signal.SIG_DFL)
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN:
             signal.signal(signal.SIGTSTP, self._on_stop)
+        if self._deferred:
+            number, self._deferred = self._deferred, 0
+            signal.raise_signal(number)
 
     def leave(self) -> None:
         """Restore the terminal, if nobody else does. What was typed is dropped, because it was
@@ -143,6 +153,9 @@ class EarlyScreen:
             answer.without(data.decode("latin-1"))
 
     def _exit(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_deferring:
+            self._deferred = number
+            return
         try:
             with suppress(termios.error):
                 termios.tcflush(OUTPUT, termios.TCOFLUSH)  # so that the last bytes have room
