@@ -304,7 +304,7 @@ def test_machines_that_look_the_same_are_two(
     for name, home_id in zip(names, homes, strict=True):
         hello = bridge.Hello(
             v=bridge.BRIDGE_VERSION, protocol=PROTOCOL_VERSION, version="0.1.0", host="x",
-            boot_id=boot_id, wall=time.time(), home="/root/.monit", home_id=home_id, user="me",
+            boot_id=boot_id, wall=time.time(), home="/home/me/.monit", home_id=home_id, user="me",
         )  # fmt: skip
         path = tmp_path / f"{name}.hello"
         path.write_bytes(bridge.MAGIC + bridge.BridgeWriter().batch([hello, bridge.Listed()]))
