@@ -34,6 +34,19 @@ def test_every_size_draws(sizes: str) -> None:
     show(play, scenes.trouble())
 
 
+def test_a_notice_stays_at_the_bottom_when_the_size_changes() -> None:
+    """It lies over the footer, and over nothing else."""
+
+    async def play(shown: Shown) -> None:
+        shown.app.overview.show_notice("done for now")
+        for size in [(80, 24), (120, 35), (80, 20)]:
+            await shown.pilot.resize_terminal(*size)
+            await shown.until(lambda: "done for now" in shown.lines()[-1], "it is at the bottom")
+            assert shown.text().count("done for now") == 1
+
+    show(play, scenes.healthy())
+
+
 def test_what_is_chosen_draws_at_every_size() -> None:
     """Columns, themes and the field for commands draw at odd sizes, from one cell on."""
 

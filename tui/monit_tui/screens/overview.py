@@ -217,7 +217,8 @@ class OverviewScreen(ScreenWithDialogs):
     # ------------------------------------------------------------ messages
 
     def on_resize(self) -> None:
-        """Place the panes for the new size."""
+        """Place the panes, and a notice, for the new size."""
+        self.notice.place(self.app.size)
         self.place_panes()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:

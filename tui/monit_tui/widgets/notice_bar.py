@@ -32,14 +32,18 @@ class NoticeBar(Lines):
     def show(self, text: str, tone: Tone, screen: Size) -> None:
         """Show a notice at the bottom of the screen, and hide it after some seconds."""
         self._text, self._tone = " ".join(text.split()), tone
-        height = min(len(self._rows(screen.width)), MOST_LINES, screen.height)
-        self.styles.width, self.styles.height = screen.width, height
-        self.styles.offset = (0, screen.height - height)
+        self.place(screen)
         self.display = True
         self.repaint()
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(ERROR_S if tone == "bad" else SHOWN_S, self.hide)
+
+    def place(self, screen: Size) -> None:
+        """Lie at the bottom of the screen."""
+        height = min(len(self._rows(screen.width)), MOST_LINES, screen.height)
+        self.styles.width, self.styles.height = screen.width, height
+        self.styles.offset = (0, screen.height - height)
 
     def hide(self) -> None:
         """Show the footer again."""
